@@ -1,0 +1,14 @@
+# bench/cpp/bench_*.cpp → mqttwin_bench.
+
+file(GLOB bench_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/cpp/bench_*.cpp)
+get_property(rooms GLOBAL PROPERTY MQTTWIN_ROOMS)
+
+# Can be named even while there is nothing to measure.
+add_custom_target(benchmarks)
+if(bench_sources AND rooms)
+    find_package(benchmark REQUIRED)
+    add_executable(mqttwin_bench ${bench_sources})
+    mqttwin_link_rooms(mqttwin_bench)
+    target_link_libraries(mqttwin_bench PRIVATE benchmark::benchmark benchmark::benchmark_main)
+    add_dependencies(benchmarks mqttwin_bench)
+endif()

@@ -1,0 +1,162 @@
+// Shared immutable bytes as small handles: what engines keep, send and share.
+//
+// A handle is an index, not a pointer, so that state that holds one can be copied with its pool
+// (a forked or restored world). Counts are plain integers: a pool belongs to one world, and a
+// world is one thread.
+#pragma once
+
+#include <array>
+#include <cassert>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "mqttwin/base/bytes.hpp"
+
+namespace mqttwin {
+
+/// Handle of a blob in a BlobPool; 0 is "none".
+enum class BlobId : std::uint32_t { none = 0 };
+
+/// Reference-counted byte blocks in size classes, without a heap allocation per block.
+///
+/// `make` and `reserve` return a blob with one reference; `retain` adds one, `release` drops one.
+/// Every operation is O(1). Blocks beyond the largest class go to the heap one by one.
+/// The view returned by `bytes` stays valid until the blob's last reference is released.
+class BlobPool {
+   public:
+    BlobPool() = default;
+    BlobPool(const BlobPool& other) { copy_from(other); }
+    BlobPool& operator=(const BlobPool& other) {
+        if (this != &other) {
+            *this = BlobPool();
+            copy_from(other);
+        }
+        return *this;
+    }
+    BlobPool(BlobPool&&) noexcept = default;
+    BlobPool& operator=(BlobPool&&) noexcept = default;
+    ~BlobPool() = default;
+
+    /// A blob of `size` bytes whose content the caller fills before anyone reads it.
+    BlobId reserve(std::size_t size);
+
+    BlobId make(ByteView content) {
+        const BlobId id = reserve(content.size());
+        if (!content.empty()) std::memcpy(writable(id).data(), content.data(), content.size());
+        return id;
+    }
+
+    void retain(BlobId id) {
+        if (id != BlobId::none) ++header(id).references;
+    }
+    void retain(BlobId id, std::uint32_t times) {
+        if (id != BlobId::none) header(id).references += times;
+    }
+    void release(BlobId id) {
+        if (id == BlobId::none) return;
+        Header& h = header(id);
+        assert(h.references > 0);
+        if (--h.references == 0) recycle(id);
+    }
+
+    /// The blob's bytes; empty for BlobId::none.
+    [[nodiscard]] ByteView bytes(BlobId id) const {
+        if (id == BlobId::none) return {};
+        const Header& h = header(id);
+        return {reinterpret_cast<const std::uint8_t*>(&h + 1), h.size};
+    }
+    /// For the maker of a blob, before it is shared.
+    [[nodiscard]] std::span<std::uint8_t> writable(BlobId id) {
+        Header& h = header(id);
+        return {reinterpret_cast<std::uint8_t*>(&h + 1), h.size};
+    }
+    /// Shortens a blob that was reserved too long (never lengthens it).
+    void shrink(BlobId id, std::size_t size) {
+        Header& h = header(id);
+        assert(size <= h.size);
+        h.size = static_cast<std::uint32_t>(size);
+    }
+    [[nodiscard]] std::uint32_t references(BlobId id) const { return header(id).references; }
+
+    /// Blobs that are alive: 0 when everything was released.
+    [[nodiscard]] std::size_t live() const { return live_; }
+    /// Bytes of memory that the pool has taken from the system.
+    [[nodiscard]] std::size_t footprint() const { return footprint_; }
+
+    void prefetch(BlobId id) const {
+        if (id == BlobId::none) return;
+        const auto* block = reinterpret_cast<const char*>(&header(id));
+        __builtin_prefetch(block);
+        __builtin_prefetch(block + 64);
+    }
+
+   private:
+    struct Header {
+        std::uint32_t references;
+        std::uint32_t size;
+    };
+    static_assert(sizeof(Header) == 8);
+
+    // Block sizes, header included. The class is in the top bits of the handle.
+    static constexpr std::array<std::uint32_t, 21> kBlock = {
+        32,   48,   64,   96,   128,  160,   192,   256,   384,   512,   768,
+        1024, 1536, 2048, 4096, 8192, 16384, 32768, 65536, 98304, 131072};
+    static constexpr std::uint32_t kClasses = kBlock.size();
+    // Class of the small sizes by units of 16 bytes, which most requests are.
+    static constexpr std::uint32_t kSmall = 1024;
+    static constexpr auto kSmallClass = [] {
+        std::array<std::uint8_t, kSmall / 16 + 1> classes{};
+        std::uint8_t cls = 0;
+        for (std::uint32_t unit = 0; unit < classes.size(); ++unit) {
+            while (kBlock[cls] < unit * 16) ++cls;
+            classes[unit] = cls;
+        }
+        return classes;
+    }();
+    static constexpr std::uint32_t kLarge = kClasses;  // one heap block each
+    static constexpr unsigned kIndexBits = 27;
+    static constexpr std::uint32_t kIndexMask = (1U << kIndexBits) - 1;
+    static constexpr std::uint32_t kChunkBytes = 1U << 18;
+
+    struct SizeClass {
+        std::vector<std::unique_ptr<std::byte[]>> chunks;
+        std::vector<std::uint32_t> free;  // indices, last in first out: the warmest block first
+        std::uint32_t next = 1;           // first index never used; 0 is reserved for "none"
+        std::uint32_t shift = 0;          // log2 of blocks per chunk
+    };
+    struct LargeClass {
+        std::vector<std::unique_ptr<std::byte[]>> blocks;  // index 0 unused
+        std::vector<std::uint32_t> capacity;
+        std::vector<std::uint32_t> free;
+    };
+
+    [[nodiscard]] const Header& header(BlobId id) const {
+        const auto raw = static_cast<std::uint32_t>(id);
+        const std::uint32_t cls = raw >> kIndexBits;
+        const std::uint32_t index = raw & kIndexMask;
+        if (cls == kLarge) {
+            return *reinterpret_cast<const Header*>(large_.blocks[index].get());
+        }
+        const SizeClass& c = classes_[cls];
+        const std::uint32_t within = index & ((1U << c.shift) - 1);
+        return *reinterpret_cast<const Header*>(c.chunks[index >> c.shift].get() +
+                                                std::size_t{within} * kBlock[cls]);
+    }
+    [[nodiscard]] Header& header(BlobId id) {
+        return const_cast<Header&>(std::as_const(*this).header(id));
+    }
+    void recycle(BlobId id);
+    BlobId reserve_large(std::size_t size);
+    void copy_from(const BlobPool& other);
+
+    std::array<SizeClass, kClasses> classes_;
+    LargeClass large_;
+    std::size_t live_ = 0;
+    std::size_t footprint_ = 0;
+};
+
+}  // namespace mqttwin

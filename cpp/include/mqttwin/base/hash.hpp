@@ -1,0 +1,67 @@
+// Portable 64- and 128-bit hashing: the same value on every machine, for names and digests.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "mqttwin/base/bytes.hpp"
+
+namespace mqttwin {
+
+static_assert(std::endian::native == std::endian::little, "digests are defined on little endian");
+
+/// SplitMix64's finaliser (Steele, Lea, Flood 2014): a bijection that mixes every bit.
+constexpr std::uint64_t mix64(std::uint64_t x) {
+    x ^= x >> 30;
+    x *= 0xBF58476D1CE4E5B9ULL;
+    x ^= x >> 27;
+    x *= 0x94D049BB133111EBULL;
+    x ^= x >> 31;
+    return x;
+}
+
+/// The 128-bit product of two words, folded to 64 bits (both halves kept by exclusive or).
+inline std::uint64_t fold_multiply(std::uint64_t a, std::uint64_t b) {
+    __extension__ using Wide = unsigned __int128;
+    const Wide product = static_cast<Wide>(a) * b;
+    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+inline std::uint64_t load64(const std::uint8_t* p) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, p, 8);
+    return value;
+}
+
+/// A 64-bit hash of bytes under a key; keyed secretly where a peer chooses the bytes.
+inline std::uint64_t hash_bytes(ByteView bytes, std::uint64_t key = 0) {
+    std::uint64_t h = key ^ 0x9E3779B97F4A7C15ULL;
+    const std::uint8_t* p = bytes.data();
+    std::size_t n = bytes.size();
+    while (n >= 16) {
+        // Both factors depend on the key: whoever chooses the bytes cannot make one of them zero,
+        // which would forget everything before.
+        h = fold_multiply(load64(p) ^ 0xA0761D6478BD642FULL ^ h,
+                          load64(p + 8) ^ 0xE7037ED1A0B428DBULL ^ std::rotl(h, 32));
+        p += 16;
+        n -= 16;
+    }
+    std::uint64_t a = 0;
+    std::uint64_t b = 0;
+    if (n >= 8) {
+        a = load64(p);
+        b = load64(p + n - 8);
+    } else if (n > 0) {
+        std::memcpy(&a, p, n);
+    }
+    h = fold_multiply(a ^ 0x8EBC6AF09C88C6E3ULL ^ h, b ^ 0x589965CC75374CC3ULL ^ h);
+    return mix64(h ^ bytes.size());
+}
+
+inline std::uint64_t hash_text(std::string_view text, std::uint64_t key = 0) {
+    return hash_bytes(as_bytes(text), key);
+}
+
+}  // namespace mqttwin

@@ -1,0 +1,50 @@
+// Records in dense indices with a free list: no heap object each, copyable as a whole.
+#pragma once
+
+#include <cassert>
+#include <cstdint>
+#include <vector>
+
+namespace mqttwin {
+
+/// `take` gives the index of a default-constructed record, `give_back` frees it. Indices are
+/// stable, references are not (they end at the next `take`). T must be copyable plain data.
+template <typename T>
+class Slab {
+   public:
+    static constexpr std::uint32_t kNone = 0xFFFF'FFFFU;
+
+    std::uint32_t take() {
+        ++live_;
+        if (!free_.empty()) {
+            const std::uint32_t index = free_.back();
+            free_.pop_back();
+            records_[index] = T{};
+            return index;
+        }
+        records_.emplace_back();
+        return static_cast<std::uint32_t>(records_.size() - 1);
+    }
+    void give_back(std::uint32_t index) {
+        assert(live_ > 0);
+        --live_;
+        free_.push_back(index);
+    }
+    T& operator[](std::uint32_t index) {
+        assert(index < records_.size());
+        return records_[index];
+    }
+    const T& operator[](std::uint32_t index) const {
+        assert(index < records_.size());
+        return records_[index];
+    }
+    [[nodiscard]] std::size_t live() const { return live_; }
+    [[nodiscard]] std::size_t capacity() const { return records_.size(); }
+
+   private:
+    std::vector<T> records_;
+    std::vector<std::uint32_t> free_;
+    std::size_t live_ = 0;
+};
+
+}  // namespace mqttwin
