@@ -1,0 +1,73 @@
+// UTF-8 as MQTT means it, eight bytes a step while the text is plain ASCII.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "mqttwin/base/hash.hpp"
+
+namespace mqttwin::wire {
+
+enum class TextFlaw : std::uint8_t {
+    none,
+    malformed,  // [MQTT-1.5.4-1] (3.1.1: [MQTT-1.5.3-1])
+    null,       // [MQTT-1.5.4-2] (3.1.1: [MQTT-1.5.3-2])
+};
+
+struct TextProblem {
+    TextFlaw flaw = TextFlaw::none;
+    std::size_t offset = 0;
+};
+
+/// The first flaw of a text, wherever it is. The general case: call it when the fast one says no.
+TextProblem find_text_problem(std::string_view text);
+
+namespace detail {
+
+inline constexpr std::uint64_t kOnes = 0x0101'0101'0101'0101ULL;
+inline constexpr std::uint64_t kHighs = 0x8080'8080'8080'8080ULL;
+
+// Nonzero when a byte of the word is 0 or above 127. Borrows only spread from a byte that is 0,
+// so a word without flaws is never suspected, and one with a flaw never passes.
+constexpr std::uint64_t not_plain(std::uint64_t word) { return (word | (word - kOnes)) & kHighs; }
+
+// The same, and '+' and '#' as well: they differ in one bit (0x2B, 0x23), so one test finds both.
+constexpr std::uint64_t not_plain_name(std::uint64_t word) {
+    const std::uint64_t wild = (word | (kOnes * 0x08)) ^ (kOnes * 0x2B);
+    return (word | (word - kOnes) | (wild - kOnes)) & kHighs;
+}
+
+// The first 1 to 7 bytes of a text in one word, repeated or filled up with harmless ones.
+inline std::uint64_t load_short(const std::uint8_t* p, std::size_t n) {
+    if (n >= 4) {
+        std::uint32_t low = 0;
+        std::uint32_t high = 0;
+        std::memcpy(&low, p, 4);
+        std::memcpy(&high, p + n - 4, 4);
+        return (std::uint64_t{high} << 32) | low;
+    }
+    return (kOnes << 24) | (std::uint64_t{p[n - 1]} << 16) | (std::uint64_t{p[n / 2]} << 8) | p[0];
+}
+
+template <std::uint64_t (*Suspicious)(std::uint64_t)>
+inline bool all_plain(std::string_view text) {
+    const auto* p = reinterpret_cast<const std::uint8_t*>(text.data());
+    const std::size_t n = text.size();
+    if (n < 8) return n == 0 || Suspicious(load_short(p, n)) == 0;
+    std::uint64_t found = Suspicious(load64(p + n - 8));
+    for (std::size_t i = 0; i + 8 < n; i += 8) found |= Suspicious(load64(p + i));
+    return found == 0;
+}
+
+}  // namespace detail
+
+/// Whether a text is ASCII without U+0000, which most are: then nothing else need be asked.
+inline bool plain_text(std::string_view text) { return detail::all_plain<detail::not_plain>(text); }
+
+/// Whether a text is ASCII without U+0000 and without wildcards.
+inline bool plain_name(std::string_view text) {
+    return detail::all_plain<detail::not_plain_name>(text);
+}
+
+}  // namespace mqttwin::wire
