@@ -1,0 +1,3 @@
+#pragma once
+
+#include "mqttwin/base/slab.hpp"
