@@ -1,0 +1,238 @@
+#include "mqttwin/sim/event_queue.hpp"
+
+#include <algorithm>
+#include <bit>
+
+namespace mqttwin::sim {
+
+namespace {
+
+constexpr std::uint32_t kBuckets = 512;       // of a rung, at most
+constexpr std::uint32_t kPerBucket = 8;       // events a bucket is to get where there are few
+constexpr std::size_t kBottomEvents = 64;     // the bottom is filled up to here
+constexpr std::uint32_t kSplit = 128;         // a bucket with more is split before it is sorted
+constexpr std::size_t kMoved = 128;           // events moved by one insertion into the bottom
+constexpr std::size_t kBottomRoom = 512;      // places of the bottom to begin with
+static_assert(kSplit <= 2 * kMoved);
+
+}  // namespace
+
+void EventQueue::Chunks::grow() {
+    const auto first = static_cast<std::uint32_t>(next_.size());
+    blocks_.emplace_back(kBlockChunks);
+    next_.resize(next_.size() + kBlockChunks);
+    for (std::uint32_t i = kBlockChunks; i > 0; --i) give_back(first + i - 1);
+}
+
+std::size_t EventQueue::Chunks::footprint() const {
+    return blocks_.size() * (sizeof blocks_[0] + kBlockChunks * sizeof(Chunk)) +
+           next_.capacity() * sizeof next_[0];
+}
+
+std::size_t EventQueue::footprint() const {
+    std::size_t bytes = chunks_.footprint() + bottom_.capacity() * sizeof(Event);
+    for (const Rung& rung : rungs_) {
+        bytes += sizeof rung + rung.buckets.capacity() * sizeof(Bucket);
+    }
+    return bytes;
+}
+
+/// Visits the events of a bucket and leaves it empty.
+template <typename Visitor>
+void EventQueue::consume(Bucket& bucket, Visitor&& visitor) {
+    std::uint32_t left = bucket.count;
+    std::uint32_t chunk = bucket.chunk;
+    bucket = {};
+    while (left > 0) {
+        const std::uint32_t here = (left - 1) % kChunkEvents + 1;
+        const Event* events = chunks_.events(chunk);
+        for (std::uint32_t i = 0; i < here; ++i) visitor(events[i]);
+        const std::uint32_t next = chunks_.next(chunk);
+        chunks_.give_back(chunk);
+        chunk = next;
+        left -= here;
+    }
+}
+
+// --- the bottom ---------------------------------------------------------------------------------
+
+void EventQueue::insert_bottom(const Event& event, Position x) {
+    if (head_ == tail_) {  // the queue was empty
+        reserve_bottom(1);
+        bottom_[tail_++] = event;
+        top_start_ = x;
+        return;
+    }
+    const Event* const begin = bottom_.data() + head_;
+    const Event* found = begin;
+    for (std::size_t n = tail_ - head_; n > 0;) {
+        const std::size_t half = (n + 1) / 2;
+        found += position(found[half - 1]) <= x ? half : 0;
+        n -= half;
+    }
+    const auto before = static_cast<std::size_t>(found - begin);
+    const std::size_t behind = tail_ - head_ - before;
+    if (std::min(before, behind) > kMoved) {
+        spread_bottom();
+        --size_;
+        push(event);
+        return;
+    }
+    if (head_ == 0 || tail_ == bottom_.size()) reserve_bottom(tail_ - head_ + 1);
+    Event* const place = bottom_.data() + head_ + before;
+    if (before < behind) {
+        std::copy(bottom_.data() + head_, place, bottom_.data() + head_ - 1);
+        --head_;
+        place[-1] = event;
+    } else {
+        std::copy_backward(place, bottom_.data() + tail_, bottom_.data() + tail_ + 1);
+        ++tail_;
+        *place = event;
+    }
+}
+
+/// Leaves room for `count` events in all, and for more on both sides.
+void EventQueue::reserve_bottom(std::size_t count) {
+    const std::size_t held = tail_ - head_;
+    std::vector<Event> old;
+    if (bottom_.size() < 2 * count) {
+        old.resize(std::max(kBottomRoom, 4 * count));
+        old.swap(bottom_);
+    } else {
+        old.assign(bottom_.begin() + static_cast<std::ptrdiff_t>(head_),
+                   bottom_.begin() + static_cast<std::ptrdiff_t>(tail_));
+        head_ = 0;
+    }
+    const std::size_t start = (bottom_.size() - count) / 2;
+    std::copy_n(old.data() + head_, held, bottom_.data() + start);
+    head_ = start;
+    tail_ = start + held;
+}
+
+void EventQueue::sort_bottom(std::size_t begin) {
+    std::sort(bottom_.data() + begin, bottom_.data() + tail_,
+              [](const Event& a, const Event& b) { return position(a) < position(b); });
+}
+
+/// Appends a bucket, whose events are all later, to the bottom.
+void EventQueue::take_bucket(Bucket& bucket) {
+    if (bottom_.size() - tail_ < bucket.count) reserve_bottom(tail_ - head_ + bucket.count);
+    const std::size_t begin = tail_;
+    consume(bucket, [this](const Event& event) { bottom_[tail_++] = event; });
+    sort_bottom(begin);
+}
+
+// --- rungs --------------------------------------------------------------------------------------
+
+/// Fills the empty bottom.
+void EventQueue::refill() {
+    head_ = tail_ = bottom_.size() / 4;
+    while (head_ == tail_ && size_ > 0) {
+        if (depth_ == 0) {
+            refill_from_top();
+            continue;
+        }
+        Rung& rung = rungs_[depth_ - 1];
+        std::uint32_t next = rung.current;
+        while (rung.buckets[next].count == 0) ++next;
+        if (rung.buckets[next].count > kSplit) {
+            Bucket bucket = rung.buckets[next];
+            rung.buckets[next] = {};
+            rung.count -= bucket.count;
+            rung.set_current(next + 1);
+            drop_empty_rung();
+            split(bucket);
+            continue;
+        }
+        while (tail_ - head_ + rung.buckets[next].count <= kSplit) {
+            rung.count -= rung.buckets[next].count;
+            take_bucket(rung.buckets[next]);
+            ++next;
+            if (rung.count == 0 || tail_ - head_ >= kBottomEvents) break;
+            while (rung.buckets[next].count == 0) ++next;
+        }
+        rung.set_current(next);
+        drop_empty_rung();
+    }
+    // While there is no rung, what is later than the bottom is best left in the top.
+    if (depth_ == 0 && head_ != tail_) top_start_ = position(bottom_[tail_ - 1]);
+}
+
+void EventQueue::drop_empty_rung() {
+    if (rungs_[depth_ - 1].count == 0) --depth_;
+}
+
+void EventQueue::refill_from_top() {
+    Bucket all = top_;
+    top_ = {};
+    if (all.count <= kSplit) {
+        take_bucket(all);
+        return;
+    }
+    split(all);
+    if (depth_ == 0) return;
+    const Rung& rung = rungs_[0];
+    const Position span = Position{rung.used} << rung.shift;
+    top_start_ = span >> rung.shift != rung.used || rung.base > kLast - span ? kLast
+                                                                             : rung.base + span;
+}
+
+/// Makes a bucket a rung, the finest; or the bottom, if its events are all the same.
+void EventQueue::split(Bucket& bucket) {
+    Position first = kLast;
+    Position last = 0;
+    visit(bucket, [&](const Event& event) {
+        const Position x = position(event);
+        first = std::min(first, x);
+        last = std::max(last, x);
+    });
+    if (first == last) {
+        take_bucket(bucket);
+        return;
+    }
+    if (depth_ == rungs_.size()) rungs_.emplace_back();
+    Rung& rung = rungs_[depth_++];
+    rung.used = std::min(kBuckets, std::bit_ceil(bucket.count / kPerBucket));
+    rung.buckets.assign(rung.used, Bucket{});
+    rung.count = bucket.count;
+    rung.base = first;
+    const auto high = static_cast<std::uint64_t>((last - first) >> 64U);
+    const auto low = static_cast<std::uint64_t>(last - first);
+    const int bits = high != 0 ? 128 - std::countl_zero(high) : 64 - std::countl_zero(low);
+    rung.shift = static_cast<std::uint32_t>(std::max(0, bits - std::countr_zero(rung.used)));
+    rung.set_current(0);
+    consume(bucket, [&](const Event& event) {
+        append(rung.buckets[rung.bucket_of(position(event))], event);
+    });
+}
+
+/// Too much was inserted into the bottom: back into buckets with it, and on with less.
+void EventQueue::spread_bottom() {
+    if (depth_ == 0) {
+        Bucket all;
+        for (std::size_t i = head_; i < tail_; ++i) append(all, bottom_[i]);
+        split(all);
+    } else {
+        Rung& rung = rungs_[depth_ - 1];
+        for (std::size_t i = head_; i < tail_; ++i) {
+            append(rung.buckets[rung.bucket_of(position(bottom_[i]))], bottom_[i]);
+        }
+        rung.count += tail_ - head_;
+        rung.set_current(rung.bucket_of(position(bottom_[head_])));
+    }
+    refill();
+}
+
+/// Everything into the top.
+void EventQueue::collapse() {
+    for (std::size_t i = head_; i < tail_; ++i) append(top_, bottom_[i]);
+    head_ = tail_;
+    for (; depth_ > 0; --depth_) {
+        Rung& rung = rungs_[depth_ - 1];
+        for (std::uint32_t b = rung.current; b < rung.used; ++b) {
+            consume(rung.buckets[b], [this](const Event& event) { append(top_, event); });
+        }
+    }
+}
+
+}  // namespace mqttwin::sim
