@@ -1,0 +1,284 @@
+// The engine's contract: what comes in is handed to the function that knows about it.
+#include "mqttwin/broker/broker.hpp"
+
+#include <algorithm>
+
+#include "mqttwin/wire/decode.hpp"
+#include "mqttwin/wire/encode.hpp"
+
+#include "connecting.hpp"
+#include "connections.hpp"
+#include "delivery.hpp"
+#include "publishing.hpp"
+#include "routing.hpp"
+#include "sessions.hpp"
+#include "subscribing.hpp"
+#include "wills.hpp"
+
+namespace mqttwin::broker {
+namespace {
+
+namespace reason = wire::reason;
+using wire::PacketType;
+using wire::Version;
+
+void handle_pingreq(State& s, Instant now, Slot slot, const wire::Frame& frame) {
+    if (const Fault fault = wire::decode_empty(frame)) return fail(s, now, slot, fault);
+    if (s.pingresp == BlobId::none) s.pingresp = wire::encode_pingresp(*s.pool);
+    s.pool->retain(s.pingresp);
+    send(s, slot, s.pingresp);  // [MQTT-3.12.4-1]
+}
+
+void handle_disconnect(State& s, Instant now, Slot slot, const wire::Frame& frame) {
+    const Connection& c = s.connections[slot];
+    wire::Disconnect packet;
+    if (const Fault fault = wire::decode(frame, c.version, wire::Sender::client, packet)) {
+        return fail(s, now, slot, fault);
+    }
+    if (packet.properties.has(wire::Property::session_expiry_interval)) {
+        Session& session = s.sessions[c.owner];
+        const std::uint32_t expiry = packet.properties.session_expiry_interval;
+        if (session.expiry == 0 && expiry != 0) {
+            // 3.14.2.2.2: a session that was to end with the connection cannot be prolonged.
+            return fail(s, now, slot,
+                        {reason::protocol_error, "MQTT-4.13.1-1",
+                         "DISCONNECT prolongs a session that expires at once", 0});
+        }
+        session.expiry = std::min(expiry, s.options.max_session_expiry);
+    }
+    // [MQTT-3.14.4-3], [MQTT-3.1.2-10]: without a will for the normal reason, and only for that.
+    const bool keep_will = packet.reason != reason::normal_disconnection;
+    end_connection(s, now, slot, Ending::close, CloseCause::client_disconnect, packet.reason,
+                   keep_will);
+}
+
+void handle_frame(State& s, Instant now, Slot slot, const wire::Frame& frame, const Stamp& stamp) {
+    Connection& c = s.connections[slot];
+    c.heard = now;
+    const PacketType type = frame.type();
+    if (c.phase == Phase::awaiting_connect) {
+        if (type == PacketType::connect) return handle_connect(s, now, slot, frame);
+        // [MQTT-3.1.0-1]
+        return fail(s, now, slot,
+                    {reason::protocol_error, "MQTT-3.1.0-1", "the first packet is not CONNECT", 0});
+    }
+    switch (type) {
+        case PacketType::publish:
+            return handle_publish(s, now, slot, frame, stamp);
+        case PacketType::puback:
+        case PacketType::pubrec:
+        case PacketType::pubcomp:
+            return handle_ack(s, now, slot, frame);
+        case PacketType::pubrel:
+            return handle_pubrel(s, now, slot, frame);
+        case PacketType::subscribe:
+            return handle_subscribe(s, now, slot, frame);
+        case PacketType::unsubscribe:
+            return handle_unsubscribe(s, now, slot, frame);
+        case PacketType::pingreq:
+            return handle_pingreq(s, now, slot, frame);
+        case PacketType::disconnect:
+            return handle_disconnect(s, now, slot, frame);
+        case PacketType::connect:  // [MQTT-3.1.0-2]
+            return fail(s, now, slot,
+                        {reason::protocol_error, "MQTT-3.1.0-2", "second CONNECT", 0});
+        case PacketType::auth:
+            if (c.version == Version::v5) {  // 4.12: no authentication method was agreed on
+                return fail(s, now, slot,
+                            {reason::protocol_error, "MQTT-4.12.0-6",
+                             "AUTH without an authentication method in CONNECT", 0});
+            }
+            [[fallthrough]];
+        default:
+            return fail(
+                s, now, slot,
+                {reason::protocol_error, "MQTT-4.13.1-1", "a packet that clients do not send", 0});
+    }
+}
+
+// Slots of the connections in use, in an order that does not depend on slots.
+std::vector<Slot> open_slots(const State& s) {
+    std::vector<Slot> slots;
+    for (Slot slot = 0; slot < s.connections.size(); ++slot) {
+        if (s.connections[slot].phase != Phase::free) slots.push_back(slot);
+    }
+    const auto order = [&](Slot slot) {
+        const Connection& c = s.connections[slot];
+        return c.phase == Phase::connected ? s.sessions[c.owner].order : 0;
+    };
+    std::stable_sort(slots.begin(), slots.end(),
+                     [&](Slot a, Slot b) { return order(a) < order(b); });
+    return slots;
+}
+
+std::vector<std::uint32_t> all_sessions(const State& s) {
+    std::vector<std::uint32_t> sessions;
+    for (std::uint32_t i = 0; i < s.sessions.capacity(); ++i) {
+        if (s.sessions[i].live) sessions.push_back(i);
+    }
+    return sessions;
+}
+
+void forget_everything(State& s) {
+    for (const std::uint32_t session : all_sessions(s)) forget_session(s, session);
+    s.retained.clear();
+    s.messages.clear(*s.pool);
+}
+
+void forget_outbox(State& s) {
+    for (const Output& out : s.outbox) {
+        s.pool->release(out.head);
+        s.pool->release(out.body);
+    }
+    s.outbox.clear();
+}
+
+}  // namespace
+
+Broker::Broker(const Options& options, BlobPool& pool, Observer& observer, StreamKey key)
+    : state_(std::make_unique<State>(options, pool, observer, key)) {
+    // What is taken can be handed on: with a topic in place of an alias, and an empty property
+    // section for 5.0, a packet may be this much longer than it came.
+    constexpr std::uint32_t kRoom = 65'535 + 16;
+    Options& o = state_->options;
+    o.maximum_packet_size = std::min(o.maximum_packet_size, wire::kMaximumPacketSize - kRoom);
+    o.receive_maximum = std::max<std::uint16_t>(o.receive_maximum, 1);
+}
+
+Broker::Broker(const Broker& other, BlobPool& pool, Observer& observer)
+    : state_(std::make_unique<State>(*other.state_)) {
+    rebind(pool, observer);
+}
+
+Broker::Broker(Broker&&) noexcept = default;
+
+Broker::~Broker() {
+    if (!state_) return;
+    State& s = *state_;
+    forget_outbox(s);
+    for (Slot slot = 0; slot < s.connections.size(); ++slot) {
+        if (s.connections[slot].phase != Phase::free) forget_connection(s, slot);
+    }
+    forget_everything(s);
+    s.pool->release(s.pingresp);
+}
+
+void Broker::rebind(BlobPool& pool, Observer& observer) {
+    state_->pool = &pool;
+    state_->observer = &observer;
+}
+
+void Broker::handle_open(Instant now, Slot connection, const Peer& peer) {
+    open_connection(*state_, now, connection, peer);
+}
+
+void Broker::handle_bytes(Instant now, Slot connection, ByteView bytes, const Stamp& stamp) {
+    State& s = *state_;
+    if (connection >= s.connections.size()) return;
+    Connection& c = s.connections[connection];
+    if (c.phase == Phase::free) return;  // late: we closed it
+    wire::FrameReader reader(*s.pool, c.framer, bytes, s.options.maximum_packet_size);
+    wire::Frame frame;
+    while (reader.next(frame)) {
+        handle_frame(s, now, connection, frame, stamp);
+        if (c.phase == Phase::free) {
+            reader.abandon();  // [MQTT-3.1.4-5], [MQTT-4.13.1-1]: what came behind is not looked at
+            return;
+        }
+    }
+    if (reader.fault()) fail(s, now, connection, reader.fault());
+}
+
+void Broker::handle_closed(Instant now, Slot connection) {
+    State& s = *state_;
+    if (connection >= s.connections.size()) return;
+    if (s.connections[connection].phase == Phase::free) return;
+    end_connection(s, now, connection, Ending::gone, CloseCause::network, 0);
+}
+
+void Broker::close(Instant now, Slot connection, CloseCause cause, std::uint8_t reason) {
+    State& s = *state_;
+    if (connection >= s.connections.size()) return;
+    if (s.connections[connection].phase == Phase::free) return;
+    disconnect(s, now, connection, cause, reason);
+}
+
+Instant Broker::next_deadline() const {
+    return min(state_->connection_deadlines.next(), state_->session_deadlines.next());
+}
+
+void Broker::handle_timeout(Instant now) {
+    State& s = *state_;
+    while (next_deadline() <= now) {
+        if (s.connection_deadlines.next() <= s.session_deadlines.next()) {
+            handle_connection_deadline(s, now);
+        } else {
+            handle_session_deadline(s, now);
+        }
+    }
+}
+
+Outbox& Broker::outbox() { return state_->outbox; }
+
+void Broker::restart(Instant now, bool keep_sessions) {
+    State& s = *state_;
+    if (!keep_sessions) {
+        for (const std::uint32_t session : all_sessions(s)) {
+            drop_everything(s, now, s.sessions[session], DropReason::restart);
+            drop_traffic(s, s.sessions[session]);
+            discard_will(s, s.sessions[session]);
+        }
+    }
+    // First everybody is cut off, then absences begin: a dying broker delivers no wills.
+    std::vector<std::uint32_t> absent;
+    for (const Slot slot : open_slots(s)) {
+        const bool told = say_goodbye(s, slot, reason::server_shutting_down);
+        const std::uint32_t session =
+            cut_connection(s, now, slot, told ? Ending::close : Ending::abort,
+                           CloseCause::administrative, reason::server_shutting_down);
+        if (session != kNone) absent.push_back(session);
+    }
+    for (const std::uint32_t session : absent) begin_absence(s, now, session, true);
+    if (!keep_sessions) forget_everything(s);
+}
+
+void Broker::publish(Instant now, const wire::Publish& message, const Stamp& stamp) {
+    wire::Publish packet = message;
+    route(*state_, now, kNone, packet, stamp);
+}
+
+void Broker::prefetch(Slot connection) const {
+    const State& s = *state_;
+    if (connection < s.connections.size()) __builtin_prefetch(&s.connections[connection]);
+}
+
+void Broker::prefetch_session(Slot connection) const {
+    const State& s = *state_;
+    if (connection >= s.connections.size()) return;
+    const Connection& c = s.connections[connection];
+    if (c.phase == Phase::connected) __builtin_prefetch(&s.sessions[c.owner]);
+}
+
+Counts Broker::counts() const {
+    const State& s = *state_;
+    Counts counts;
+    counts.connections = s.connected;
+    counts.sessions = s.sessions.live();
+    counts.subscriptions = s.subscriptions.size();
+    counts.retained = s.retained.size();
+    counts.queued = s.queued;
+    counts.in_flight = s.in_flight;
+    return counts;
+}
+
+void Broker::for_each_pending(
+    const std::function<void(std::uint32_t, const Stamp&, wire::QoS)>& visit) const {
+    const State& s = *state_;
+    for (const std::uint32_t index : all_sessions(s)) {
+        const Session& session = s.sessions[index];
+        for_each_owed(s, session,
+                      [&](const Stamp& stamp, wire::QoS qos) { visit(session.tag, stamp, qos); });
+    }
+}
+
+}  // namespace mqttwin::broker

@@ -1,0 +1,234 @@
+#include "connecting.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "mqttwin/wire/decode.hpp"
+#include "mqttwin/wire/encode.hpp"
+
+#include "connections.hpp"
+#include "delivery.hpp"
+#include "sessions.hpp"
+#include "wills.hpp"
+
+namespace mqttwin::broker {
+namespace {
+
+namespace reason = wire::reason;
+using wire::Property;
+using wire::Version;
+
+constexpr std::string_view kAssignedPrefix = "auto-";
+using AssignedId = std::array<char, kAssignedPrefix.size() + 16>;
+
+std::uint32_t limit_of(const wire::Connect& packet) {
+    return packet.properties.has(Property::maximum_packet_size)
+               ? packet.properties.maximum_packet_size
+               : 0xFFFF'FFFFU;
+}
+
+// [MQTT-3.1.4-2], [MQTT-3.2.2-7]: CONNACK with an error, then the connection is closed.
+void refuse(State& s, Instant now, Slot slot, const wire::Connect& packet, std::uint8_t code,
+            CloseCause cause, std::string_view explanation) {
+    wire::Connack answer;
+    const bool v5 = packet.version == Version::v5;
+    answer.reason = v5 ? code : wire::connack_return_code_v311(code);
+    if (v5 && !explanation.empty()) {
+        answer.properties.reason_string = explanation;
+        answer.properties.mark(Property::reason_string);
+    }
+    send(s, slot, wire::encode(*s.pool, packet.version, answer, limit_of(packet)));
+    end_connection(s, now, slot, Ending::close, cause, code);
+}
+
+void refuse_malformed(State& s, Instant now, Slot slot, const wire::Connect& packet,
+                      const Fault& fault) {
+    // [MQTT-3.1.4-1], [MQTT-3.1.2-2]. 3.1.1 has a code for an unknown protocol level, and none for
+    // anything else that can be wrong with a packet.
+    const bool tell =
+        packet.version == Version::v5 || fault.reason == reason::unsupported_protocol_version;
+    if (!tell) return fail(s, now, slot, fault);
+    s.observer->on_fault(now, slot, s.connections[slot].owner, fault);
+    const std::uint8_t code = wire::reason_allowed(wire::PacketType::connack, fault.reason)
+                                  ? fault.reason
+                                  : reason::protocol_error;
+    refuse(s, now, slot, packet, code, CloseCause::protocol_fault, fault.what);
+}
+
+struct Refusal {
+    std::uint8_t reason = 0;
+    std::string_view what;
+    explicit operator bool() const { return reason != 0; }
+};
+
+// Whether the broker wants to serve this client at all.
+Refusal judge(const State& s, const wire::Connect& packet) {
+    if (packet.client_id.empty() && packet.version != Version::v5 &&
+        (!packet.clean_start || packet.version == Version::v3)) {
+        // [MQTT-3.1.3-8] of 3.1.1; 3.1 always wants one.
+        return {reason::client_identifier_not_valid, "no client identifier"};
+    }
+    if (packet.properties.has(Property::authentication_method)) {  // [MQTT-4.12.0-1]
+        return {reason::bad_authentication_method, "no such authentication method"};
+    }
+    if (!s.options.allow_anonymous) {
+        if (!packet.has_user_name) return {reason::not_authorized, "anonymous"};
+        return {reason::bad_user_name_or_password, "nobody vouches for this user"};
+    }
+    if (packet.has_will) {
+        if (packet.will.qos > s.options.maximum_qos) {  // [MQTT-3.2.2-12]
+            return {reason::qos_not_supported, "will QoS over the server's maximum"};
+        }
+        if (packet.will.retain && !s.options.retain_available) {  // [MQTT-3.2.2-13]
+            return {reason::retain_not_supported, "retain is not available"};
+        }
+    }
+    return {};
+}
+
+// [MQTT-3.1.3-6], [MQTT-3.1.3-7]: a name for a client that has none. It follows from who asks and
+// when, so that strangers do not change it.
+std::string_view assign_client_id(const State& s, Instant now, std::uint32_t tag,
+                                  AssignedId& text) {
+    std::copy(kAssignedPrefix.begin(), kAssignedPrefix.end(), text.begin());
+    const std::string_view name(text.data(), text.size());
+    for (std::uint64_t attempt = 0;; ++attempt) {
+        std::uint64_t word =
+            draw64({mix64(s.key.value ^ attempt)}, tag, static_cast<std::uint64_t>(now.ns));
+        for (std::size_t i = kAssignedPrefix.size(); i < text.size(); ++i) {
+            text[i] = "0123456789abcdef"[word & 15U];
+            word >>= 4;
+        }
+        if (find_session(s, name, s.hash_of(name)) == kNone) return name;
+    }
+}
+
+// [MQTT-3.1.4-3]: the same client on another connection. That one is told, and closed.
+void take_over(State& s, Instant now, std::uint32_t session) {
+    disconnect(s, now, s.sessions[session].connection, CloseCause::taken_over,
+               reason::session_taken_over);
+}
+
+std::uint32_t expiry_of(const State& s, const wire::Connect& packet) {
+    if (packet.version != Version::v5) {
+        return packet.clean_start ? 0 : s.options.max_session_expiry;
+    }
+    return std::min(packet.properties.session_expiry_interval, s.options.max_session_expiry);
+}
+
+void set_limits(State& s, Slot slot, Session& session, const wire::Connect& packet) {
+    const std::uint32_t receive_maximum = packet.properties.receive_maximum;  // 65535 unless said
+    session.window = static_cast<std::uint16_t>(
+        std::clamp<std::uint32_t>(s.options.max_in_flight, 1, receive_maximum));
+    const std::uint32_t limit = limit_of(packet);
+    session.limited = limit < wire::kMaximumPacketSize;
+    if (!session.limited) return;
+    Connection& c = s.connections[slot];
+    c.limits = s.limits.take();
+    s.limits[c.limits].maximum_packet_size = limit;
+}
+
+// What the client needs to know, as far as it differs from what it would assume.
+wire::Connack welcome(const State& s, const wire::Connect& packet, const Session& session,
+                      bool present) {
+    wire::Connack answer;
+    answer.session_present = present;  // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+    if (packet.version != Version::v5) return answer;
+    wire::Properties& p = answer.properties;
+    if (session.expiry != packet.properties.session_expiry_interval) {
+        p.session_expiry_interval = session.expiry;
+        p.mark(Property::session_expiry_interval);
+    }
+    if (s.options.receive_maximum < 65535) {
+        p.receive_maximum = s.options.receive_maximum;
+        p.mark(Property::receive_maximum);
+    }
+    if (s.options.maximum_qos < wire::QoS::exactly_once) {  // [MQTT-3.2.2-9]
+        p.maximum_qos = static_cast<std::uint8_t>(s.options.maximum_qos);
+        p.mark(Property::maximum_qos);
+    }
+    if (!s.options.retain_available) {
+        p.retain_available = 0;
+        p.mark(Property::retain_available);
+    }
+    p.maximum_packet_size = s.options.maximum_packet_size;
+    p.mark(Property::maximum_packet_size);
+    if (packet.client_id.empty()) {  // [MQTT-3.2.2-16]
+        p.assigned_client_identifier = as_text(s.pool->bytes(session.client_id));
+        p.mark(Property::assigned_client_identifier);
+    }
+    if (s.options.topic_alias_maximum > 0) {
+        p.topic_alias_maximum = s.options.topic_alias_maximum;
+        p.mark(Property::topic_alias_maximum);
+    }
+    if (s.options.server_keep_alive > 0) {  // [MQTT-3.2.2-21]
+        p.server_keep_alive = s.options.server_keep_alive;
+        p.mark(Property::server_keep_alive);
+    }
+    return answer;
+}
+
+}  // namespace
+
+void handle_connect(State& s, Instant now, Slot slot, const wire::Frame& frame) {
+    wire::Connect packet;
+    if (const Fault fault = wire::decode(frame, packet)) {
+        return refuse_malformed(s, now, slot, packet, fault);
+    }
+    if (const Refusal refusal = judge(s, packet)) {
+        return refuse(s, now, slot, packet, refusal.reason, CloseCause::refused, refusal.what);
+    }
+    const std::uint32_t tag = s.connections[slot].owner;
+    AssignedId assigned{};
+    const std::string_view client_id =
+        packet.client_id.empty() ? assign_client_id(s, now, tag, assigned) : packet.client_id;
+    const std::uint32_t hash = s.hash_of(client_id);
+    std::uint32_t index = find_session(s, client_id, hash);
+    if (index == kNone && s.sessions.live() >= s.options.max_sessions) {
+        return refuse(s, now, slot, packet, reason::quota_exceeded, CloseCause::refused,
+                      "too many sessions");
+    }
+    if (index != kNone && s.sessions[index].connected()) {
+        take_over(s, now, index);
+        index = find_session(s, client_id, hash);  // it may have ended with its connection
+    }
+    if (index != kNone && packet.clean_start) {  // [MQTT-3.1.2-4]
+        end_session(s, now, index, DropReason::session_ended);
+        index = kNone;
+    }
+    const bool present = index != kNone;  // [MQTT-3.1.2-5] [MQTT-3.1.2-6]
+    if (!present) index = make_session(s, client_id, hash);
+
+    Connection& c = s.connections[slot];
+    Session& session = s.sessions[index];
+    c.phase = Phase::connected;
+    c.owner = index;
+    c.version = packet.version;
+    c.heard = now;
+    c.keep_alive = packet.version == Version::v5 && s.options.server_keep_alive > 0
+                       ? s.options.server_keep_alive
+                       : packet.keep_alive;
+    session.connection = slot;
+    session.tag = tag;
+    session.version = packet.version;
+    session.expiry = expiry_of(s, packet);
+    session.ends_at = Instant::never();
+    discard_will(s, session);  // [MQTT-3.1.3-9]: it is back before its will was due
+    if (packet.has_will) keep_will(s, now, index, packet.will);
+    set_limits(s, slot, session, packet);
+    ++s.connected;
+    arm_connection(s, slot);
+
+    s.observer->on_connect(now, slot, tag, client_id, present);
+    const wire::Connack answer = welcome(s, packet, session, present);
+    const BlobId bytes = wire::encode(*s.pool, packet.version, answer, limit_of(packet));
+    if (bytes == BlobId::none) {
+        // Nothing may go before CONNACK, which is too large [MQTT-3.1.2-24]: then nothing goes.
+        return end_connection(s, now, slot, Ending::close, CloseCause::refused,
+                              reason::packet_too_large);
+    }
+    send(s, slot, bytes);  // [MQTT-3.2.0-1]: before anything else
+    if (present) resume_delivery(s, now, index);
+}
+
+}  // namespace mqttwin::broker

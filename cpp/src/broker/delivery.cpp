@@ -1,0 +1,432 @@
+#include "delivery.hpp"
+
+#include <cassert>
+
+#include "mqttwin/wire/decode.hpp"
+#include "mqttwin/wire/encode.hpp"
+
+#include "connections.hpp"
+#include "sessions.hpp"
+
+namespace mqttwin::broker {
+namespace {
+
+using wire::QoS;
+
+// --- Pending::message: which message, how it is flagged, and with which identifiers ------------
+
+constexpr std::uint32_t kRetained = 1U << 31;
+constexpr std::uint32_t kWithIdentifiers = 1U << 30;
+constexpr std::uint32_t kIndex = kWithIdentifiers - 1;
+constexpr std::uint32_t kNothing = kNone;
+
+std::uint32_t hold(State& s, Instant now, Fanout& fanout, const Copy& copy) {
+    std::uint32_t handle = fanout.message(s, now);
+    s.messages.retain(handle);
+    if (!copy.identifiers.empty()) {
+        const std::uint32_t index = s.labelled.take();
+        s.labelled[index] = {handle, s.pool->make(copy.identifiers)};
+        handle = index | kWithIdentifiers;
+    }
+    return copy.retain ? handle | kRetained : handle;
+}
+
+std::uint32_t message_of(const State& s, std::uint32_t handle) {
+    const std::uint32_t index = handle & kIndex;
+    return (handle & kWithIdentifiers) != 0 ? s.labelled[index].message : index;
+}
+
+Copy copy_of(const State& s, const Pending& pending) {
+    Copy copy;
+    copy.qos = pending.qos;
+    copy.retain = (pending.message & kRetained) != 0;
+    if ((pending.message & kWithIdentifiers) != 0) {
+        copy.identifiers = s.pool->bytes(s.labelled[pending.message & kIndex].identifiers);
+    }
+    return copy;
+}
+
+void let_go(State& s, std::uint32_t handle) {
+    if (handle == kNothing) return;
+    s.messages.release(*s.pool, message_of(s, handle));
+    if ((handle & kWithIdentifiers) == 0) return;
+    s.pool->release(s.labelled[handle & kIndex].identifiers);
+    s.labelled.give_back(handle & kIndex);
+}
+
+// --- One packet ---------------------------------------------------------------------------------
+
+void push_publish(State& s, Slot slot, BlobId head, BlobId body, const Stamp& stamp) {
+    Output& out = s.outbox.emplace_back();
+    out.kind = Output::Kind::send;
+    out.is_publish = true;
+    out.slot = slot;
+    out.head = head;
+    out.body = body;
+    out.stamp = stamp;
+}
+
+void address(Fanout& fanout, const Copy& copy, wire::PacketId id, bool dup) {
+    wire::Publish& packet = fanout.packet();
+    packet.qos = copy.qos;
+    packet.retain = copy.retain;
+    packet.dup = dup;
+    packet.packet_id = id;
+    packet.properties.subscription_identifiers = copy.identifiers;
+    packet.properties.subscription_identifier_count = copy.identifiers.empty() ? 0 : 1;
+}
+
+// [MQTT-3.1.2-24] [MQTT-3.1.2-25]: what is too large for the client is not sent, as if it were.
+bool fits(const State& s, const Session& to, Fanout& fanout, const Copy& copy) {
+    if (!to.limited) return true;
+    address(fanout, copy, 1, false);
+    return wire::encoded_size(to.version, fanout.packet()) <= packet_limit(s, to);
+}
+
+// Precondition: connected, and it fits.
+void transmit(State& s, const Session& to, Fanout& fanout, const Copy& copy, wire::PacketId id,
+              bool dup, const Stamp& stamp) {
+    const bool v5 = to.version == wire::Version::v5;
+    if (copy.qos == QoS::at_most_once && (copy.identifiers.empty() || !v5)) {
+        const BlobId frame = fanout.plain_frame(s, v5, copy.retain);
+        s.pool->retain(frame);
+        push_publish(s, to.connection, frame, BlobId::none, stamp);
+        return;
+    }
+    address(fanout, copy, id, dup);
+    const wire::Publish& packet = fanout.packet();
+    if (packet.payload.size() <= kSharedPayload) {
+        push_publish(s, to.connection, wire::encode(*s.pool, to.version, packet), BlobId::none,
+                     stamp);
+        return;
+    }
+    const BlobId body = fanout.payload(s);
+    s.pool->retain(body);
+    push_publish(s, to.connection, wire::encode_publish_header(*s.pool, to.version, packet), body,
+                 stamp);
+}
+
+void report_drop(State& s, Instant now, const Session& to, const Stamp& stamp, QoS qos,
+                 DropReason reason) {
+    s.observer->on_drop(now, to.tag, stamp, qos, reason);
+}
+
+// --- Sending, queueing --------------------------------------------------------------------------
+
+// [MQTT-3.3.4-9]: the client's receive maximum, and no more identifiers than there are.
+bool has_room(const Session& to, const SendWindow& window) {
+    return window.messages() < to.window && window.count() < SendWindow::kIdentifiers;
+}
+
+bool may_go_at_once(const State& s, const Session& to, QoS qos) {
+    if (!to.connected()) return false;
+    if (to.traffic == kNone) return true;
+    const Traffic& traffic = s.traffic[to.traffic];
+    if (qos == QoS::at_most_once) {
+        // Where messages of QoS 0 are queued as well, a later one does not overtake them.
+        return !s.options.queue_qos0_offline || traffic.queue.empty();
+    }
+    // [MQTT-4.6.0-6]: nothing overtakes what is to be sent again, or waits.
+    return traffic.queue.empty() && traffic.window.unsent() == 0 && has_room(to, traffic.window);
+}
+
+// A record in no list becomes one in flight. `pending` has its message and stamp.
+void launch(State& s, std::uint32_t index, std::uint32_t pending, Fanout& fanout,
+            const Copy& copy) {
+    Traffic& traffic = traffic_of(s, index);
+    Session& to = s.sessions[index];
+    Pending& record = s.pending[pending];
+    record.qos = copy.qos;
+    record.state = first_state(copy.qos);
+    record.stamp.sequence = ++to.sequence;
+    record.sent_before = true;
+    const wire::PacketId id = traffic.window.add(s.pending, pending);
+    ++s.in_flight;
+    transmit(s, to, fanout, copy, id, false, record.stamp);
+}
+
+void drop_pending(State& s, Instant now, const Session& to, std::uint32_t pending,
+                  DropReason reason) {
+    const Pending& record = s.pending[pending];
+    report_drop(s, now, to, record.stamp, record.qos, reason);
+    let_go(s, record.message);
+    s.pending.give_back(pending);
+}
+
+bool has_expired(const State& s, Instant now, std::uint32_t pending) {
+    return s.messages.expired(now, message_of(s, s.pending[pending].message));
+}
+
+void enqueue(State& s, Instant now, std::uint32_t index, Fanout& fanout, const Copy& copy) {
+    const Session& to = s.sessions[index];
+    Traffic& traffic = traffic_of(s, index);
+    if (traffic.queue.count() >= s.options.max_queued) {
+        while (!traffic.queue.empty() && has_expired(s, now, traffic.queue.front())) {
+            drop_pending(s, now, to, traffic.queue.pop_front(s.pending),
+                         DropReason::message_expired);
+            --s.queued;
+        }
+    }
+    if (traffic.queue.count() >= s.options.max_queued) {
+        report_drop(s, now, to, fanout.stamp(), copy.qos, DropReason::queue_full);
+        settle_traffic(s, index);
+        return;
+    }
+    const std::uint32_t handle = hold(s, now, fanout, copy);
+    const std::uint32_t pending = s.pending.take();
+    Pending& record = s.pending[pending];
+    record.stamp = fanout.stamp();
+    record.message = handle;
+    record.qos = copy.qos;
+    traffic.queue.push_back(s.pending, pending);
+    ++s.queued;
+}
+
+// The oldest of the queue, which may go now.
+void send_queued(State& s, Instant now, std::uint32_t index) {
+    const Session& to = s.sessions[index];
+    Traffic& traffic = s.traffic[to.traffic];
+    const std::uint32_t pending = traffic.queue.pop_front(s.pending);
+    --s.queued;
+    // [MQTT-3.3.2-5]: what nobody has begun to deliver when its time is over is deleted.
+    if (has_expired(s, now, pending)) {
+        drop_pending(s, now, to, pending, DropReason::message_expired);
+        return;
+    }
+    const Pending& record = s.pending[pending];
+    const std::uint32_t message = message_of(s, record.message);
+    const Copy copy = copy_of(s, record);
+    wire::Publish packet = s.messages.view(*s.pool, now, message);
+    Fanout fanout(s, packet, message, record.stamp);
+    if (!fits(s, to, fanout, copy)) {
+        drop_pending(s, now, to, pending, DropReason::packet_too_large);
+    } else if (copy.qos == QoS::at_most_once) {
+        transmit(s, to, fanout, copy, 0, false, record.stamp);
+        let_go(s, record.message);
+        s.pending.give_back(pending);
+    } else {
+        launch(s, index, pending, fanout, copy);
+    }
+    fanout.finish(s);
+}
+
+// The first of the window that this connection has not seen yet.
+void send_again(State& s, Instant now, std::uint32_t index) {
+    const Session& to = s.sessions[index];
+    Traffic& traffic = s.traffic[to.traffic];
+    const SendWindow::Place place = traffic.window.next_unsent(s.pending);
+    const Pending& record = s.pending[place.index];
+    const std::uint32_t message = message_of(s, record.message);
+    const Copy copy = copy_of(s, record);
+    wire::Publish packet = s.messages.view(*s.pool, now, message);
+    Fanout fanout(s, packet, message, record.stamp);
+    if (!fits(s, to, fanout, copy)) {
+        traffic.window.remove(s.pending, place);
+        --s.in_flight;
+        drop_pending(s, now, to, place.index, DropReason::packet_too_large);
+    } else {
+        // [MQTT-4.4.0-1], [MQTT-3.3.1-1]: the same identifier, DUP set.
+        transmit(s, to, fanout, copy, record.id, record.sent_before, record.stamp);
+        traffic.window.mark_sent(s.pending, place.index);
+    }
+    fanout.finish(s);
+}
+
+// Sends what the window has room for.
+void advance(State& s, Instant now, std::uint32_t index) {
+    const Session& to = s.sessions[index];
+    while (to.connected() && to.traffic != kNone) {
+        const Traffic& traffic = s.traffic[to.traffic];
+        if (traffic.window.unsent() > 0) {
+            if (traffic.window.messages() >= to.window) break;
+            send_again(s, now, index);
+        } else if (!traffic.queue.empty()) {
+            const QoS qos = s.pending[traffic.queue.front()].qos;
+            if (qos != QoS::at_most_once && !has_room(to, traffic.window)) break;
+            send_queued(s, now, index);
+        } else {
+            break;
+        }
+    }
+    settle_traffic(s, index);
+}
+
+}  // namespace
+
+// --- Fanout -------------------------------------------------------------------------------------
+
+Fanout::Fanout(State& s, wire::Publish& packet, std::uint32_t message, const Stamp& stamp)
+    : packet_(packet),
+      stamp_(stamp),
+      qos_(s.messages[message].qos),
+      retain_(s.messages[message].retain),
+      message_(message),
+      payload_(s.messages[message].payload) {
+    s.messages.retain(message);
+    s.pool->retain(payload_);
+}
+
+void Fanout::finish(State& s) {
+    if (message_ != kNone) s.messages.release(*s.pool, message_);
+    s.pool->release(payload_);
+    for (const auto& by_retain : frames_) {
+        for (const BlobId frame : by_retain) s.pool->release(frame);
+    }
+}
+
+std::uint32_t Fanout::message(State& s, Instant now) {
+    if (message_ != kNone) return message_;
+    Message m;
+    if (packet_.payload.size() <= kSharedPayload) {
+        m.frame = plain_frame(s, true, false);
+        s.pool->retain(m.frame);
+    } else {
+        m.payload = payload(s);
+        s.pool->retain(m.payload);
+        address(*this, Copy{}, 0, false);
+        m.frame = wire::encode_publish_header(*s.pool, wire::Version::v5, packet_);
+    }
+    if (packet_.properties.has(wire::Property::message_expiry_interval)) {
+        m.expiry = packet_.properties.message_expiry_interval;
+    }
+    m.accepted = now;
+    m.stamp = stamp_;
+    m.qos = qos_;
+    m.retain = retain_;
+    message_ = s.messages.add(m);
+    return message_;
+}
+
+BlobId Fanout::plain_frame(State& s, bool v5, bool retain) {
+    BlobId& frame = frames_[v5 ? 1 : 0][retain ? 1 : 0];
+    if (frame == BlobId::none) {
+        Copy copy;
+        copy.retain = retain;
+        address(*this, copy, 0, false);
+        frame = wire::encode(*s.pool, v5 ? wire::Version::v5 : wire::Version::v311, packet_);
+        assert(frame != BlobId::none);  // Broker bounds what it takes so that it can be handed on
+    }
+    return frame;
+}
+
+BlobId Fanout::payload(State& s) {
+    if (payload_ == BlobId::none) payload_ = s.pool->make(packet_.payload);
+    return payload_;
+}
+
+// --- The session's side -------------------------------------------------------------------------
+
+void deliver(State& s, Instant now, std::uint32_t index, Fanout& fanout, const Copy& copy) {
+    const Session& to = s.sessions[index];
+    if (may_go_at_once(s, to, copy.qos)) {
+        if (!fits(s, to, fanout, copy)) {
+            report_drop(s, now, to, fanout.stamp(), copy.qos, DropReason::packet_too_large);
+        } else if (copy.qos == QoS::at_most_once) {
+            transmit(s, to, fanout, copy, 0, false, fanout.stamp());
+        } else {
+            const std::uint32_t handle = hold(s, now, fanout, copy);
+            const std::uint32_t pending = s.pending.take();
+            s.pending[pending].stamp = fanout.stamp();
+            s.pending[pending].message = handle;
+            launch(s, index, pending, fanout, copy);
+        }
+    } else if (copy.qos == QoS::at_most_once && !to.connected() && !s.options.queue_qos0_offline) {
+        report_drop(s, now, to, fanout.stamp(), copy.qos, DropReason::offline_qos0);
+    } else {
+        enqueue(s, now, index, fanout, copy);
+    }
+}
+
+void resume_delivery(State& s, Instant now, std::uint32_t index) {
+    const Session& to = s.sessions[index];
+    if (to.traffic == kNone) return;
+    Traffic& traffic = s.traffic[to.traffic];
+    traffic.received_before = traffic.received.count();
+    traffic.window.mark_unsent(s.pending);
+    traffic.window.for_each(s.pending, [&](std::uint32_t pending) {
+        const Pending& record = s.pending[pending];
+        if (record.state != SendState::awaiting_pubcomp) return;
+        send_ack(s, to.connection, wire::PacketType::pubrel, record.id, wire::reason::success);
+    });
+    advance(s, now, index);
+}
+
+void handle_ack(State& s, Instant now, Slot slot, const wire::Frame& frame) {
+    const Connection& c = s.connections[slot];
+    wire::Ack ack;
+    if (const Fault fault = wire::decode(frame, c.version, ack)) return fail(s, now, slot, fault);
+    const std::uint32_t index = c.owner;
+    const Session& from = s.sessions[index];
+    const SendInput input = send_input(ack);
+
+    SendWindow::Verdict verdict;
+    if (from.traffic == kNone) {
+        verdict.transition = &send_transition(SendState::none, input);
+    } else {
+        verdict = s.traffic[from.traffic].window.judge(s.pending, ack.packet_id, input);
+    }
+    const std::uint32_t pending = verdict.place.index;
+    switch (verdict.transition->action) {
+        case SendAction::complete:
+        case SendAction::refuse: {
+            const Pending& record = s.pending[pending];
+            if (verdict.transition->action == SendAction::refuse &&
+                record.state != SendState::awaiting_pubcomp) {
+                report_drop(s, now, from, record.stamp, record.qos, DropReason::refused_by_client);
+            }
+            let_go(s, record.message);
+            s.traffic[from.traffic].window.remove(s.pending, verdict.place);
+            s.pending.give_back(pending);
+            --s.in_flight;
+            advance(s, now, index);
+            return;
+        }
+        case SendAction::release:
+            // [MQTT-4.3.3-6]: the message is the client's now, only its identifier is left.
+            let_go(s, s.pending[pending].message);
+            s.pending[pending].message = kNothing;
+            s.traffic[from.traffic].window.release(s.pending, verdict.place);
+            send_ack(s, slot, wire::PacketType::pubrel, ack.packet_id, wire::reason::success);
+            return;
+        case SendAction::release_unknown:
+            send_ack(s, slot, wire::PacketType::pubrel, ack.packet_id,
+                     wire::reason::packet_identifier_not_found);
+            return;
+        case SendAction::ignore:
+            return;
+        case SendAction::fault:
+            return fail(s, now, slot,
+                        {wire::reason::protocol_error, "MQTT-4.13.1-1",
+                         "acknowledgement of the wrong kind", 0});
+    }
+}
+
+void send_ack(State& s, Slot slot, wire::PacketType type, wire::PacketId id, std::uint8_t reason) {
+    const Connection& c = s.connections[slot];
+    wire::Ack ack;
+    ack.type = type;
+    ack.packet_id = id;
+    ack.reason = reason;
+    send(s, slot, wire::encode(*s.pool, c.version, ack, packet_limit(s, s.sessions[c.owner])));
+}
+
+void drop_everything(State& s, Instant now, Session& session, DropReason reason) {
+    for_each_owed(s, session, [&](const Stamp& stamp, QoS qos) {
+        report_drop(s, now, session, stamp, qos, reason);
+    });
+}
+
+void drop_traffic(State& s, Session& session) {
+    if (session.traffic == kNone) return;
+    Traffic& traffic = s.traffic[session.traffic];
+    s.in_flight -= traffic.window.count();
+    s.queued -= traffic.queue.count();
+    const auto release = [&](std::uint32_t index) { let_go(s, s.pending[index].message); };
+    traffic.window.clear(s.pending, release);
+    traffic.queue.clear(s.pending, release);
+    traffic.received.clear(*s.pool);
+    s.traffic.give_back(session.traffic);
+    session.traffic = kNone;
+}
+
+}  // namespace mqttwin::broker

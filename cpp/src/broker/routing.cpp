@@ -1,0 +1,176 @@
+#include "routing.hpp"
+
+#include <algorithm>
+
+#include "mqttwin/wire/encode.hpp"
+
+#include "delivery.hpp"
+
+namespace mqttwin::broker {
+namespace {
+
+using wire::QoS;
+
+// All subscriptions that match, those of shared ones apart.
+void gather(State& s, std::uint32_t publisher, std::string_view topic) {
+    s.matches.clear();
+    s.shared_matches.clear();
+    s.subscriptions.for_each_match(topic, [&](std::uint32_t session, const SubscriptionData& data) {
+        // [MQTT-3.8.3-3]: not back to where it came from.
+        if (data.no_local && session == publisher) return;
+        Match match;
+        match.session = session;
+        match.data = data;
+        (data.group == Groups::kNoGroup ? s.matches : s.shared_matches).push_back(match);
+    });
+}
+
+// Links the subscriptions of a session behind its first one: a session gets one copy.
+// `match_of_session` need not be cleared between messages: an entry counts only if the match that
+// it names is one of that session.
+std::uint32_t link_overlaps(State& s) {
+    const auto count = static_cast<std::uint32_t>(s.matches.size());
+    if (count < 2) return count;
+    if (s.match_of_session.size() < s.sessions.capacity()) {
+        s.match_of_session.resize(s.sessions.capacity());
+    }
+    std::uint32_t sessions = 0;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        Match& match = s.matches[i];
+        std::uint32_t& known = s.match_of_session[match.session];
+        if (known < i && s.matches[known].session == match.session && s.matches[known].first) {
+            match.first = false;
+            match.next = s.matches[known].next;
+            s.matches[known].next = i;
+        } else {
+            known = i;
+            ++sessions;
+        }
+    }
+    return sessions;
+}
+
+// Leaves one member of each group in `shared_matches` [MQTT-4.8.2-4]: whose turn it is among those
+// that are connected, or among all when none is.
+void choose_members(State& s) {
+    s.group_tallies.clear();
+    for (const Match& match : s.shared_matches) {
+        if (s.tally_of_group.size() <= match.data.group) {
+            s.tally_of_group.resize(match.data.group + 1);
+        }
+        std::uint32_t& known = s.tally_of_group[match.data.group];
+        if (known >= s.group_tallies.size() || s.group_tallies[known].group != match.data.group) {
+            known = static_cast<std::uint32_t>(s.group_tallies.size());
+            s.group_tallies.push_back({match.data.group, 0, 0, 0});
+        }
+        GroupTally& tally = s.group_tallies[known];
+        ++tally.members;
+        if (s.sessions[match.session].connected()) ++tally.connected;
+    }
+    for (GroupTally& tally : s.group_tallies) {
+        const std::uint32_t eligible = tally.connected > 0 ? tally.connected : tally.members;
+        tally.before = s.groups.next_turn(tally.group) % eligible;
+    }
+    std::size_t kept = 0;
+    for (const Match& match : s.shared_matches) {
+        GroupTally& tally = s.group_tallies[s.tally_of_group[match.data.group]];
+        const bool eligible = tally.connected == 0 || s.sessions[match.session].connected();
+        if (eligible && tally.before-- == 0) s.shared_matches[kept++] = match;
+    }
+    s.shared_matches.resize(kept);
+}
+
+void serve(State& s, Instant now, Fanout& fanout, QoS qos, bool retain, const Match& match) {
+    QoS granted = match.data.qos;
+    bool as_published = match.data.retain_as_published;
+    s.identifiers.clear();
+    for (const Match* m = &match;; m = &s.matches[m->next]) {
+        granted = std::max(granted, m->data.qos);  // [MQTT-3.3.4-2]
+        as_published = as_published || m->data.retain_as_published;
+        if (m->data.identifier != 0) {  // [MQTT-3.3.4-3] [MQTT-3.3.4-4]
+            wire::append_subscription_identifier(s.identifiers, m->data.identifier);
+        }
+        if (m->next == kNone) break;
+    }
+    Copy copy;
+    copy.qos = std::min(qos, granted);     // [MQTT-3.8.4-8]
+    copy.retain = retain && as_published;  // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+    copy.identifiers = s.identifiers;
+    s.observer->on_expected(now, s.sessions[match.session].tag, fanout.stamp(), copy.qos);
+    deliver(s, now, match.session, fanout, copy);
+}
+
+void update_retained(State& s, Instant now, Fanout& fanout) {
+    const std::string_view topic = fanout.packet().topic;
+    std::uint32_t old = kNone;
+    if (fanout.packet().payload.empty() && s.options.retain_clears_with_empty) {
+        old = s.retained.erase(topic);  // [MQTT-3.3.1-6] [MQTT-3.3.1-7]
+    } else if (s.retained.size() < s.options.max_retained || s.retained.find(topic) != kNone) {
+        const std::uint32_t message = fanout.message(s, now);
+        s.messages.retain(message);
+        old = s.retained.set(topic, message);  // [MQTT-3.3.1-5]
+    }
+    if (old != kNone) s.messages.release(*s.pool, old);
+}
+
+}  // namespace
+
+std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publish& publish,
+                    const Stamp& stamp) {
+    keep_end_to_end(publish);
+    gather(s, publisher, publish.topic);
+    std::uint32_t matched = link_overlaps(s);
+    if (!s.shared_matches.empty()) {
+        choose_members(s);
+        matched += static_cast<std::uint32_t>(s.shared_matches.size());
+    }
+    const std::uint32_t tag = publisher == kNone ? stamp.origin : s.sessions[publisher].tag;
+    s.observer->on_publish(now, tag, stamp, publish, matched);
+
+    const QoS qos = publish.qos;
+    const bool retain = publish.retain;
+    Stamp onward = stamp;
+    onward.sequence = 0;  // the publisher's own number; each session has its own
+    Fanout fanout(publish, onward);
+    if (retain) update_retained(s, now, fanout);
+    constexpr std::size_t kLookAhead = 8;  // sessions are far apart in memory
+    for (std::size_t i = 0; i < s.matches.size(); ++i) {
+        if (i + kLookAhead < s.matches.size()) {
+            __builtin_prefetch(&s.sessions[s.matches[i + kLookAhead].session]);
+        }
+        if (s.matches[i].first) serve(s, now, fanout, qos, retain, s.matches[i]);
+    }
+    for (const Match& match : s.shared_matches) serve(s, now, fanout, qos, retain, match);
+    fanout.finish(s);
+    return matched;
+}
+
+void replay_retained(State& s, Instant now, std::uint32_t session, std::string_view filter,
+                     const SubscriptionData& data) {
+    s.handles.clear();
+    s.retained.for_each_match(
+        filter, [&](std::string_view, std::uint32_t message) { s.handles.push_back(message); });
+    s.identifiers.clear();
+    if (data.identifier != 0) {
+        wire::append_subscription_identifier(s.identifiers, data.identifier);
+    }
+    for (const std::uint32_t message : s.handles) {
+        wire::Publish publish = s.messages.view(*s.pool, now, message);
+        if (s.messages.expired(now, message)) {  // [MQTT-3.3.2-5]
+            s.retained.erase(publish.topic);
+            s.messages.release(*s.pool, message);
+            continue;
+        }
+        Stamp stamp = s.messages[message].stamp;
+        stamp.origin = Stamp::kReplay;
+        Fanout fanout(s, publish, message, stamp);
+        Copy copy;
+        copy.qos = std::min(s.messages[message].qos, data.qos);
+        copy.retain = true;  // [MQTT-3.3.1-8]
+        copy.identifiers = s.identifiers;
+        deliver(s, now, session, fanout, copy);
+        fanout.finish(s);
+    }
+}
+
+}  // namespace mqttwin::broker

@@ -1,0 +1,20 @@
+// From a publisher to every session with a matching subscription.
+#pragma once
+
+#include <cstdint>
+
+#include "state.hpp"
+
+namespace mqttwin::broker {
+
+/// Retains the message if it says so and gives each matching session its copy. `publisher` is the
+/// session that sent it, or kNone. Returns how many sessions matched. `publish` is changed: what
+/// belongs to its last hop alone goes.
+std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publish& publish,
+                    const Stamp& stamp);
+
+/// Gives a session the retained messages that a new subscription matches.
+void replay_retained(State& s, Instant now, std::uint32_t session, std::string_view filter,
+                     const SubscriptionData& data);
+
+}  // namespace mqttwin::broker

@@ -1,0 +1,202 @@
+// What a broker is made of: records in dense indices, and no pointer into itself.
+//
+// The behaviour lives in functions by idea (connections, connecting, sessions, subscribing,
+// publishing, routing, delivery, wills), which all take the State. Copying it copies the broker.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "mqttwin/base/blob_pool.hpp"
+#include "mqttwin/base/hash.hpp"
+#include "mqttwin/base/random.hpp"
+#include "mqttwin/base/time.hpp"
+#include "mqttwin/broker/broker.hpp"
+#include "mqttwin/session/deadlines.hpp"
+#include "mqttwin/session/engine.hpp"
+#include "mqttwin/session/received_ids.hpp"
+#include "mqttwin/session/send_window.hpp"
+#include "mqttwin/session/slab.hpp"
+#include "mqttwin/wire/framer.hpp"
+
+#include "groups.hpp"
+#include "message_store.hpp"
+#include "retained_store.hpp"
+#include "subscription_index.hpp"
+#include "text_table.hpp"
+
+namespace mqttwin::broker {
+
+/// "No record", in every slab.
+inline constexpr std::uint32_t kNone = 0xFFFF'FFFFU;
+static_assert(kNone == Slab<int>::kNone && kNone == SubscriptionIndex::kNone &&
+              kNone == RetainedStore::kNone && kNone == TextTable::kNone);
+
+/// When the earliest entry of a record in a DeadlineHeap comes up: coarse, four bytes instead of
+/// eight. It only decides whether another entry is needed and which entries are stale; what is due
+/// is always computed from the record itself.
+class ArmedAt {
+   public:
+    [[nodiscard]] bool later_than(Instant at) const { return coarse_ >= coarse(at); }
+    [[nodiscard]] bool is(Instant at) const { return coarse_ == coarse(at); }
+    void set(Instant at) { coarse_ = coarse(at); }
+    void clear() { coarse_ = kNever; }
+
+   private:
+    static constexpr std::uint32_t kNever = 0xFFFF'FFFFU;
+    static std::uint32_t coarse(Instant at) {  // about a second; good for 136 years
+        const std::int64_t seconds = at.ns >> 30;
+        return seconds >= kNever ? kNever - 1 : static_cast<std::uint32_t>(seconds);
+    }
+    std::uint32_t coarse_ = kNever;
+};
+
+enum class Phase : std::uint8_t { free, awaiting_connect, connected };
+
+/// One transport connection.
+struct Connection {
+    Instant heard;  // when the last whole packet came, or the opening
+    wire::FramerState framer;
+    std::uint32_t owner = kNone;   // connected: the session; before: the peer's tag
+    ArmedAt armed;                 // in State::connection_deadlines
+    std::uint32_t limits = kNone;  // of the few that have some: see Limits
+    std::uint16_t keep_alive = 0;  // seconds; 0 is off
+    Phase phase = Phase::free;
+    wire::Version version = wire::Version::v311;
+};
+static_assert(sizeof(Connection) <= 32);
+
+/// What only some connections have.
+struct Limits {
+    std::uint32_t maximum_packet_size = 0xFFFF'FFFFU;  // the client's
+    /// The topic (a BlobId) of each alias that the client may use, from 1; made at first use.
+    BlobId aliases = BlobId::none;
+};
+
+/// One session. What it has under way is in a Traffic, which an idle one lacks.
+struct Session {
+    Instant ends_at = Instant::never();  // while it is not connected
+    BlobId client_id = BlobId::none;
+    std::uint32_t order = 0;  // hash of the client id: ties between sessions
+    Slot connection = kNoSlot;
+    std::uint32_t tag = Stamp::kNobody;  // of the peer that is, or was last, connected
+    std::uint32_t expiry = 0;            // seconds; kNeverExpires
+    std::uint32_t will = kNone;
+    std::uint32_t subscriptions = SubscriptionIndex::kNone;
+    std::uint32_t traffic = kNone;
+    std::uint32_t sequence = 0;  // of the latest message of QoS > 0 (see Stamp)
+    ArmedAt armed;               // in State::session_deadlines
+    wire::PacketId last_id = 0;  // handed out, while there is no Traffic
+    std::uint16_t window = 0;    // messages in flight to this client, at most
+    wire::Version version = wire::Version::v311;
+    bool limited = false;    // the client has a maximum packet size
+    bool in_groups = false;  // it has shared subscriptions, or had some
+    bool live = false;
+
+    static constexpr std::uint32_t kNeverExpires = 0xFFFF'FFFFU;
+    [[nodiscard]] bool connected() const { return connection != kNoSlot; }
+};
+static_assert(sizeof(Session) <= 64);
+
+/// What a session has under way.
+struct Traffic {
+    SendWindow window;
+    MessageQueue queue;
+    ReceivedIds received;               // QoS 2, from the client
+    std::uint32_t received_before = 0;  // those of them that came on earlier connections
+
+    [[nodiscard]] bool idle() const { return window.empty() && queue.empty() && received.empty(); }
+};
+
+/// A message for one session that carries subscription identifiers (see Handle).
+struct Labelled {
+    std::uint32_t message = kNone;
+    BlobId identifiers = BlobId::none;  // encoded
+};
+
+struct Will {
+    std::uint32_t message = kNone;
+    std::uint32_t delay = 0;         // seconds
+    Instant due = Instant::never();  // when its delay is over, once the connection is gone
+};
+
+/// A session that a message goes to, and with what.
+struct Match {
+    std::uint32_t session = kNone;
+    std::uint32_t next = kNone;  // another subscription of the same session, in the same list
+    SubscriptionData data;
+    bool first = true;  // of its session
+};
+
+/// Whether an entry of a SUBSCRIBE asks for retained messages.
+struct Replay {
+    bool wanted = false;
+    SubscriptionData data;
+};
+
+/// A group of a shared subscription that matches a message.
+struct GroupTally {
+    std::uint32_t group = Groups::kNoGroup;
+    std::uint32_t members = 0;
+    std::uint32_t connected = 0;
+    std::uint32_t before = 0;  // eligible members before the one chosen
+};
+
+struct State {
+    State(const Options& given_options, BlobPool& given_pool, Observer& given_observer,
+          StreamKey given_key)
+        : options(given_options),
+          pool(&given_pool),
+          observer(&given_observer),
+          key(given_key),
+          subscriptions(mix64(given_key.value + 1)),
+          retained(mix64(given_key.value + 2)) {}
+
+    [[nodiscard]] std::uint32_t hash_of(std::string_view text) const {
+        return static_cast<std::uint32_t>(hash_text(text, key.value));
+    }
+
+    Options options;
+    BlobPool* pool;
+    Observer* observer;
+    StreamKey key;
+    Outbox outbox;
+
+    std::vector<Connection> connections;
+    Slab<Limits> limits;
+    DeadlineHeap connection_deadlines;
+
+    Slab<Session> sessions;
+    TextTable clients;
+    DeadlineHeap session_deadlines;
+
+    SubscriptionIndex subscriptions;
+    Groups groups;
+    RetainedStore retained;
+
+    MessageStore messages;
+    Slab<Labelled> labelled;
+    PendingSlab pending;
+    Slab<Traffic> traffic;
+    Slab<Will> wills;
+
+    std::uint64_t connected = 0;
+    std::uint64_t queued = 0;
+    std::uint64_t in_flight = 0;
+
+    BlobId pingresp = BlobId::none;  // made once, shared by all answers
+
+    // Workspace, kept for its capacity.
+    wire::Publish incoming;
+    std::vector<Match> matches;
+    std::vector<Match> shared_matches;
+    std::vector<std::uint32_t> match_of_session;
+    std::vector<GroupTally> group_tallies;
+    std::vector<std::uint32_t> tally_of_group;
+    std::vector<std::uint8_t> identifiers;
+    std::vector<std::uint8_t> reasons;
+    std::vector<Replay> to_replay;
+    std::vector<std::uint32_t> handles;
+};
+
+}  // namespace mqttwin::broker

@@ -1,0 +1,162 @@
+#include "subscribing.hpp"
+
+#include <algorithm>
+
+#include "mqttwin/wire/decode.hpp"
+#include "mqttwin/wire/encode.hpp"
+#include "mqttwin/wire/topic.hpp"
+
+#include "connections.hpp"
+#include "routing.hpp"
+
+namespace mqttwin::broker {
+namespace {
+
+namespace reason = wire::reason;
+using Outcome = SubscriptionIndex::Outcome;
+
+// What is told about one entry of a SUBSCRIBE, and whether retained messages are due for it.
+struct Decision {
+    std::uint8_t reason = reason::unspecified_error;
+    bool replay = false;
+};
+
+bool acceptable(const State& s, std::string_view filter) {
+    if (wire::check_filter(filter)) return false;
+    const auto slashes = std::count(filter.begin(), filter.end(), '/');
+    return static_cast<std::size_t>(slashes) + 1 <= s.options.max_topic_levels;
+}
+
+// The group of a shared subscription; its members are counted by the caller.
+std::uint32_t group_of(State& s, std::string_view text) {
+    const std::uint32_t hash = s.hash_of(text);
+    const std::uint32_t group = s.groups.find(*s.pool, text, hash);
+    return group != Groups::kNoGroup ? group : s.groups.make(*s.pool, text, hash);
+}
+
+Decision subscribe(State& s, Session& session, std::uint32_t index,
+                   const wire::SubscriptionRequest& request, SubscriptionData& data) {
+    if (!acceptable(s, request.filter)) return {reason::topic_filter_invalid, false};
+    const wire::SharedFilter parts = wire::split_shared(request.filter);
+    data.qos = std::min(request.options.qos, s.options.maximum_qos);  // [MQTT-3.9.3-1]
+    data.no_local = request.options.no_local;
+    data.retain_as_published = request.options.retain_as_published;
+    data.retain_handling = request.options.retain_handling;
+    data.group = Groups::kNoGroup;
+    if (parts.shared) {
+        data.group = group_of(s, request.filter);
+        s.groups.join(data.group);
+        session.in_groups = true;
+    }
+    // [MQTT-3.8.4-3]: an identical filter replaces the subscription.
+    const Outcome outcome =
+        s.subscriptions.subscribe(parts.filter, index, data, session.subscriptions);
+    const bool over = outcome == Outcome::added && s.subscriptions.count(session.subscriptions) >
+                                                       s.options.max_subscriptions_per_session;
+    if (over) {
+        s.subscriptions.unsubscribe(parts.filter, index, session.subscriptions, data.group);
+    }
+    if (parts.shared && (over || outcome == Outcome::replaced)) {
+        s.groups.leave(*s.pool, data.group);
+    }
+    if (over) return {reason::quota_exceeded, false};
+
+    Decision decision;
+    decision.reason = static_cast<std::uint8_t>(data.qos);
+    switch (data.retain_handling) {
+        case wire::RetainHandling::send:  // [MQTT-3.3.1-9]
+            decision.replay = true;
+            break;
+        case wire::RetainHandling::send_if_new:  // [MQTT-3.3.1-10]
+            decision.replay = outcome == Outcome::added;
+            break;
+        case wire::RetainHandling::do_not_send:  // [MQTT-3.3.1-11]
+            break;
+    }
+    if (parts.shared) decision.replay = false;  // 3.8.3.1: none to a shared subscription
+    return decision;
+}
+
+std::uint8_t unsubscribe(State& s, Session& session, std::uint32_t index, std::string_view text) {
+    if (!acceptable(s, text)) return reason::topic_filter_invalid;
+    const wire::SharedFilter parts = wire::split_shared(text);
+    std::uint32_t group = Groups::kNoGroup;
+    if (parts.shared) {
+        group = s.groups.find(*s.pool, text, s.hash_of(text));
+        if (group == Groups::kNoGroup) return reason::no_subscription_existed;
+    }
+    // [MQTT-3.10.4-1], [MQTT-3.10.4-2]: what is under way already still arrives.
+    if (!s.subscriptions.unsubscribe(parts.filter, index, session.subscriptions, group)) {
+        return reason::no_subscription_existed;
+    }
+    if (parts.shared) s.groups.leave(*s.pool, group);
+    return reason::success;
+}
+
+// [MQTT-3.8.4-1], [MQTT-3.8.4-2], [MQTT-3.8.4-6], [MQTT-3.10.4-4] to [MQTT-3.10.4-6]: one answer
+// with the request's identifier and a code for each entry, in order. False when it cannot be sent.
+bool answer(State& s, Instant now, Slot slot, wire::PacketType type, wire::PacketId id) {
+    const Connection& c = s.connections[slot];
+    wire::ListAck packet;
+    packet.type = type;
+    packet.packet_id = id;
+    packet.reasons = s.reasons;
+    const std::uint32_t limit = packet_limit(s, s.sessions[c.owner]);
+    const BlobId bytes = wire::encode(*s.pool, c.version, packet, limit);
+    if (bytes == BlobId::none) {
+        fail(s, now, slot,
+             {reason::packet_too_large, "MQTT-3.1.2-24",
+              "the answer is over the client's maximum packet size", 0});
+        return false;
+    }
+    send(s, slot, bytes);
+    return true;
+}
+
+}  // namespace
+
+void handle_subscribe(State& s, Instant now, Slot slot, const wire::Frame& frame) {
+    const Connection& c = s.connections[slot];
+    wire::Subscribe packet;
+    if (const Fault fault = wire::decode(frame, c.version, packet)) {
+        return fail(s, now, slot, fault);
+    }
+    const std::uint32_t index = c.owner;
+    SubscriptionData data;
+    if (packet.properties.subscription_identifier_count > 0) {
+        data.identifier =
+            wire::SubscriptionIdentifiers(packet.properties.subscription_identifiers).next();
+    }
+    s.reasons.clear();
+    s.to_replay.clear();
+    wire::SubscriptionRequests requests(packet);
+    for (std::uint32_t i = 0; i < packet.count; ++i) {  // [MQTT-3.8.4-5]: one by one
+        const Decision decision = subscribe(s, s.sessions[index], index, requests.next(), data);
+        s.reasons.push_back(decision.reason);
+        s.to_replay.push_back({decision.replay, data});
+    }
+    if (!answer(s, now, slot, wire::PacketType::suback, packet.packet_id)) return;
+
+    wire::SubscriptionRequests again(packet);
+    for (std::uint32_t i = 0; i < packet.count; ++i) {
+        const std::string_view filter = again.next().filter;
+        if (!s.to_replay[i].wanted) continue;
+        replay_retained(s, now, index, filter, s.to_replay[i].data);
+    }
+}
+
+void handle_unsubscribe(State& s, Instant now, Slot slot, const wire::Frame& frame) {
+    const Connection& c = s.connections[slot];
+    wire::Unsubscribe packet;
+    if (const Fault fault = wire::decode(frame, c.version, packet)) {
+        return fail(s, now, slot, fault);
+    }
+    s.reasons.clear();
+    wire::FilterList filters(packet);
+    for (std::uint32_t i = 0; i < packet.count; ++i) {
+        s.reasons.push_back(unsubscribe(s, s.sessions[c.owner], c.owner, filters.next()));
+    }
+    answer(s, now, slot, wire::PacketType::unsuback, packet.packet_id);
+}
+
+}  // namespace mqttwin::broker

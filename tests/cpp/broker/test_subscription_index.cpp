@@ -1,0 +1,427 @@
+// The subscription index against a list of filters and wire::matches.
+#include "subscription_index.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "mqttwin/base/random.hpp"
+#include "mqttwin/wire/topic.hpp"
+
+namespace mqttwin::broker {
+namespace {
+
+constexpr std::uint32_t kNone = SubscriptionIndex::kNone;
+
+SubscriptionData data_with(std::uint32_t identifier, std::uint32_t group = 0) {
+    SubscriptionData data;
+    data.identifier = identifier;
+    data.group = group;
+    return data;
+}
+
+/// A level drawn from few texts, so that filters and topics meet; one is empty, some are long.
+std::string random_level(Stream& stream) {
+    static const std::vector<std::string> texts{
+        "", "a", "b", "c", "$d", "temperature", "a-level-that-does-not-fit-into-a-node",
+        "a-level-that-does-not-fit-into-a-nodE"};
+    return texts[stream.below(texts.size())];
+}
+
+std::string random_topic(Stream& stream) {
+    std::string topic;
+    do {
+        const std::uint64_t levels = 1 + stream.below(5);
+        topic = stream.below(8) == 0 ? "$SYS" : random_level(stream);
+        for (std::uint64_t i = 1; i < levels; ++i) topic += "/" + random_level(stream);
+    } while (topic.empty());
+    return topic;
+}
+
+std::string random_filter(Stream& stream) {
+    std::string filter;
+    do {
+        const std::uint64_t levels = 1 + stream.below(5);
+        filter.clear();
+        for (std::uint64_t i = 0; i < levels; ++i) {
+            if (i > 0) filter += '/';
+            const std::uint64_t kind = stream.below(10);
+            if (kind == 0 || (i + 1 == levels && kind == 1)) {
+                filter += '#';
+                break;
+            }
+            filter += kind < 4 ? "+" : (i == 0 && kind == 4) ? "$SYS" : random_level(stream);
+        }
+    } while (filter.empty());
+    return filter;
+}
+
+/// What the index is to be: a list that is read from end to end.
+class Reference {
+   public:
+    bool subscribe(const std::string& filter, std::uint32_t session, const SubscriptionData& data) {
+        for (auto& [known_filter, known_session, known_data] : list_) {
+            if (known_filter == filter && known_session == session &&
+                known_data.group == data.group) {
+                known_data = data;
+                return false;
+            }
+        }
+        list_.emplace_back(filter, session, data);
+        return true;
+    }
+    bool unsubscribe(const std::string& filter, std::uint32_t session, std::uint32_t group) {
+        return std::erase_if(list_, [&](const auto& entry) {
+                   return std::get<0>(entry) == filter && std::get<1>(entry) == session &&
+                          std::get<2>(entry).group == group;
+               }) > 0;
+    }
+    std::size_t remove_session(std::uint32_t session) {
+        return std::erase_if(list_,
+                             [&](const auto& entry) { return std::get<1>(entry) == session; });
+    }
+    /// (filter, session, data) of what matches, by filter and then by order of subscription.
+    [[nodiscard]] auto matches(std::string_view topic) const {
+        auto found = list_;
+        std::erase_if(found,
+                      [&](const auto& entry) { return !wire::matches(std::get<0>(entry), topic); });
+        sort_by_filter(found);
+        return found;
+    }
+    [[nodiscard]] auto of_session(std::uint32_t session) const {
+        auto found = list_;
+        std::erase_if(found, [&](const auto& entry) { return std::get<1>(entry) != session; });
+        sort_by_filter(found);
+        return found;
+    }
+    [[nodiscard]] std::size_t size() const { return list_.size(); }
+
+    using List = std::vector<std::tuple<std::string, std::uint32_t, SubscriptionData>>;
+    static void sort_by_filter(List& list) {
+        std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) {
+            return std::get<0>(a) < std::get<0>(b);
+        });
+    }
+
+   private:
+    List list_;
+};
+
+/// The index with the heads that sessions would keep. Identifiers of subscriptions number filters,
+/// so that a test knows which filter a visit came from.
+struct Subject {
+    SubscriptionIndex index{42};
+    std::map<std::uint32_t, std::uint32_t> heads;
+    std::vector<std::string> filters;
+
+    std::uint32_t& head(std::uint32_t session) { return heads.try_emplace(session, kNone).first->second; }
+    std::uint32_t number_of(const std::string& filter) {
+        const auto found = std::find(filters.begin(), filters.end(), filter);
+        if (found != filters.end()) return static_cast<std::uint32_t>(found - filters.begin());
+        filters.push_back(filter);
+        return static_cast<std::uint32_t>(filters.size() - 1);
+    }
+    Reference::List matches(std::string_view topic) {
+        Reference::List found;
+        index.for_each_match(topic, [&](std::uint32_t session, const SubscriptionData& data) {
+            found.emplace_back(filters[data.identifier], session, data);
+        });
+        return found;
+    }
+};
+
+TEST(SubscriptionIndex, AgreesWithReadingEveryFilter) {
+    const StreamKey key = StreamKey::of(1, "test", "subscription index");
+    for (std::uint64_t seed = 0; seed < 40; ++seed) {
+        SCOPED_TRACE(seed);
+        Stream stream(key, seed);
+        Subject subject;
+        Reference reference;
+        const std::uint64_t sessions = 1 + stream.below(40);
+        for (int step = 0; step < 600; ++step) {
+            const auto session = static_cast<std::uint32_t>(stream.below(sessions));
+            const std::string filter = random_filter(stream);
+            const auto group = static_cast<std::uint32_t>(stream.below(6) == 0 ? 0xFFFFFF : 0);
+            const std::uint64_t action = stream.below(10);
+            if (action < 5) {
+                SubscriptionData data = data_with(subject.number_of(filter), group);
+                data.qos = static_cast<wire::QoS>(stream.below(3));
+                data.no_local = stream.below(2) == 0;
+                data.retain_as_published = stream.below(2) == 0;
+                data.retain_handling = static_cast<wire::RetainHandling>(stream.below(3));
+                const auto outcome =
+                    subject.index.subscribe(filter, session, data, subject.head(session));
+                ASSERT_EQ(outcome == SubscriptionIndex::Outcome::added,
+                          reference.subscribe(filter, session, data));
+            } else if (action < 7) {
+                ASSERT_EQ(subject.index.unsubscribe(filter, session, subject.head(session), group),
+                          reference.unsubscribe(filter, session, group));
+            } else if (action < 8 && step % 4 == 0) {
+                ASSERT_EQ(subject.index.remove_session(subject.head(session)),
+                          reference.remove_session(session));
+            } else {
+                const std::string topic = random_topic(stream);
+                subject.index.prefetch(topic);
+                Reference::List found = subject.matches(topic);
+                Reference::sort_by_filter(found);
+                ASSERT_EQ(found, reference.matches(topic)) << topic;
+            }
+            ASSERT_EQ(subject.index.size(), reference.size());
+            const auto expected = reference.of_session(session);
+            ASSERT_EQ(subject.index.count(subject.head(session)), expected.size());
+            Reference::List found;
+            subject.index.for_each_of_session(
+                subject.head(session), [&](std::string_view text, const SubscriptionData& data) {
+                    found.insert(found.begin(), {std::string(text), session, data});
+                });
+            Reference::sort_by_filter(found);
+            ASSERT_EQ(found, expected);
+        }
+        // Everything is given back.
+        for (auto& [session, head] : subject.heads) subject.index.remove_session(head);
+        ASSERT_EQ(subject.index.size(), 0U);
+        ASSERT_TRUE(subject.matches("a/b").empty());
+        ASSERT_LT(subject.index.footprint(), 200'000U);
+    }
+}
+
+TEST(SubscriptionIndex, KnowsTheRulesOfWildcards) {
+    const std::vector<std::tuple<std::string, std::string, bool>> cases{
+        {"a/#", "a", true},      {"a/#", "a/", true},     {"a/#", "ab", false},
+        {"#", "a/b/c", true},    {"#", "$SYS/x", false},  {"+/x", "$SYS/x", false},
+        {"+", "$SYS", false},    {"$SYS/#", "$SYS/x", true}, {"$SYS/+", "$SYS/x", true},
+        {"a/+", "a/$b", true},   {"a/#", "a/$b/c", true}, {"+", "/", false},
+        {"+/+", "/", true},      {"/+", "/", true},       {"/", "/", true},
+        {"+", "a/", false},      {"a/+/c", "a//c", true}, {"#", "/", true},
+        {"+/#", "a", true},      {"a/b/#", "a", false},   {"a", "a/b", false},
+        {"a/b", "a", false},     {"+/+/#", "a", false},   {"//", "//", true},
+    };
+    for (const auto& [filter, topic, expected] : cases) {
+        SubscriptionIndex index(7);
+        std::uint32_t head = kNone;
+        index.subscribe(filter, 1, {}, head);
+        int visits = 0;
+        index.for_each_match(topic, [&](std::uint32_t, const SubscriptionData&) { ++visits; });
+        EXPECT_EQ(visits, expected ? 1 : 0) << filter << " and " << topic;
+        EXPECT_EQ(wire::matches(filter, topic), expected) << filter << " and " << topic;
+    }
+}
+
+// [MQTT-3.8.4-3] A replaced subscription: the new options, the old place.
+TEST(SubscriptionIndex, ReplacesInPlace) {
+    Subject subject;
+    subject.number_of("a");
+    for (std::uint32_t session = 0; session < 3; ++session) {
+        subject.index.subscribe("a", session, data_with(0), subject.head(session));
+    }
+    SubscriptionData changed = data_with(0);
+    changed.qos = wire::QoS::exactly_once;
+    EXPECT_EQ(subject.index.subscribe("a", 1, changed, subject.head(1)),
+              SubscriptionIndex::Outcome::replaced);
+    const Reference::List expected{{"a", 0, data_with(0)}, {"a", 1, changed}, {"a", 2, data_with(0)}};
+    EXPECT_EQ(subject.matches("a"), expected);
+}
+
+TEST(SubscriptionIndex, OrderDoesNotDependOnOthersOrOnTheKey) {
+    const StreamKey key = StreamKey::of(2, "test", "order");
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
+        Stream stream(key, seed);
+        SubscriptionIndex alone(1);
+        SubscriptionIndex together(2);
+        std::vector<std::uint32_t> heads_alone(10, kNone);
+        std::vector<std::uint32_t> heads_together(20, kNone);
+        for (std::uint32_t i = 0; i < 200; ++i) {
+            const auto session = static_cast<std::uint32_t>(stream.below(10));
+            const std::string filter = random_filter(stream);
+            alone.subscribe(filter, session, data_with(i), heads_alone[session]);
+            together.subscribe(filter, session, data_with(i), heads_together[session]);
+            const auto other = static_cast<std::uint32_t>(10 + stream.below(10));
+            together.subscribe(random_filter(stream), other, data_with(i), heads_together[other]);
+            if (i % 16 == 0) together.remove_session(heads_together[other]);
+        }
+        for (int i = 0; i < 100; ++i) {
+            const std::string topic = random_topic(stream);
+            std::vector<std::pair<std::uint32_t, std::uint32_t>> first;
+            std::vector<std::pair<std::uint32_t, std::uint32_t>> second;
+            alone.for_each_match(topic, [&](std::uint32_t session, const SubscriptionData& data) {
+                first.emplace_back(session, data.identifier);
+            });
+            together.for_each_match(topic, [&](std::uint32_t session, const SubscriptionData& data) {
+                if (session < 10) second.emplace_back(session, data.identifier);
+            });
+            ASSERT_EQ(first, second) << topic;
+        }
+    }
+}
+
+TEST(SubscriptionIndex, CopiesShareNothing) {
+    Subject original;
+    original.number_of("a/+");
+    for (std::uint32_t session = 0; session < 100; ++session) {
+        original.index.subscribe("a/+", session, data_with(0), original.head(session));
+    }
+    original.matches("a/b");
+    Subject copy = original;
+    for (std::uint32_t session = 0; session < 100; session += 2) {
+        copy.index.remove_session(copy.head(session));
+    }
+    EXPECT_EQ(original.matches("a/b").size(), 100U);
+    EXPECT_EQ(copy.matches("a/b").size(), 50U);
+    EXPECT_EQ(original.index.count(original.head(0)), 1U);
+}
+
+// 200,000 on one filter: were leaving linear in those who stay, this would take minutes.
+TEST(SubscriptionIndex, MassOnOneFilterComesAndGoes) {
+    constexpr std::uint32_t kSessions = 200'000;
+    SubscriptionIndex index(3);
+    std::vector<std::uint32_t> heads(kSessions, kNone);
+    for (std::uint32_t i = 0; i < kSessions; ++i) {
+        index.subscribe("all/#", i, data_with(1), heads[i]);
+        index.subscribe("all/" + std::to_string(i), i, data_with(2), heads[i]);
+    }
+    const std::size_t full = index.footprint();
+    EXPECT_LT(full / index.size(), 256U);
+    const auto visited = [&] {
+        std::vector<std::uint32_t> sessions;
+        index.for_each_match("all/devices", [&](std::uint32_t session, const SubscriptionData&) {
+            sessions.push_back(session);
+        });
+        return sessions;
+    };
+    ASSERT_EQ(visited().size(), kSessions);
+    // From the front, from the back, and from all over the middle.
+    std::uint32_t left = kSessions;
+    for (std::uint32_t i = 0; i < 50'000; ++i, --left) index.remove_session(heads[i]);
+    for (std::uint32_t i = 150'000; i < kSessions; ++i, --left) {
+        ASSERT_TRUE(index.unsubscribe("all/#", i, heads[i]));
+        index.remove_session(heads[i]);
+    }
+    for (std::uint32_t i = 0; i < 100'000; ++i) {
+        const std::uint32_t session = 50'000 + static_cast<std::uint32_t>(i * 7919ULL % 100'000);
+        if (session % 1000 == 0) continue;
+        ASSERT_EQ(index.remove_session(heads[session]), 2U);
+        --left;
+    }
+    const std::vector<std::uint32_t> rest = visited();
+    ASSERT_EQ(rest.size(), left);
+    EXPECT_TRUE(std::is_sorted(rest.begin(), rest.end()));
+    EXPECT_EQ(index.size(), left * std::size_t{2});
+    EXPECT_EQ(rest.front(), 50'000U);
+    std::uint32_t& again = heads[0];
+    index.subscribe("all/#", 0, data_with(1), again);
+    EXPECT_EQ(visited().back(), 0U);
+}
+
+TEST(SubscriptionIndex, ManyPlusesAreBoundedByWhatExists) {
+    // All filters of 12 levels of "+" or "a": 4,096 of them match one topic.
+    SubscriptionIndex index(4);
+    std::uint32_t head = kNone;
+    for (std::uint32_t mask = 0; mask < 4096; ++mask) {
+        std::string filter;
+        for (unsigned level = 0; level < 12; ++level) {
+            filter += level == 0 ? "" : "/";
+            filter += (mask >> level & 1U) != 0 ? "+" : "a";
+        }
+        index.subscribe(filter, 1, data_with(mask), head);
+    }
+    const auto visits = [&](std::string_view topic) {
+        int count = 0;
+        index.for_each_match(topic, [&](std::uint32_t, const SubscriptionData&) { ++count; });
+        return count;
+    };
+    EXPECT_EQ(visits("a/a/a/a/a/a/a/a/a/a/a/a"), 4096);
+    EXPECT_EQ(visits("b/a/a/a/a/a/a/a/a/a/a/a"), 2048);
+    EXPECT_EQ(visits("b/b/b/b/b/b/b/b/b/b/b/b"), 1);
+    EXPECT_EQ(visits("a/a/a/a/a/a/a/a/a/a/a"), 0);
+    EXPECT_EQ(index.remove_session(head), 4096U);
+    EXPECT_EQ(visits("a/a/a/a/a/a/a/a/a/a/a/a"), 0);
+}
+
+TEST(SubscriptionIndex, VeryDeepTopicsAndFilters) {
+    SubscriptionIndex index(5);
+    std::uint32_t head = kNone;
+    const std::string deep(65'535, '/');
+    int visits = 0;
+    const auto count = [&](std::uint32_t, const SubscriptionData&) { ++visits; };
+    index.subscribe("+/+/#", 1, {}, head);
+    index.for_each_match(deep, count);
+    EXPECT_EQ(visits, 1);
+    index.subscribe(deep, 1, {}, head);
+    index.for_each_match(deep, count);
+    EXPECT_EQ(visits, 3);
+    std::string text;
+    index.for_each_of_session(head, [&](std::string_view filter, const SubscriptionData&) {
+        text = text.empty() ? std::string(filter) : text;
+    });
+    EXPECT_EQ(text, deep);
+    EXPECT_TRUE(index.unsubscribe(deep, 1, head));
+    EXPECT_FALSE(index.unsubscribe(deep, 1, head));
+    EXPECT_EQ(index.count(head), 1U);
+}
+
+// --- the table below it -------------------------------------------------------------------------
+
+struct Value {
+    std::uint32_t value = 0;
+    [[nodiscard]] bool empty() const { return value == 0; }
+};
+
+/// Distinguishes hardly anything.
+std::uint64_t poor_hash(std::string_view text, std::uint64_t) { return text.size() % 2; }
+
+TEST(LevelTable, StaysExactWhereHashesCollide) {
+    const StreamKey key = StreamKey::of(3, "test", "collisions");
+    Stream stream(key, 0);
+    LevelTable<Value, poor_hash> table(6);
+    std::map<std::string, std::uint32_t> reference;
+    for (std::uint32_t step = 1; step < 20'000; ++step) {
+        std::string path = std::to_string(stream.below(10));
+        for (std::uint64_t i = stream.below(3); i > 0; --i) {
+            path += "/" + std::to_string(stream.below(12));
+        }
+        if (stream.below(2) == 0) {
+            table.add_path(path, false, [](auto&) {}).payload.value = step;
+            reference[path] = step;
+        } else if (const auto* node = table.find_path(path, false)) {
+            table.at(node->id()).payload.value = 0;
+            table.prune(node->id(), [](auto&) {});
+            reference.erase(path);
+        }
+        const auto* node = table.find_path(path, false);
+        const auto known = reference.find(path);
+        ASSERT_EQ(node == nullptr ? 0 : node->payload.value,
+                  known == reference.end() ? 0 : known->second);
+    }
+    for (const auto& [path, value] : reference) {
+        const auto* node = table.find_path(path, false);
+        ASSERT_NE(node, nullptr);
+        ASSERT_EQ(node->payload.value, value);
+        std::string text;
+        table.append_path(node->id(), text);
+        ASSERT_EQ(text, path);
+    }
+}
+
+TEST(LevelTable, CollectsLongTexts) {
+    LevelTable<Value> table(7);
+    const auto path = [](int i) { return std::string(1000, 'x') + std::to_string(i) + "/y"; };
+    for (int i = 0; i < 1000; ++i) table.add_path(path(i), false, [](auto&) {}).payload.value = 1;
+    for (int i = 0; i < 990; ++i) {
+        auto& node = table.at(table.find_path(path(i), false)->id());
+        node.payload.value = 0;
+        table.prune(node.id(), [](auto&) {});
+    }
+    EXPECT_EQ(table.size(), 20U);
+    EXPECT_LT(table.footprint(), 100'000U);
+    for (int i = 990; i < 1000; ++i) EXPECT_NE(table.find_path(path(i), false), nullptr);
+}
+
+}  // namespace
+}  // namespace mqttwin::broker
