@@ -1,0 +1,163 @@
+// What a run leaves behind: counts, latencies, rates, messages, and its digest.
+//
+// The recorder hears from the world, the clients and the brokers; none of them asks it anything,
+// and nothing that it does changes a run.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mqttwin/broker/broker.hpp"
+#include "mqttwin/client/client.hpp"
+#include "mqttwin/net/network.hpp"
+#include "mqttwin/trace/columns.hpp"
+#include "mqttwin/trace/counts.hpp"
+#include "mqttwin/trace/digest.hpp"
+#include "mqttwin/trace/event_log.hpp"
+#include "mqttwin/trace/histogram.hpp"
+#include "mqttwin/trace/messages.hpp"
+#include "mqttwin/trace/series.hpp"
+
+namespace mqttwin::world {
+
+struct RecorderOptions {
+    std::size_t max_messages = 1'000'000;  // rows of the message table
+    Duration series_width = seconds(1);
+    std::size_t series_buckets = 2880;
+    Duration late_after = seconds(60);     // a first delivery later than this is "late"
+};
+
+class Recorder final : public broker::Observer {
+   public:
+    /// How an end of a connection came to its end; part of the digest.
+    enum class EndedBy : std::uint8_t { itself, peer, reset, time_out, fault };
+
+    explicit Recorder(const RecorderOptions& options);
+
+    void add_fleet(std::string_view name, std::uint32_t base, std::uint32_t count,
+                   std::uint32_t keep);
+
+    // From the world: the network.
+    void opened(Instant now, std::uint32_t tag, net::End end);
+    void sent(Instant now, std::uint32_t tag, net::End sender, ByteView head, std::size_t more);
+    void delivered(Instant now, std::uint32_t tag, net::End receiver, ByteView bytes);
+    void ended(Instant now, std::uint32_t tag, net::End end, EndedBy by);
+    /// Sent by a broker, and will never reach its client.
+    void undeliverable(Instant now, ByteView bytes, const Stamp& stamp);
+    /// Sent by a device, and will never reach its broker.
+    void lost_upward(Instant now, ByteView bytes, const Stamp& stamp);
+
+    // From the world: the clients.
+    void published(Instant now, std::uint32_t tag, const wire::Publish& message);
+    void publish_outcome(Instant now, std::uint32_t tag, wire::QoS qos,
+                         client::PublishOutcome outcome);
+    void online(Instant now, std::uint32_t tag, bool session_present);
+    void offline(Instant now, std::uint32_t tag, bool was_online, client::DisconnectCause cause,
+                 std::uint8_t reason);
+    void received(Instant now, std::uint32_t tag, const wire::Publish& message,
+                  const Stamp& stamp);
+    void acknowledged(Instant now, std::uint32_t tag, const Stamp& stamp, wire::QoS qos,
+                      std::uint8_t reason);
+    void dropped_by_device(Instant now, std::uint32_t tag, const Stamp& stamp, wire::QoS qos,
+                           client::PublishOutcome outcome);
+
+    // broker::Observer
+    void on_connect(Instant now, Slot connection, std::uint32_t tag, std::string_view client_id,
+                    bool session_present) override;
+    void on_close(Instant now, Slot connection, std::uint32_t tag, broker::CloseCause cause,
+                  std::uint8_t reason) override;
+    void on_publish(Instant now, std::uint32_t publisher, const Stamp& stamp,
+                    const wire::Publish& message, std::uint32_t matched) override;
+    void on_expected(Instant now, std::uint32_t subscriber, const Stamp& stamp,
+                     wire::QoS qos) override;
+    void on_drop(Instant now, std::uint32_t subscriber, const Stamp& stamp, wire::QoS qos,
+                 broker::DropReason reason) override;
+    void on_fault(Instant now, Slot connection, std::uint32_t tag, const Fault& fault) override;
+
+    // Results.
+    [[nodiscard]] const trace::Counters& counters() const { return counters_; }
+    [[nodiscard]] const trace::Histogram& latency() const { return latency_; }
+    [[nodiscard]] const trace::Histogram& ingest() const { return ingest_; }
+    [[nodiscard]] const trace::Histogram& ack() const { return ack_; }
+    [[nodiscard]] std::string digest() const;
+    [[nodiscard]] trace::Table messages() const;
+    [[nodiscard]] trace::Table series(Instant until) const;
+    [[nodiscard]] trace::Table received_table(std::uint32_t fleet) const;
+    [[nodiscard]] trace::Table devices(std::uint32_t fleet) const;
+    [[nodiscard]] std::size_t footprint() const;
+    /// "meter/17"
+    [[nodiscard]] std::string entity_name(std::uint32_t tag) const;
+
+    /// Loads what is kept for a device.
+    void prefetch(std::uint32_t tag) const { __builtin_prefetch(&entities_[tag]); }
+
+    // For the census.
+    [[nodiscard]] bool still_owed(std::uint32_t subscriber, const Stamp& stamp) const;
+    /// Bytes that are a PUBLISH of QoS 0 which somebody is owed.
+    static bool counts_as_qos0(ByteView bytes, const Stamp& stamp);
+
+    /// Logs every event from now on.
+    void start_log(std::unique_ptr<trace::EventLog> log);
+    /// Ends the log; what went wrong with it, or nothing.
+    std::string stop_log();
+
+   private:
+    /// All that is kept for one device: one cache line.
+    struct alignas(64) Entity {
+        trace::Rolling up;    // as delivered at the broker's end
+        trace::Rolling down;  // as delivered at the device's end
+        std::uint32_t highest = 0;    // Stamp::sequence received so far, in this session
+        std::uint32_t routed = 0;     // highest own QoS > 0 publish that a broker routed
+        std::uint32_t published = 0;
+        std::uint32_t delivered = 0;  // first deliveries of own messages
+        std::int64_t latency_sum = 0;
+        std::uint32_t received = 0;
+        std::uint32_t connects = 0;
+    };
+    static_assert(sizeof(Entity) == 64);
+
+    struct Kept {
+        std::vector<std::int64_t> at;
+        std::vector<std::int64_t> published;
+        std::vector<std::uint32_t> device;
+        std::vector<std::uint32_t> publisher;
+        std::vector<std::uint32_t> topic_end;  // offsets into `text`, payload behind topic
+        std::vector<std::uint32_t> payload_end;
+        std::vector<std::uint8_t> flags;       // QoS, retain, duplicate
+        std::string text;
+        std::uint64_t not_kept = 0;
+    };
+    struct Fleet {
+        std::string name;
+        std::uint32_t base = 0;
+        std::uint32_t count = 0;
+        std::uint32_t keep = 0;
+        Kept kept;
+    };
+    enum SeriesCounter : std::size_t { kPublished, kDelivered, kConnects, kDisconnects, kDropped };
+
+    [[nodiscard]] const Fleet* fleet_of(std::uint32_t tag) const;
+    void keep(Fleet& fleet, Instant now, std::uint32_t tag, const wire::Publish& message,
+              const Stamp& stamp, bool duplicate);
+    void log_packet(trace::Kind kind, Instant now, std::uint32_t tag, net::End sender,
+                    ByteView bytes, std::size_t size);
+    void drop(Instant now, unsigned reason);
+
+    RecorderOptions options_;
+    trace::Counters counters_;
+    trace::Histogram latency_;
+    trace::Histogram ingest_;
+    trace::Histogram ack_;
+    mutable trace::TimeSeries series_;
+    trace::MessageLog messages_;
+    std::vector<Entity> entities_;
+    std::vector<Fleet> fleets_;  // by ascending base
+    bool any_keep_ = false;
+    std::int64_t online_ = 0;
+    std::unique_ptr<trace::EventLog> log_;
+};
+
+}  // namespace mqttwin::world

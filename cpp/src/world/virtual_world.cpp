@@ -1,0 +1,435 @@
+#include "mqttwin/world/virtual_world.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "hosts.hpp"
+
+namespace mqttwin::world {
+
+namespace {
+
+// How many events pass between two questions to `keep_going`.
+constexpr std::uint32_t kEventsBetweenQuestions = 4096;
+
+// How many events ahead each step of the look-ahead is. With a hundred thousand devices nearly
+// everything that an event touches is out of the cache; loaded early and side by side it costs a
+// fraction of what it costs one after the other.
+constexpr std::size_t kFar = 9;
+constexpr std::size_t kNear = 6;
+constexpr std::size_t kNext = 3;
+
+}  // namespace
+
+VirtualWorld::VirtualWorld(const WorldOptions& options)
+    : seed_(options.seed),
+      network_(queue_, pool_, options.seed),
+      recorder_(std::make_unique<Recorder>(options.recorder)) {}
+
+VirtualWorld::~VirtualWorld() = default;
+
+// --- Description ---------------------------------------------------------------------------------
+
+std::uint16_t VirtualWorld::add_population(std::string_view name) {
+    if (name.empty()) throw std::invalid_argument("name: must not be empty");
+    for (const Population& p : populations_) {
+        if (p.name == name) {
+            throw std::invalid_argument("name: there is a fleet or broker \"" + std::string(name) +
+                                        "\" already");
+        }
+    }
+    if (populations_.size() == kMaximumPopulations) {
+        throw std::invalid_argument("a world holds at most 65,536 fleets and brokers");
+    }
+    const auto added = static_cast<std::uint16_t>(populations_.size());
+    populations_.emplace_back();
+    populations_.back().name = name;
+
+    // Ranks follow names, so who was there first has no say. Pending events learn the new ranks.
+    std::vector<std::uint16_t> order(populations_.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint16_t>(i);
+    std::sort(order.begin(), order.end(), [this](std::uint16_t a, std::uint16_t b) {
+        return populations_[a].name < populations_[b].name;
+    });
+    std::vector<std::uint16_t> new_rank(populations_.size());
+    for (std::size_t r = 0; r < order.size(); ++r) {
+        new_rank[order[r]] = static_cast<std::uint16_t>(r);
+    }
+    if (!queue_.empty()) {
+        queue_.rekey([&](std::uint64_t key) {
+            sim::EventKey changed = sim::EventKey::unpack(key);
+            changed.population = new_rank[by_rank_[changed.population]];
+            return changed.pack();
+        });
+    }
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        populations_[i].rank = new_rank[i];
+        network_.set_rank(static_cast<std::uint16_t>(i), new_rank[i]);
+    }
+    by_rank_ = std::move(order);
+    return added;
+}
+
+std::uint32_t VirtualWorld::add_broker(std::string name, const broker::Options& options) {
+    const std::uint16_t population = add_population(name);
+    brokers_.push_back(std::make_unique<BrokerHost>(*this, std::move(name), options, population));
+    populations_[population].broker = brokers_.back().get();
+    return static_cast<std::uint32_t>(brokers_.size() - 1);
+}
+
+std::uint32_t VirtualWorld::add_fleet(const FleetSpec& spec) {
+    if (spec.broker >= brokers_.size()) throw std::invalid_argument("broker: there is no such one");
+    fleet::PopulationSpec population_spec = spec.population;
+    population_spec.seed = seed_;
+    fleet::Population who(std::move(population_spec));
+    // Everything that can be refused is refused before the world changes.
+    (void)fleet::FleetProfile(spec.profile, who);
+    const std::uint16_t population = add_population(who.name());
+    const std::uint32_t base = next_tag_;
+    next_tag_ += who.count();
+    network_.add_population(population, who.name(), base, who.count(), spec.link);
+    recorder_->add_fleet(who.name(), base, who.count(), spec.keep);
+    fleets_.push_back(std::make_unique<FleetHost>(*this, spec, who, base, population));
+    FleetHost& host = *fleets_.back();
+    populations_[population].fleet = &host;
+    const StreamKey ramp = who.key("ramp");
+    for (std::uint32_t device = 0; device < who.count(); ++device) {
+        Duration wait = spec.start;
+        if (spec.ramp.ns > 0) wait += scaled(spec.ramp, unit_from(draw64(ramp, device, 0)));
+        queue_.push(event(now_ + wait, population, device, EventKind::connect));
+    }
+    return static_cast<std::uint32_t>(fleets_.size() - 1);
+}
+
+void VirtualWorld::add_publish(std::uint32_t fleet, const fleet::PublishSpec& spec) {
+    FleetHost& host = fleet_at(fleet);
+    if (host.behaviours.size() == kMaximumBehaviours) {
+        throw std::invalid_argument("a fleet has at most 256 publishing behaviours");
+    }
+    host.behaviours.emplace_back(spec, host.who);
+    const auto number = static_cast<std::uint8_t>(host.behaviours.size() - 1);
+    for (std::uint32_t device = 0; device < host.who.count(); ++device) {
+        if (!host.started[device]) continue;
+        const Instant first = host.behaviours.back().first(device, now_);
+        if (first != Instant::never()) {
+            queue_.push(event(first, host.population, device, EventKind::behaviour, number));
+        }
+    }
+}
+
+void VirtualWorld::add_subscribe(std::uint32_t fleet, const fleet::SubscriptionSpec& spec) {
+    FleetHost& host = fleet_at(fleet);
+    fleet::ProfileSpec changed = host.profile_spec;
+    changed.subscriptions.push_back(spec);
+    host.profile = fleet::FleetProfile(changed, host.who);
+    host.profile_spec = std::move(changed);
+    const auto number = static_cast<std::uint32_t>(host.profile_spec.subscriptions.size() - 1);
+    std::string filter;
+    for (std::uint32_t device = 0; device < host.who.count(); ++device) {
+        if (host.clients.phase(device) != client::Phase::online) continue;
+        const auto options = host.profile.subscription(device, number, filter);
+        const wire::SubscriptionRequest request{filter, options};
+        host.clients.subscribe(now_, device, {&request, 1});
+        drain(host);
+    }
+}
+
+sim::Event VirtualWorld::event(Instant at, std::uint16_t population, std::uint32_t index,
+                               EventKind kind, std::uint8_t detail) const {
+    const sim::EventKey key{populations_[population].rank, index, static_cast<std::uint8_t>(kind),
+                            detail};
+    return {at.ns, key.pack()};
+}
+
+// --- Running -------------------------------------------------------------------------------------
+
+bool VirtualWorld::run(Instant until, const std::function<bool()>& keep_going) {
+    std::uint32_t countdown = kEventsBetweenQuestions;
+    while (!queue_.empty() && queue_.top().at <= until.ns) {
+        if (--countdown == 0) {
+            if (!keep_going()) return false;
+            countdown = kEventsBetweenQuestions;
+        }
+        look_ahead();
+        const sim::Event next = queue_.pop();
+        now_ = {next.at};
+        ++events_;
+        dispatch(next);
+    }
+    now_ = max(now_, until);
+    return true;
+}
+
+void VirtualWorld::look_ahead() const {
+    const auto coming = queue_.upcoming(kFar + 1);
+    const auto step = [&](std::size_t ahead, auto&& load) {
+        if (ahead >= coming.size()) return;
+        const sim::EventKey key = sim::EventKey::unpack(coming[ahead].key);
+        const Population& who = populations_[by_rank_[key.population]];
+        if (who.fleet != nullptr) load(*who.fleet, key);
+    };
+    step(kFar, [&](const FleetHost& fleet, const sim::EventKey& key) {
+        network_.prefetch_device(fleet.population, key.entity);
+        fleet.clients.prefetch(key.entity);
+        recorder_->prefetch(fleet.base + key.entity);
+        if (key.kind == static_cast<std::uint8_t>(EventKind::behaviour)) {
+            fleet.behaviours[key.detail].prefetch(key.entity);
+            __builtin_prefetch(&fleet.flow[key.entity]);
+        }
+    });
+    step(kNear, [&](const FleetHost& fleet, const sim::EventKey& key) {
+        network_.prefetch_flow(fleet.population, key.entity);
+    });
+    step(kNext, [&](const FleetHost& fleet, const sim::EventKey& key) {
+        if (key.kind != static_cast<std::uint8_t>(net::FlowEvent::arrival_up)) return;
+        const net::FlowId flow =
+            network_.prefetch_unit(fleet.population, key.entity, net::End::client);
+        if (flow == net::kNoFlow) return;
+        const Slot slot = network_.server_slot(flow);
+        if (slot != kNoSlot) brokers_[fleet.broker]->engine.prefetch(slot);
+    });
+    step(1, [&](const FleetHost& fleet, const sim::EventKey& key) {
+        if (key.kind != static_cast<std::uint8_t>(net::FlowEvent::arrival_up)) return;
+        const net::FlowId flow =
+            network_.prefetch_bytes(fleet.population, key.entity, net::End::client);
+        if (flow == net::kNoFlow) return;
+        const Slot slot = network_.server_slot(flow);
+        if (slot != kNoSlot) brokers_[fleet.broker]->engine.prefetch_session(slot);
+    });
+}
+
+void VirtualWorld::dispatch(const sim::Event& next) {
+    const auto [rank, index, kind, detail] = sim::EventKey::unpack(next.key);
+    const Population& who = populations_[by_rank_[rank]];
+    if (kind <= static_cast<std::uint8_t>(net::FlowEvent::last)) {
+        network_.handle_event(now_, static_cast<net::FlowEvent>(kind), detail,
+                              who.fleet->population, index, *this);
+        return;
+    }
+    switch (static_cast<EventKind>(kind)) {
+        case EventKind::behaviour:
+            behave(*who.fleet, index, detail);
+            break;
+        case EventKind::client_deadline: {
+            FleetHost& fleet = *who.fleet;
+            if (fleet.armed != now_) break;  // an earlier one took its place
+            fleet.armed = Instant::never();
+            fleet.clients.handle_timeout(now_);
+            drain(fleet);
+            break;
+        }
+        case EventKind::broker_deadline: {
+            BrokerHost& broker = *who.broker;
+            if (broker.armed != now_) break;
+            broker.armed = Instant::never();
+            broker.engine.handle_timeout(now_);
+            drain(broker);
+            break;
+        }
+        case EventKind::connect:
+            who.fleet->clients.connect(now_, index);
+            drain(*who.fleet);
+            break;
+    }
+}
+
+void VirtualWorld::behave(FleetHost& fleet, std::uint32_t device, std::uint8_t behaviour) {
+    wire::Publish message;
+    const Instant next = fleet.behaviours[behaviour].fire(device, now_, message);
+    Stamp stamp{now_, fleet.tag(device), 0};
+    if (message.qos != wire::QoS::at_most_once) stamp.sequence = ++fleet.numbered[device];
+    recorder_->published(now_, fleet.tag(device), message);
+    const auto outcome = fleet.clients.publish(now_, device, message, stamp);
+    recorder_->publish_outcome(now_, fleet.tag(device), message.qos, outcome);
+    drain(fleet);
+    if (next != Instant::never()) {
+        queue_.push(event(next, fleet.population, device, EventKind::behaviour, behaviour));
+    }
+}
+
+void VirtualWorld::arm(FleetHost& fleet) {
+    const Instant deadline = fleet.clients.next_deadline();
+    if (deadline >= fleet.armed) return;
+    fleet.armed = max(deadline, now_);
+    queue_.push(event(fleet.armed, fleet.population, 0, EventKind::client_deadline));
+}
+
+void VirtualWorld::arm(BrokerHost& broker) {
+    const Instant deadline = broker.engine.next_deadline();
+    if (deadline >= broker.armed) return;
+    broker.armed = max(deadline, now_);
+    queue_.push(event(broker.armed, broker.population, 0, EventKind::broker_deadline));
+}
+
+// --- What engines want done ----------------------------------------------------------------------
+
+void VirtualWorld::drain(FleetHost& fleet) {
+    Outbox& outbox = fleet.clients.outbox();
+    // By index: what the engine answers to a close is drained, too.
+    for (std::size_t i = 0; i < outbox.size(); ++i) {
+        const Output out = outbox[i];
+        net::FlowId& flow = fleet.flow[out.slot];
+        const std::uint32_t tag = fleet.tag(out.slot);
+        switch (out.kind) {
+            case Output::Kind::open:
+                flow = network_.open(now_, fleet.population, out.slot, fleet.broker);
+                break;
+            case Output::Kind::send:
+                if (flow == net::kNoFlow || network_.ended(flow, net::End::client)) {
+                    recorder_->lost_upward(now_, pool_.bytes(out.head), out.stamp);
+                    pool_.release(out.head);
+                    pool_.release(out.body);
+                    break;
+                }
+                recorder_->sent(now_, tag, net::End::client, pool_.bytes(out.head),
+                                pool_.bytes(out.body).size());
+                network_.send(now_, flow, net::End::client, out.head, out.body, out.stamp);
+                break;
+            case Output::Kind::close:
+            case Output::Kind::abort:
+                if (flow == net::kNoFlow) break;
+                recorder_->ended(now_, tag, net::End::client, Recorder::EndedBy::itself);
+                if (out.kind == Output::Kind::close) {
+                    network_.close(now_, flow, net::End::client);
+                } else {
+                    network_.abort(now_, flow, net::End::client);
+                }
+                flow = net::kNoFlow;
+                fleet.clients.handle_closed(now_, out.slot);
+                break;
+        }
+    }
+    outbox.clear();
+    arm(fleet);
+}
+
+void VirtualWorld::drain(BrokerHost& broker) {
+    Outbox& outbox = broker.engine.outbox();
+    for (const Output& out : outbox) {
+        const net::FlowId flow =
+            out.slot < broker.flow.size() ? broker.flow[out.slot] : net::kNoFlow;
+        if (flow == net::kNoFlow || network_.ended(flow, net::End::server)) {
+            if (out.kind == Output::Kind::send) {
+                recorder_->undeliverable(now_, pool_.bytes(out.head), out.stamp);
+                pool_.release(out.head);
+                pool_.release(out.body);
+            }
+            continue;
+        }
+        switch (out.kind) {
+            case Output::Kind::send:
+                recorder_->sent(now_, network_.tag(flow), net::End::server, pool_.bytes(out.head),
+                                pool_.bytes(out.body).size());
+                network_.send(now_, flow, net::End::server, out.head, out.body, out.stamp);
+                break;
+            case Output::Kind::close:
+                recorder_->ended(now_, network_.tag(flow), net::End::server,
+                                 Recorder::EndedBy::itself);
+                free_slot(broker, out.slot);
+                network_.close(now_, flow, net::End::server);
+                break;
+            case Output::Kind::abort:
+                recorder_->ended(now_, network_.tag(flow), net::End::server,
+                                 Recorder::EndedBy::itself);
+                free_slot(broker, out.slot);
+                network_.abort(now_, flow, net::End::server);
+                break;
+            case Output::Kind::open:  // a broker opens nothing
+                break;
+        }
+    }
+    outbox.clear();
+    arm(broker);
+}
+
+void VirtualWorld::free_slot(BrokerHost& broker, Slot slot) {
+    network_.set_server_slot(broker.flow[slot], kNoSlot);
+    broker.flow[slot] = net::kNoFlow;
+    broker.free_slots.push_back(slot);
+}
+
+// --- What the network did ------------------------------------------------------------------------
+
+VirtualWorld::FleetHost& VirtualWorld::fleet_of(net::FlowId flow) {
+    return *populations_[network_.population(flow)].fleet;
+}
+
+bool VirtualWorld::on_request(Instant /*now*/, net::FlowId flow) {
+    return !brokers_[network_.broker(flow)]->down;
+}
+
+void VirtualWorld::on_opened(Instant now, net::FlowId flow, net::End end) {
+    recorder_->opened(now, network_.tag(flow), end);
+    if (end == net::End::client) {
+        FleetHost& fleet = fleet_of(flow);
+        fleet.clients.handle_open(now, network_.index(flow));
+        drain(fleet);
+        return;
+    }
+    BrokerHost& broker = *brokers_[network_.broker(flow)];
+    if (broker.down) {
+        network_.abort(now, flow, net::End::server);
+        return;
+    }
+    Slot slot = kNoSlot;
+    if (broker.free_slots.empty()) {
+        slot = static_cast<Slot>(broker.flow.size());
+        broker.flow.push_back(flow);
+    } else {
+        slot = broker.free_slots.back();
+        broker.free_slots.pop_back();
+        broker.flow[slot] = flow;
+    }
+    network_.set_server_slot(flow, slot);
+    broker.engine.handle_open(now, slot, {network_.tag(flow), {}});
+    drain(broker);
+}
+
+void VirtualWorld::on_bytes(Instant now, net::FlowId flow, net::End receiver, ByteView bytes,
+                            const Stamp& stamp) {
+    recorder_->delivered(now, network_.tag(flow), receiver, bytes);
+    if (receiver == net::End::client) {
+        FleetHost& fleet = fleet_of(flow);
+        fleet.clients.handle_bytes(now, network_.index(flow), bytes, stamp);
+        drain(fleet);
+        return;
+    }
+    const Slot slot = network_.server_slot(flow);
+    if (slot == kNoSlot) return;
+    BrokerHost& broker = *brokers_[network_.broker(flow)];
+    broker.engine.handle_bytes(now, slot, bytes, stamp);
+    drain(broker);
+}
+
+void VirtualWorld::on_closed(Instant now, net::FlowId flow, net::End end, net::Ending how) {
+    const auto by = how == net::Ending::time_out ? Recorder::EndedBy::time_out
+                    : how == net::Ending::reset  ? Recorder::EndedBy::reset
+                                                 : Recorder::EndedBy::peer;
+    recorder_->ended(now, network_.tag(flow), end, by);
+    if (end == net::End::client) {
+        FleetHost& fleet = fleet_of(flow);
+        const std::uint32_t device = network_.index(flow);
+        fleet.flow[device] = net::kNoFlow;
+        fleet.clients.handle_closed(now, device);
+        drain(fleet);
+        return;
+    }
+    const Slot slot = network_.server_slot(flow);
+    if (slot == kNoSlot) return;
+    BrokerHost& broker = *brokers_[network_.broker(flow)];
+    free_slot(broker, slot);
+    broker.engine.handle_closed(now, slot);
+    drain(broker);
+}
+
+void VirtualWorld::on_discarded(Instant now, net::FlowId /*flow*/, net::End receiver,
+                                ByteView bytes, const Stamp& stamp) {
+    if (receiver == net::End::client) {
+        recorder_->undeliverable(now, bytes, stamp);
+    } else {
+        recorder_->lost_upward(now, bytes, stamp);
+    }
+}
+
+}  // namespace mqttwin::world
