@@ -91,6 +91,24 @@ TEST(JsonPayload, MissingIsNull) {
     EXPECT_EQ(std::string(buffer, put_json(buffer, infinite)), "null");
 }
 
+TEST(Digits, AreThoseOfEveryLength) {
+    const auto check = [](std::uint64_t x) {
+        char text[24];
+        const int zeros = write_24_digits(x, text);
+        EXPECT_EQ(std::string(text + zeros, text + 24), std::to_string(x));
+        EXPECT_EQ(std::string(text, text + zeros), std::string(static_cast<std::size_t>(zeros), '0'));
+    };
+    Stream random(StreamKey{42}, 0);
+    for (int bits = 0; bits < 64; ++bits) {
+        for (int i = 0; i < 1000; ++i) check(random.next() >> bits);
+    }
+    for (std::uint64_t ten = 1; ten < 10'000'000'000'000'000'000ULL; ten *= 10) {
+        for (const std::uint64_t x : {ten - 1, ten, ten + 1, ten * 9}) check(x);
+    }
+    for (std::uint64_t x = 0; x < 20'000; ++x) check(x);
+    check(UINT64_MAX);
+}
+
 TEST(JsonPayload, DecimalsAreWrittenInFull) {
     std::uint8_t buffer[kMaximumJsonNumber];
     const auto decimal = [&](std::int64_t units, int digits) {

@@ -57,9 +57,11 @@ TEST(TextTemplate, AppendsWithoutTouchingWhatIsThere) {
     std::string out = "before";
     text.render(42, out);
     EXPECT_EQ(out, "before/42/");
-    char buffer[16];
-    EXPECT_LE(text.maximum_size(), sizeof buffer);
-    EXPECT_EQ(std::string(buffer, text.render(9, buffer)), "/9/");
+    std::vector<char> buffer(text.room());
+    EXPECT_EQ(std::string(buffer.data(), text.render(9, buffer.data())), "/9/");
+    const TextTemplate long_one("a literal that is longer than a block/{index}/", fleet_of(9), "t");
+    EXPECT_EQ(long_one.text(8), "a literal that is longer than a block/8/");
+    EXPECT_EQ(TextTemplate().text(8), "");
 }
 
 TEST(TextTemplate, KnowsThatItIsConstant) {

@@ -41,18 +41,18 @@ class Bench : public Sink {
     void run(Instant until = Instant::never()) {
         while (!queue.empty() && queue.top().at <= until.ns) {
             const sim::Event event = queue.pop();
-            now = {event.at};
+            clock = {event.at};
             const auto key = sim::EventKey::unpack(event.key);
-            network.handle_event(now, static_cast<FlowEvent>(key.kind), key.detail, 0, key.entity,
+            network.handle_event(clock, static_cast<FlowEvent>(key.kind), key.detail, 0, key.entity,
                                  *this);
         }
     }
     void send(FlowId flow, End sender, std::string_view text) {
-        network.send(now, flow, sender, pool.make(as_bytes(text)), BlobId::none, {now, 7, 0});
+        network.send(clock, flow, sender, pool.make(as_bytes(text)), BlobId::none, {clock, 7, 0});
     }
-    FlowId open(std::uint32_t device = 0) { return network.open(now, 0, device, 0); }
+    FlowId open(std::uint32_t device = 0) { return network.open(clock, 0, device, 0); }
 
-    Instant now{0};
+    Instant clock{0};
     BlobPool pool;
     sim::EventQueue queue;
     Network network;
@@ -96,7 +96,7 @@ TEST(Network, BytesArriveInOrderWholeAndWithTheirStamp) {
         const std::string text = std::to_string(i) + ",";
         expected += text;
         bench.send(flow, End::client, text);
-        bench.run(bench.now + milliseconds(10));
+        bench.run(bench.clock + milliseconds(10));
     }
     bench.run();
     EXPECT_EQ(bench.at_server, expected);
@@ -116,7 +116,7 @@ TEST(Network, LossBecomesDelay) {
     bench.run();
     bool delayed = false;
     for (int i = 0; i < 50; ++i) {
-        const Instant sent = bench.now;
+        const Instant sent = bench.clock;
         bench.send(flow, End::client, "x");
         bench.run();
         const Duration took = bench.arrivals.back() - sent;
@@ -172,7 +172,7 @@ TEST(Network, FinArrivesAfterWhatWasSentBefore) {
     const FlowId flow = bench.open();
     bench.run();
     bench.send(flow, End::client, "last words");
-    bench.network.close(bench.now, flow, End::client);
+    bench.network.close(bench.clock, flow, End::client);
     bench.run();
     EXPECT_EQ(bench.at_server, "last words");
     EXPECT_EQ(bench.log.back(), "server closed");
@@ -184,13 +184,13 @@ TEST(Network, WhatIsSentToAnEndThatVanishedIsDiscardedWithoutAnAnswer) {
     Bench bench(plain());
     const FlowId flow = bench.open();
     bench.run();
-    bench.network.vanish(bench.now, flow, End::client);
+    bench.network.vanish(bench.clock, flow, End::client);
     bench.send(flow, End::server, "hello?");
     bench.run();
     EXPECT_EQ(bench.discarded, "hello?");
     EXPECT_EQ(bench.log.size(), 2U);  // nobody was told
     EXPECT_EQ(bench.network.flows(), 1U);
-    bench.network.abort(bench.now, flow, End::server);
+    bench.network.abort(bench.clock, flow, End::server);
     bench.run();
     EXPECT_EQ(bench.network.flows(), 0U);
 }
@@ -199,7 +199,7 @@ TEST(Network, DataForAClosedEndIsAnsweredWithAReset) {
     Bench bench(plain());
     const FlowId flow = bench.open();
     bench.run();
-    bench.network.abort(bench.now, flow, End::client);
+    bench.network.abort(bench.clock, flow, End::client);
     bench.send(flow, End::server, "late");
     bench.run();
     EXPECT_EQ(bench.discarded, "late");
@@ -223,7 +223,7 @@ TEST(Network, ADeviceMayHaveAnOldConnectionBesideItsNewOne) {
     const FlowId first = bench.open();
     bench.run();
     bench.send(first, End::client, "old ");
-    bench.network.vanish(bench.now, first, End::client);
+    bench.network.vanish(bench.clock, first, End::client);
     const FlowId second = bench.open();
     bench.run();
     bench.send(second, End::client, "new");
@@ -238,8 +238,8 @@ TEST(Network, BandwidthSpacesPacketsOut) {
     Bench bench(link);
     const FlowId flow = bench.open();
     bench.run();
-    bench.now = bench.now + seconds(10);
-    const Instant start = bench.now;
+    bench.clock = bench.clock + seconds(10);
+    const Instant start = bench.clock;
     bench.arrivals.clear();
     bench.send(flow, End::client, std::string(948, 'x'));  // 1000 bytes with headers
     bench.send(flow, End::client, std::string(948, 'y'));
@@ -256,7 +256,7 @@ TEST(Network, AFullQueueCostsARetransmission) {
     Bench bench(link);
     const FlowId flow = bench.open();
     bench.run();
-    bench.now = bench.now + seconds(10);
+    bench.clock = bench.clock + seconds(10);
     for (int i = 0; i < 3; ++i) bench.send(flow, End::client, std::string(948, 'x'));
     bench.run();
     EXPECT_EQ(bench.at_server.size(), 3U * 948U);
@@ -275,7 +275,7 @@ TEST(Network, DrawsOfADeviceDoNotDependOnOthers) {
         bench.run();
         std::vector<std::int64_t> out;
         for (int i = 0; i < 100; ++i) {
-            const Instant sent = bench.now;
+            const Instant sent = bench.clock;
             bench.send(flow, End::client, "x");
             bench.run();
             out.push_back((bench.arrivals.back() - sent).ns);
