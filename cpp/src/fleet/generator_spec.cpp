@@ -183,7 +183,7 @@ Generator::Generator(const GeneratorSpec& spec, const Population& population,
         for (const Device device : template_.representatives()) {
             check_text(template_.text(device), join({field, ".text"}));
         }
-        scratch_.resize(template_.maximum_size());
+        scratch_.resize(template_.room());
     } else if (const auto* choice = std::get_if<gen::Choice>(&model_)) {
         cumulative_ = cumulated(choice->weights);
     }

@@ -35,7 +35,7 @@ PublishBehaviour::PublishBehaviour(const PublishSpec& spec, const Population& po
       content_type_(spec.content_type),
       number_(population.count()) {
     check_topics(topic_, "topic");
-    topic_scratch_.resize(topic_.maximum_size());
+    topic_scratch_.resize(topic_.room());
     if (static_cast<unsigned>(qos_) > 2) {
         refuse("qos", {number_text(static_cast<unsigned>(qos_)),
                        " is not allowed (must be 0, 1 or 2)"});

@@ -20,6 +20,7 @@ char* append(char* out, std::string_view text) {
 }
 
 char* append_number(char* out, std::uint32_t number, std::size_t width) {
+    if (width == 0) return std::to_chars(out, out + kMaximumDigits, number).ptr;
     char digits[kMaximumDigits];
     char* const end = std::to_chars(digits, digits + sizeof digits, number).ptr;
     for (auto size = static_cast<std::size_t>(end - digits); size < width; ++size) *out++ = '0';
@@ -61,7 +62,9 @@ class TextTemplate::Parser {
     }
 
     void finish() {
-        result_.tail_ = literal_;
+        result_.tail_begin_ = static_cast<std::uint32_t>(literals_.size());
+        result_.tail_size_ = static_cast<std::uint32_t>(literal_.size());
+        result_.literals_ = literals_ + literal_ + std::string(kBlock, '\0');
         result_.maximum_size_ += literal_.size();
         if (result_.maximum_size_ > kMaximumText) {
             fail(0, {"may render ", number_text(result_.maximum_size_),
@@ -133,13 +136,13 @@ class TextTemplate::Parser {
 
     void add(Field field, std::uint8_t width, std::uint32_t argument, std::size_t longest) {
         Piece piece{};
-        piece.literal_begin = static_cast<std::uint32_t>(result_.literals_.size());
+        piece.literal_begin = static_cast<std::uint32_t>(literals_.size());
         piece.literal_size = static_cast<std::uint32_t>(literal_.size());
         piece.field = field;
         piece.width = width;
         piece.argument = argument;
         result_.pieces_.push_back(piece);
-        result_.literals_ += literal_;
+        literals_ += literal_;
         result_.maximum_size_ += literal_.size() + std::max<std::size_t>(width, longest);
         literal_.clear();
     }
@@ -155,6 +158,7 @@ class TextTemplate::Parser {
     const Population& population_;
     std::string_view parameter_;
     std::string_view text_;
+    std::string literals_;
     std::string literal_;
 };
 
@@ -166,9 +170,20 @@ TextTemplate::TextTemplate(std::string_view text, const Population& population,
     parser.finish();
 }
 
+// A copy of a fixed size is two instructions, one of any size a call.
+char* TextTemplate::append_literal(char* out, std::uint32_t begin, std::uint32_t size) const {
+    const char* const text = literals_.data() + begin;
+    if (size <= kBlock) {
+        std::memcpy(out, text, kBlock);
+    } else {
+        std::memcpy(out, text, size);
+    }
+    return out + size;
+}
+
 char* TextTemplate::render(Device device, char* out) const {
     for (const Piece& piece : pieces_) {
-        out = append(out, {literals_.data() + piece.literal_begin, piece.literal_size});
+        out = append_literal(out, piece.literal_begin, piece.literal_size);
         switch (piece.field) {
             case Field::index:
                 out = append_number(out, device, piece.width);
@@ -184,16 +199,16 @@ char* TextTemplate::render(Device device, char* out) const {
                 break;
         }
     }
-    return append(out, tail_);
+    return append_literal(out, tail_begin_, tail_size_);
 }
 
 void TextTemplate::render(Device device, std::string& out) const {
     if (is_constant()) {
-        out += tail_;
+        out += tail();
         return;
     }
     const std::size_t before = out.size();
-    out.resize(before + maximum_size_);
+    out.resize(before + room());
     const char* const end = render(device, out.data() + before);
     out.resize(static_cast<std::size_t>(end - out.data()));
 }

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "digits.hpp"
 #include "mqttwin/fleet/generator.hpp"
 #include "shortest.hpp"
 
@@ -32,9 +33,11 @@ inline std::uint8_t* put_integer(std::uint8_t* out, std::int64_t x) {
 /// units / 10^digits with all its decimals, 0 <= digits <= 21: (2140, 2) is 21.40. Writes
 /// beyond its end, within that room: copies of a fixed size are faster than exact ones.
 inline std::uint8_t* put_decimal(std::uint8_t* out, std::uint64_t units, int digits) {
-    constexpr std::size_t kMost = 20;  // digits of 64 bits
-    char text[2 * kMost];
-    const auto size = static_cast<int>(std::to_chars(text, text + kMost, units).ptr - text);
+    constexpr int kMost = 24;
+    char padded[2 * kMost];
+    const int zeros = write_24_digits(units, padded);
+    const char* const text = padded + zeros;
+    const int size = kMost - zeros;
     const int whole = size - digits;  // digits in front of the point
     if (whole > 0) {
         std::memcpy(out, text, kMost);
@@ -43,7 +46,7 @@ inline std::uint8_t* put_decimal(std::uint8_t* out, std::uint64_t units, int dig
         std::memcpy(out + whole + 1, text + whole, kMost - 1);
         return out + size + 1;
     }
-    std::memset(out, '0', kMost + 2);
+    std::memset(out, '0', kMost);
     out[1] = '.';
     std::memcpy(out + 2 - whole, text, static_cast<std::size_t>(size));
     return out + 2 + digits;

@@ -104,7 +104,7 @@ Batch MessageLog::batch_of(const std::shared_ptr<Chunk>& chunk, std::size_t rows
     return batch;
 }
 
-Table MessageLog::table(std::shared_ptr<const Array> names) const {
+Table MessageLog::table(const std::shared_ptr<const Array>& names) const {
     Column topic_names("topic", Type::utf8);
     topic_names.reserve(topics_.size());
     for (const std::string& topic : topics_) topic_names.append_text(topic);

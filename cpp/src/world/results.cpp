@@ -37,7 +37,8 @@ Table Recorder::messages() const {
 }
 
 Table Recorder::series(Instant until) const {
-    series_.set(0, until, online_);  // the level holds until now
+    // The level holds until now; the instant itself would open another bucket.
+    series_.set(0, until - nanoseconds(1), online_);
     return series_.table();
 }
 

@@ -27,7 +27,7 @@ class TextTemplate {
 
     /// Appends the text of a device.
     void render(Device device, std::string& out) const;
-    /// Writes it to memory of at least maximum_size() bytes; returns the end.
+    /// Writes it to memory of at least room() bytes; returns the end of the text.
     char* render(Device device, char* out) const;
     [[nodiscard]] std::string text(Device device) const {
         std::string out;
@@ -37,10 +37,12 @@ class TextTemplate {
 
     /// Whether every device has the same text, and that text.
     [[nodiscard]] bool is_constant() const { return pieces_.empty(); }
-    [[nodiscard]] std::string_view rendered_constant() const { return tail_; }
+    [[nodiscard]] std::string_view rendered_constant() const { return tail(); }
 
     /// No device's text is longer.
     [[nodiscard]] std::size_t maximum_size() const { return maximum_size_; }
+    /// What rendering needs: it copies short literals in whole blocks.
+    [[nodiscard]] std::size_t room() const { return maximum_size_ + kBlock; }
     /// Devices among which every distinct part of the template's text appears: checking theirs
     /// checks all.
     [[nodiscard]] std::vector<Device> representatives() const;
@@ -59,9 +61,16 @@ class TextTemplate {
     };
     class Parser;
 
+    static constexpr std::size_t kBlock = 16;
+    char* append_literal(char* out, std::uint32_t begin, std::uint32_t size) const;
+    [[nodiscard]] std::string_view tail() const {
+        return {literals_.data() + tail_begin_, tail_size_};
+    }
+
     std::vector<Piece> pieces_;
-    std::string literals_;
-    std::string tail_;  // literal text after the last field
+    std::string literals_ = std::string(kBlock, '\0');  // one after the other, and a block more
+    std::uint32_t tail_begin_ = 0;                      // the literal after the last field
+    std::uint32_t tail_size_ = 0;
     std::size_t maximum_size_ = 0;
     std::uint32_t count_ = 0;
     std::shared_ptr<const PopulationSpec> population_;

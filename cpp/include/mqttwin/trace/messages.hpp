@@ -76,7 +76,7 @@ class MessageLog {
     /// Columns: published, delivered (durations since the start), publisher, subscriber, topic,
     /// qos, payload_bytes, duplicate, replay. Publisher and subscriber are tags (uint32), or, when
     /// `names` gives utf8 by tag, dictionaries of names. Metadata: `not_kept`.
-    [[nodiscard]] Table table(std::shared_ptr<const Array> names = nullptr) const;
+    [[nodiscard]] Table table(const std::shared_ptr<const Array>& names = nullptr) const;
 
    private:
     static constexpr std::size_t kChunkRows = std::size_t{1} << 16;
