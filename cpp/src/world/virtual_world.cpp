@@ -19,6 +19,8 @@ constexpr std::uint32_t kEventsBetweenQuestions = 4096;
 constexpr std::size_t kFar = 9;
 constexpr std::size_t kNear = 6;
 constexpr std::size_t kNext = 3;
+// Fewer pending events than this belong to a world that the cache holds anyway.
+constexpr std::size_t kEventsWorthLookingAhead = 5'000;
 
 }  // namespace
 
@@ -151,7 +153,7 @@ bool VirtualWorld::run(Instant until, const std::function<bool()>& keep_going) {
             if (!keep_going()) return false;
             countdown = kEventsBetweenQuestions;
         }
-        look_ahead();
+        if (queue_.size() >= kEventsWorthLookingAhead) look_ahead();
         const sim::Event next = queue_.pop();
         now_ = {next.at};
         ++events_;

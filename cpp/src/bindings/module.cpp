@@ -1,0 +1,13 @@
+#include "bindings.hpp"
+
+#ifndef MQTTWIN_VERSION
+#define MQTTWIN_VERSION "0"
+#endif
+
+PYBIND11_MODULE(_core, m) {
+    m.doc() = "The C++ core of mqttwin.";
+    m.attr("__version__") = MQTTWIN_VERSION;
+    bind_trace(m);
+    bind_fleet(m);
+    bind_world(m);
+}

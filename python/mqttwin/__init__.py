@@ -1,0 +1,75 @@
+"""mqttwin: MQTT fleets, brokers and networks, simulated.
+
+>>> import mqttwin as mt
+>>> with mt.World(seed=42) as world:
+...     broker = world.broker()
+...     meters = world.fleet("meter", 100, link=mt.links.nb_iot())
+...     meters.publish("site/{group}/{id}", every="15min", qos=1,
+...                    payload=mt.json(t=mt.gen.ou(mean=21, sigma=0.4, tau="1h")))
+...     result = world.run("1h")
+"""
+
+from . import backoff, dist, gen, links, units
+from ._core import __version__, topic_matches
+from .arrivals import Arrival, once, periodic, poisson, replay_times
+from .backoff import Backoff
+from .broker import Broker
+from .conservation import Conservation
+from .dist import Distribution
+from .errors import ConfigError, MqttwinError, ProtocolError, SimulationError
+from .fleet import Fleet
+from .gen import Generator
+from .latency import Latency
+from .links import Link
+from .messages import Message
+from .payload import Payload, json, msgpack, random_bytes, raw, struct, text
+from .result import Result
+from .table import Table, read_trace
+from .timeline import Timer
+from .units import Duration, Probability, Rate, Size, seconds
+from .world import World
+
+__all__ = [
+    "Arrival",
+    "Backoff",
+    "Broker",
+    "ConfigError",
+    "Conservation",
+    "Distribution",
+    "Duration",
+    "Fleet",
+    "Generator",
+    "Latency",
+    "Link",
+    "Message",
+    "MqttwinError",
+    "Payload",
+    "Probability",
+    "ProtocolError",
+    "Rate",
+    "Result",
+    "SimulationError",
+    "Size",
+    "Table",
+    "Timer",
+    "World",
+    "__version__",
+    "backoff",
+    "dist",
+    "gen",
+    "json",
+    "links",
+    "msgpack",
+    "once",
+    "periodic",
+    "poisson",
+    "random_bytes",
+    "raw",
+    "read_trace",
+    "replay_times",
+    "seconds",
+    "struct",
+    "text",
+    "topic_matches",
+    "units",
+]

@@ -1,0 +1,75 @@
+"""What can go wrong, as exceptions that name the place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class MqttwinError(Exception):
+    """Base of every error that mqttwin raises on purpose."""
+
+
+class ConfigError(MqttwinError, ValueError):
+    """Something that the user wrote cannot be right.
+
+    Attributes:
+        message: What is wrong, in one line.
+        file: The file that it is in, if it is in one.
+        line: The line of that file, counted from 1.
+        key: The name of the parameter, option or column.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | os.PathLike[str] | None = None,
+        line: int | None = None,
+        key: str | None = None,
+    ) -> None:
+        self.message = message
+        self.file = None if file is None else os.fspath(file)
+        self.line = line
+        self.key = key
+        place = "" if self.file is None else self.file + (f":{line}" if line else "")
+        super().__init__(": ".join(part for part in (place, key, message) if part))
+
+
+class ProtocolError(MqttwinError):
+    """A peer broke the protocol, or refused what was asked.
+
+    Attributes:
+        reason_code: The MQTT 5.0 reason code.
+        clause: The normative statement concerned, such as ``"MQTT-3.1.2-1"``, or ``""``.
+    """
+
+    def __init__(self, message: str, *, reason_code: int, clause: str = "") -> None:
+        self.reason_code = reason_code
+        self.clause = clause
+        where = f" [{clause}]" if clause else ""
+        super().__init__(f"{message} (reason code 0x{reason_code:02X}){where}")
+
+
+class SimulationError(MqttwinError):
+    """A run cannot go on, or did not come to what it was to reach.
+
+    Attributes:
+        virtual_time: When, in seconds of virtual time.
+    """
+
+    def __init__(self, message: str, *, virtual_time: float) -> None:
+        self.virtual_time = virtual_time
+        super().__init__(f"{message} (at {virtual_time:.9g} s of virtual time)")
+
+
+@contextmanager
+def refusals(key: str | None = None) -> Iterator[None]:
+    """Within it, what the core refuses (a ValueError) becomes a ConfigError."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(str(error).removeprefix("."), key=key) from None

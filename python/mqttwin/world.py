@@ -1,0 +1,381 @@
+"""A world: brokers, fleets and links on one virtual clock."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, overload
+
+from . import _core, fleet_spec, links, units
+from .backoff import Backoff
+from .broker import Broker, options_of
+from .errors import ConfigError, MqttwinError, SimulationError, refusals
+from .fleet import Fleet
+from .links import Link
+from .messages import Message
+from .result import Result, RunInfo
+from .timeline import Callback, Timeline, Timer
+from .units import Duration
+
+
+class World:
+    """Everything that is simulated together, from one seed.
+
+    Args:
+        seed: All randomness comes from it, keyed by the names of fleets and the indices of
+            devices; the same seed gives the same run, bit for bit.
+        late_after: A delivery that takes longer counts as late.
+        keep_messages: So many deliveries are kept as rows of `Result.messages`; what is beyond
+            that is counted, not kept.
+        series_width: Width of a bucket of `Result.series`; it doubles as often as needed to
+            stay within
+        series_buckets: so many buckets.
+
+    Use it as a context manager, or call `close`.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        late_after: Duration = "60s",
+        keep_messages: int = 1_000_000,
+        series_width: Duration = "1s",
+        series_buckets: int = 1440,
+    ) -> None:
+        self.seed = units.whole(seed, "seed", 0, 2**64 - 1)
+        self._late_after = units.duration(late_after, "late_after")
+        self._core = _core.World(
+            self.seed,
+            keep_messages=units.whole(keep_messages, "keep_messages", 0, 2**40),
+            series_buckets=units.whole(series_buckets, "series_buckets", 2, 10**7),
+            series_width=units.duration(series_width, "series_width", zero=False),
+            late_after=self._late_after,
+        )
+        self.brokers: dict[str, Broker] = {}
+        self.fleets: dict[str, Fleet] = {}
+        self.parameters: dict[str, object] = {}
+        self._timeline = Timeline(self._core)
+        self._results: weakref.WeakSet[Result] = weakref.WeakSet()
+        self._closed = False
+
+    # --- description ----------------------------------------------------------------------------
+
+    def broker(self, name: str = "broker", **options: Any) -> Broker:
+        """Adds a broker.
+
+        Args:
+            name: Must differ from other brokers'.
+            **options: Bounds and choices: maximum_packet_size, receive_maximum, max_in_flight,
+                max_queued, queue_qos0_offline, max_session_expiry, maximum_qos, retain_available,
+                max_retained, max_sessions, max_subscriptions_per_session, max_topic_levels,
+                topic_alias_maximum, server_keep_alive, connect_timeout, allow_anonymous.
+        """
+        self._new_name(name, self.brokers, "broker")
+        with refusals("broker"):
+            number = self._changing().add_broker(name, options_of(options))
+        self.brokers[name] = Broker(self, name, number)
+        return self.brokers[name]
+
+    def fleet(
+        self,
+        name: str,
+        count: int = 1,
+        *,
+        link: Link | None = None,
+        broker: Broker | str | None = None,
+        start: Duration = 0,
+        ramp: Duration = 0,
+        client_id: str = "{fleet}-{index}",
+        groups: int = 0,
+        group_size: int = 100,
+        columns: Mapping[str, Sequence[object]] | None = None,
+        version: str = "5.0",
+        keep_alive: Duration = "20min",
+        clean_start: bool = True,
+        session_expiry: Duration = 0,
+        backoff: Backoff | None = Backoff(),  # noqa: B008  (frozen)
+        connect_timeout: Duration = "30s",
+        ping_timeout: Duration = "20s",
+        receive_maximum: int = 65535,
+        max_in_flight: int = 20,
+        max_queued: int = 100,
+        queue_qos0: bool = False,
+        user_name: str = "",
+        password: str | bytes = b"",
+        will: Message | None = None,
+        keep: int = 0,
+    ) -> Fleet:
+        """Adds a fleet: so many devices of one kind.
+
+        Args:
+            name: Keys its random draws; must differ from other fleets'.
+            count: How many devices.
+            link: Between each device and the broker, from `mqttwin.links`; by default Ethernet.
+            broker: Which one, where there are several.
+            start: When the first device connects, from now.
+            ramp: Devices connect spread over this, uniformly at random; 0: all at once.
+            client_id: A template; must differ by device.
+            groups: ``{group}`` in templates is index modulo this, or, where it is 0,
+            group_size: index divided by this.
+            columns: Text columns for templates, one value a device: ``{"room": [...]}``.
+            version: "5.0", "3.1.1" or "3.1".
+            keep_alive: In whole seconds; 0 is off. The default is that of AWS IoT (1200 s).
+            clean_start: Whether a device's first connect forgets an earlier session (and for
+                3.1.1 every connect).
+            session_expiry: How long the broker keeps a session without a connection (MQTT 5.0),
+                or "never".
+            backoff: How long to wait before connecting again; None: never again.
+            connect_timeout: Until CONNACK.
+            ping_timeout: From PINGREQ until anything is received.
+            receive_maximum: Messages of QoS > 0 that a device takes at a time.
+            max_in_flight: Own messages of QoS > 0 that wait for an acknowledgement.
+            max_queued: Own messages kept beyond that, or while offline; the oldest is dropped.
+            queue_qos0: Whether messages of QoS 0 are kept while offline.
+            user_name: A template.
+            password: A template.
+            will: Published by the broker when a device is gone without a goodbye.
+            keep: So many received messages are kept, with topic and payload, for
+                `Fleet.received`.
+
+        Raises:
+            ConfigError: A value that cannot be.
+        """
+        self._new_name(name, self.fleets, "fleet")
+        client = fleet_spec.client_options(
+            version=version,
+            keep_alive=keep_alive,
+            clean_start=clean_start,
+            session_expiry=session_expiry,
+            receive_maximum=receive_maximum,
+            max_in_flight=max_in_flight,
+            max_queued=max_queued,
+            queue_qos0=queue_qos0,
+            backoff=backoff,
+            connect_timeout=connect_timeout,
+            ping_timeout=ping_timeout,
+        )
+        link = links.ethernet() if link is None else link
+        spec = fleet_spec.fleet_spec(
+            name=name,
+            count=count,
+            broker=self._broker_number(broker),
+            link=link,
+            client=client,
+            client_id=client_id,
+            groups=groups,
+            group_size=group_size,
+            columns=columns,
+            start=start,
+            ramp=ramp,
+            user_name=user_name,
+            password=password,
+            will=will,
+            keep=keep,
+        )
+        population = fleet_spec.population(self.seed, spec, columns)
+        with refusals():
+            number = self._changing().add_fleet(spec)
+        self.fleets[name] = Fleet(self, spec, number, population, link)
+        return self.fleets[name]
+
+    def _new_name(self, name: str, taken: Mapping[str, object], what: str) -> None:
+        if not isinstance(name, str) or not name:
+            raise ConfigError(f"{name!r} is no name", key=what)
+        if name in taken:
+            raise ConfigError(f"there is one called {name!r} already", key=what)
+
+    def _broker_number(self, broker: Broker | str | None) -> int:
+        if isinstance(broker, Broker):
+            if broker._world is not self:
+                raise ConfigError("is one of another world", key="broker")
+            return broker._number
+        if isinstance(broker, str):
+            if broker not in self.brokers:
+                raise ConfigError(f"there is none called {broker!r}", key="broker")
+            return self.brokers[broker]._number
+        if len(self.brokers) != 1:
+            message = (
+                "the world has none yet: call world.broker() first"
+                if not self.brokers
+                else f"which one? There are {', '.join(self.brokers)}"
+            )
+            raise ConfigError(message, key="broker")
+        return next(iter(self.brokers.values()))._number
+
+    # --- time -----------------------------------------------------------------------------------
+
+    @property
+    def now(self) -> float:
+        """Virtual time, in seconds since the start."""
+        return self._core.now / units.SECOND
+
+    @overload
+    def at(self, time: Duration) -> Callable[[Callback], Callback]: ...
+    @overload
+    def at(self, time: Duration, callback: Callback) -> Timer: ...
+    def at(
+        self, time: Duration, callback: Callback | None = None
+    ) -> Timer | Callable[[Callback], Callback]:
+        """Calls back at an instant of virtual time, after everything else of that instant.
+
+        ``world.at("1h", broker.restart)``, or as a decorator of a function without arguments.
+
+        Args:
+            time: Since the start of the world.
+            callback: Called without arguments; may do anything but run the world.
+        """
+        instant = units.duration(time, "at")
+        if instant < self._core.now:
+            raise ConfigError(f"{time!r} is over (it is {self.now:.9g} s)", key="at")
+        if callback is not None:
+            return self._timeline.add(instant, callback)
+
+        def decorate(function: Callback) -> Callback:
+            self._timeline.add(instant, function)
+            return function
+
+        return decorate
+
+    def every(
+        self, period: Duration, callback: Callback, *, start: Duration | None = None
+    ) -> Timer:
+        """Calls back again and again.
+
+        Args:
+            period: Of virtual time.
+            callback: Called without arguments; may do anything but run the world.
+            start: When for the first time; by default a period from now.
+        """
+        step = units.duration(period, "every", zero=False)
+        first = self._core.now + step if start is None else units.duration(start, "start")
+        if first < self._core.now:
+            raise ConfigError(f"{start!r} is over (it is {self.now:.9g} s)", key="start")
+        return self._timeline.add(first, callback, step)
+
+    # --- running --------------------------------------------------------------------------------
+
+    def run(self, duration: Duration, *, progress: bool | None = None) -> Result:
+        """Runs for so long in virtual time.
+
+        The GIL is released meanwhile. Ctrl-C ends the run early, with what was gathered so far
+        (`Result.interrupted`).
+
+        Args:
+            duration: Of virtual time, from now.
+            progress: Whether to show a bar; by default on a terminal and in a notebook.
+
+        Returns:
+            Everything since the start of the world.
+        """
+        until = self._core.now + units.duration(duration, "run")
+        self._changing()
+        _, interrupted = self._timeline.advance(until, progress=progress)
+        return self._result(interrupted)
+
+    def run_until(
+        self,
+        predicate: Callable[[], object],
+        *,
+        timeout: Duration = "24h",
+        step: Duration = "1s",
+        progress: bool | None = None,
+    ) -> Result:
+        """Runs until a condition holds.
+
+        Args:
+            predicate: Called without arguments, every `step`.
+            timeout: How long to wait for it at most, in virtual time.
+            step: Between two looks, in virtual time.
+            progress: As in `run`.
+
+        Raises:
+            SimulationError: It did not come true in time.
+        """
+        until = self._core.now + units.duration(timeout, "timeout")
+        pace = units.duration(step, "step", zero=False)
+        self._changing()
+        fulfilled, interrupted = self._timeline.advance(
+            until, progress=progress, predicate=predicate, step=pace
+        )
+        if not fulfilled and not interrupted:
+            message = f"what was waited for did not come true within {timeout!r}"
+            raise SimulationError(message, virtual_time=self.now)
+        return self._result(interrupted)
+
+    # --- results --------------------------------------------------------------------------------
+
+    def result(self) -> Result:
+        """What has been gathered since the start of the world."""
+        return self._result(interrupted=False)
+
+    def trace(self, path: str | os.PathLike[str]) -> None:
+        """Logs every event from now on into a file, for `mqttwin.read_trace`."""
+        header = {"mqttwin": _core.__version__, "seed": str(self.seed)}
+        with refusals("trace"):
+            self._changing().start_event_log(os.fspath(path), header)
+
+    def stop_trace(self) -> None:
+        """Closes the event log.
+
+        Raises:
+            MqttwinError: Writing it failed on the way; the run itself is whole.
+        """
+        problem = self._core.stop_event_log()
+        if problem:
+            raise MqttwinError(f"the event log is incomplete: {problem}")
+
+    def memory(self) -> dict[str, int]:
+        """Bytes taken, by room."""
+        return self._core.memory()
+
+    def _result(self, interrupted: bool) -> Result:
+        info = RunInfo(
+            seed=self.seed,
+            virtual_ns=self._core.now,
+            wall_seconds=self._timeline.wall_seconds,
+            events=self._core.events,
+            interrupted=interrupted,
+            late_after_ns=self._late_after,
+            fleets={name: (f._number, len(f)) for name, f in self.fleets.items()},
+            links={name: f.link for name, f in self.fleets.items()},
+            parameters=dict(self.parameters),
+        )
+        result = Result(self._core, info)
+        self._results.add(result)
+        return result
+
+    def _changing(self) -> _core.World:
+        """The core, about to be changed: a result that is still held takes its copies first."""
+        if self._closed:
+            raise MqttwinError("the world is closed")
+        for result in self._results:
+            result._freeze()
+        self._results.clear()
+        return self._core
+
+    def close(self) -> None:
+        """Ends the event log; the world cannot run any more, results stay."""
+        if not self._closed:
+            self._closed = True
+            self._core.stop_event_log()
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        devices = sum(len(fleet) for fleet in self.fleets.values())
+        return (
+            f"<World seed={self.seed}, {len(self.brokers)} brokers, {devices:,} devices, "
+            f"at {units.format_duration(self._core.now)}>"
+        )
