@@ -1,10 +1,10 @@
 // Holds (pop the next event, push another one) with so many pending, against std::priority_queue.
-#include <benchmark/benchmark.h>
-
 #include <cstdint>
 #include <functional>
 #include <queue>
 #include <vector>
+
+#include <benchmark/benchmark.h>
 
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/sim/event_queue.hpp"

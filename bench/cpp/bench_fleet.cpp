@@ -1,9 +1,9 @@
 // What a message costs before it reaches a client: arrival, topic, payload.
-#include <benchmark/benchmark.h>
-
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <benchmark/benchmark.h>
 
 #include "mqttwin/fleet/publish.hpp"
 
@@ -70,14 +70,14 @@ void fire_constant_64_million_devices(benchmark::State& state) {
 BENCHMARK(fire_constant_64_million_devices);
 
 void fire_json_two_normals(benchmark::State& state) {
-    run(state, publishing(PayloadSpec::json({field("a", gen::Normal{21, 3}),
-                                             field("b", gen::Normal{0.5, 0.1})})));
+    run(state, publishing(PayloadSpec::json(
+                   {field("a", gen::Normal{21, 3}), field("b", gen::Normal{0.5, 0.1})})));
 }
 BENCHMARK(fire_json_two_normals);
 
 void fire_json_two_normals_two_digits(benchmark::State& state) {
-    run(state, publishing(PayloadSpec::json({field("a", gen::Normal{21, 3}, 2),
-                                             field("b", gen::Normal{0.5, 0.1}, 2)})));
+    run(state, publishing(PayloadSpec::json(
+                   {field("a", gen::Normal{21, 3}, 2), field("b", gen::Normal{0.5, 0.1}, 2)})));
 }
 BENCHMARK(fire_json_two_normals_two_digits);
 

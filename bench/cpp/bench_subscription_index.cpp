@@ -1,10 +1,10 @@
 // The subscription index at a million filters: what a match, a delivery and a subscription cost.
-#include <benchmark/benchmark.h>
-
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <benchmark/benchmark.h>
 
 #include "mqttwin/base/random.hpp"
 
@@ -100,10 +100,10 @@ void match_many(benchmark::State& state) {
     for (std::uint32_t i = 0; i < 100'000; ++i) sessions.subscribe("all/#", i);
     std::uint64_t sum = 0;
     for (auto _ : state) {
-        sessions.index.for_each_match(
-            "all/devices", [&](std::uint32_t session, const SubscriptionData& data) {
-                sum += session + static_cast<std::uint32_t>(data.qos);
-            });
+        sessions.index.for_each_match("all/devices",
+                                      [&](std::uint32_t session, const SubscriptionData& data) {
+                                          sum += session + static_cast<std::uint32_t>(data.qos);
+                                      });
     }
     benchmark::DoNotOptimize(sum);
     state.SetItemsProcessed(state.iterations() * 100'000);

@@ -1,9 +1,9 @@
 // The whole path, device timer to subscriber callback, in virtual time: everything encoded, sent
 // through a link, framed, decoded, routed and delivered.
 
-#include <benchmark/benchmark.h>
-
 #include <string>
+
+#include <benchmark/benchmark.h>
 
 #include "mqttwin/world/virtual_world.hpp"
 
@@ -61,8 +61,12 @@ void publish_to_one(benchmark::State& state, wire::QoS qos) {
 }
 
 BENCHMARK_CAPTURE(publish_to_one, qos0, wire::QoS::at_most_once)
-    ->Arg(1'000)->Arg(100'000)->Unit(benchmark::kMillisecond);
+    ->Arg(1'000)
+    ->Arg(100'000)
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(publish_to_one, qos1, wire::QoS::at_least_once)
-    ->Arg(1'000)->Arg(100'000)->Unit(benchmark::kMillisecond);
+    ->Arg(1'000)
+    ->Arg(100'000)
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace

@@ -226,6 +226,7 @@ class ClientOptions:
     clean_start: bool
     session_expiry: int  # s
     receive_maximum: int
+    maximum_packet_size: int
     max_in_flight: int
     max_queued: int
     queue_qos0: bool
@@ -239,7 +240,24 @@ class ClientOptions:
     def __init__(self) -> None: ...
 
 class BrokerOptions:
-    # the fields of broker::Options, under the same names
+    """The fields of broker::Options, under the same names."""
+
+    maximum_packet_size: int
+    receive_maximum: int
+    max_in_flight: int
+    max_queued: int
+    queue_qos0_offline: bool
+    max_session_expiry: int  # s
+    maximum_qos: int
+    retain_available: bool
+    max_retained: int
+    max_sessions: int
+    max_subscriptions_per_session: int
+    max_topic_levels: int
+    topic_alias_maximum: int
+    server_keep_alive: int  # s; 0: the client's own
+    connect_timeout: int
+    allow_anonymous: bool
     def __init__(self) -> None: ...
 
 class FleetSpec:
@@ -251,7 +269,11 @@ class FleetSpec:
     client_id: str  # template
     groups: int
     group_size: int
-    columns: Mapping[str, Sequence[str]]
+    epoch_ns: int  # Unix time of instant 0
+    @property
+    def columns(self) -> list[str]: ...
+    @columns.setter
+    def columns(self, columns: Mapping[str, Sequence[str]]) -> None: ...
     start: int  # ns: when the first client connects
     ramp: int  # ns: clients connect spread evenly at random over this
     user_name: str
@@ -315,7 +337,10 @@ class World:
         """Every counter by name, and families by reason: 'dropped.queue_full', 'unsent.…',
         'disconnects.…' (cause the client saw), 'closes.…' (cause the broker saw)."""
     def conservation(self) -> dict[str, int]:
-        """expected, delivered, dropped, in_flight: in_flight is counted in queues and links."""
+        """expected, delivered, dropped, in_flight; unsent: with devices or on the way up.
+
+        in_flight and unsent are counted in queues, windows and links.
+        """
     def latency(self) -> Histogram:
         """Device timer to subscriber callback, first deliveries."""
     def ingest(self) -> Histogram:

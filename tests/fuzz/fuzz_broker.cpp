@@ -64,7 +64,8 @@ class Ledger : public Observer {
 /// A broker and what it does, as one text.
 struct Rig {
     explicit Rig(const Options& options)
-        : broker(std::make_unique<Broker>(options, pool, ledger, StreamKey::of(1, "fuzz", "rig"))) {}
+        : broker(std::make_unique<Broker>(options, pool, ledger, StreamKey::of(1, "fuzz", "rig"))) {
+    }
     /// A fork.
     Rig(const Rig& other)
         : pool(other.pool),

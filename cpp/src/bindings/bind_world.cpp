@@ -1,8 +1,5 @@
 // The virtual world, its links, brokers and fleets.
 
-#include <pybind11/numpy.h>
-#include <pybind11/stl.h>
-
 #include <atomic>
 #include <chrono>
 #include <map>
@@ -11,9 +8,13 @@
 #include <string>
 #include <tuple>
 
-#include "bindings.hpp"
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
 #include "mqttwin/wire/topic.hpp"
 #include "mqttwin/world/virtual_world.hpp"
+
+#include "bindings.hpp"
 
 namespace py = pybind11;
 
@@ -63,7 +64,7 @@ wire::Version version_from(int version) {
 
 // A Duration member as an integer of nanoseconds.
 template <typename Class, typename Owner>
-void def_duration(Class& cls, const char* name, Duration Owner::*member) {
+void def_duration(Class& cls, const char* name, Duration Owner::* member) {
     cls.def_property(
         name, [member](const Owner& o) { return (o.*member).ns; },
         [member](Owner& o, std::int64_t ns) { o.*member = Duration{ns}; });
@@ -302,8 +303,7 @@ void bind_results(py::class_<PyWorld>& cls) {
         .def("ingest", [](PyWorld& self) { return self.get().recorder().ingest(); })
         .def("ack", [](PyWorld& self) { return self.get().recorder().ack(); })
         .def("messages", [](PyWorld& self) { return self.get().recorder().messages(); })
-        .def("series",
-             [](PyWorld& self) { return self.get().recorder().series(self.get().now()); })
+        .def("series", [](PyWorld& self) { return self.get().recorder().series(self.get().now()); })
         .def(
             "received",
             [](PyWorld& self, std::uint32_t fleet) {
@@ -381,8 +381,7 @@ void bind_world(py::module_& m) {
         .def_property_readonly("now", [](PyWorld& self) { return self.get().now().ns; })
         .def_property_readonly("events", [](PyWorld& self) { return self.get().events(); })
         .def(
-            "online",
-            [](PyWorld& self, std::uint32_t fleet) { return self.get().online(fleet); },
+            "online", [](PyWorld& self, std::uint32_t fleet) { return self.get().online(fleet); },
             py::arg("fleet"))
         .def(
             "broker_restart",

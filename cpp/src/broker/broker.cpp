@@ -85,7 +85,7 @@ void handle_frame(State& s, Instant now, Slot slot, const wire::Frame& frame, co
         case PacketType::auth:
             if (c.version == Version::v5) {  // 4.12: no authentication method was agreed on
                 return fail(s, now, slot,
-                            {reason::protocol_error, "MQTT-4.12.0-6",
+                            {reason::protocol_error, "MQTT-4.12.0-7",
                              "AUTH without an authentication method in CONNECT", 0});
             }
             [[fallthrough]];
@@ -182,7 +182,7 @@ void Broker::handle_bytes(Instant now, Slot connection, ByteView bytes, const St
     while (reader.next(frame)) {
         handle_frame(s, now, connection, frame, stamp);
         if (c.phase == Phase::free) {
-            reader.abandon();  // [MQTT-3.1.4-5], [MQTT-4.13.1-1]: what came behind is not looked at
+            reader.abandon();  // [MQTT-3.1.4-6], [MQTT-4.13.1-1]: what came behind is not looked at
             return;
         }
     }

@@ -12,7 +12,7 @@
 namespace mqttwin::broker {
 
 /// Groups by the whole text of the shared subscription: the same name with another filter is
-/// another group [MQTT-4.8.2-4]. A group lives while it has members.
+/// another group (4.8.2). A group lives while it has members.
 class Groups {
    public:
     /// SubscriptionData::group of "not shared".

@@ -45,11 +45,15 @@ class LevelTable {
         [[nodiscard]] std::uint32_t id() const { return id_; }
         [[nodiscard]] std::uint32_t parent() const { return parent_; }
         [[nodiscard]] LevelKind kind() const { return kind_; }
-        [[nodiscard]] bool has_literal() const { return literal_children_ != 0; }
+        /// Whether there may be a literal child whose level has this hash. Saves most searches for
+        /// what is not there, each of which would read memory that nobody needs.
+        [[nodiscard]] bool may_have_literal(std::uint64_t level_hash) const {
+            return (literal_filter_ >> (level_hash % 16) & 1U) != 0;
+        }
         [[nodiscard]] bool has_plus() const { return has_plus_; }
         [[nodiscard]] bool has_hash() const { return has_hash_; }
         [[nodiscard]] bool has_children() const {
-            return has_literal() || has_plus() || has_hash();
+            return literal_children_ != 0 || has_plus_ || has_hash_;
         }
 
        private:
@@ -65,6 +69,7 @@ class LevelTable {
         LevelKind kind_ = LevelKind::literal;
         bool has_plus_ : 1 = false;
         bool has_hash_ : 1 = false;
+        std::uint16_t literal_filter_ = 0;  // a bit for each literal child's hash, modulo 16
     };
     static_assert(sizeof(Node) == 64 && sizeof(Payload) <= 24);
 
@@ -74,7 +79,6 @@ class LevelTable {
         clear();
     }
 
-    // Where things are.
     [[nodiscard]] std::uint64_t level_hash(std::string_view level, LevelKind kind) const {
         if (kind == LevelKind::plus) return plus_hash_;
         if (kind == LevelKind::hash) return hash_hash_;
@@ -100,7 +104,6 @@ class LevelTable {
     /// in a filter and literal text in a topic.
     [[nodiscard]] const Node* find_path(std::string_view path, bool is_filter) const;
 
-    // What changes it.
     /// The node of a path, added with all that leads there where it is missing. `on_add(node)` is
     /// called for each new node, from the root down; it may use at() and change payloads.
     template <typename OnAdd>
@@ -128,8 +131,8 @@ class LevelTable {
     }
 
    private:
-    static constexpr std::size_t kFewest = 16;      // of slots
-    static constexpr std::size_t kSlack = 64;       // slots behind the last home
+    static constexpr std::size_t kFewest = 16;        // of slots
+    static constexpr std::size_t kSlack = 64;         // slots behind the last home
     static constexpr std::size_t kLeastWaste = 4096;  // of bytes of text before they are collected
 
     /// Slots lie in the order of keys, so a search ends at the first key that is too large.
@@ -139,8 +142,8 @@ class LevelTable {
     }
     [[nodiscard]] bool is_child(const Node& node, std::uint32_t parent, LevelKind kind,
                                 std::string_view level) const {
-        return node.parent_ == parent && node.kind_ == kind && node.text_size_ == level.size() &&
-               std::memcmp(text(node).data(), level.data(), level.size()) == 0;
+        if (node.parent_ != parent || node.kind_ != kind) return false;
+        return kind != LevelKind::literal || text(node) == level;
     }
     static std::uint64_t long_offset(const Node& node) {
         std::uint64_t offset = 0;
@@ -148,7 +151,7 @@ class LevelTable {
         return offset;
     }
 
-    std::uint32_t add_child(const Node& parent_node, std::uint64_t key, LevelKind kind,
+    std::uint32_t add_child(std::uint32_t parent_id, std::uint64_t hash, LevelKind kind,
                             std::string_view level);
     void insert(const Node& node);
     void erase_leaf(std::uint32_t id);
@@ -161,7 +164,7 @@ class LevelTable {
     std::uint64_t hash_hash_;
     std::vector<Node> slots_;  // capacity_ + kSlack, the last one always free
     std::size_t capacity_ = 0;
-    std::size_t count_ = 0;  // the root included
+    std::size_t count_ = 0;               // the root included
     std::vector<std::uint32_t> slot_of_;  // by id; of a free id, the next free one
     std::uint32_t free_id_ = 0;
     std::uint32_t deepest_ = 0;
@@ -186,7 +189,8 @@ void LevelTable<Payload, Hash>::clear() {
 }
 
 template <typename Payload, auto Hash>
-auto LevelTable<Payload, Hash>::find_path(std::string_view path, bool is_filter) const -> const Node* {
+auto LevelTable<Payload, Hash>::find_path(std::string_view path, bool is_filter) const
+    -> const Node* {
     const Node* node = &root();
     for (std::size_t begin = 0; begin <= path.size();) {
         const std::size_t end = std::min(path.find('/', begin), path.size());
@@ -201,18 +205,19 @@ auto LevelTable<Payload, Hash>::find_path(std::string_view path, bool is_filter)
 
 template <typename Payload, auto Hash>
 template <typename OnAdd>
-auto LevelTable<Payload, Hash>::add_path(std::string_view path, bool is_filter, OnAdd&& on_add) -> Node& {
+auto LevelTable<Payload, Hash>::add_path(std::string_view path, bool is_filter, OnAdd&& on_add)
+    -> Node& {
     std::uint32_t id = kRoot;
     std::uint32_t depth = 0;
     for (std::size_t begin = 0; begin <= path.size(); ++depth) {
         const std::size_t end = std::min(path.find('/', begin), path.size());
         const std::string_view level = path.substr(begin, end - begin);
         const LevelKind kind = is_filter ? level_kind(level) : LevelKind::literal;
-        const std::uint64_t key = child_key(at(id).key_, level_hash(level, kind));
-        if (const Node* child = find(key, id, kind, level)) {
+        const std::uint64_t hash = level_hash(level, kind);
+        if (const Node* child = find(child_key(at(id).key_, hash), id, kind, level)) {
             id = child->id_;
         } else {
-            id = add_child(at(id), key, kind, level);
+            id = add_child(id, hash, kind, level);
             on_add(at(id));
         }
         begin = end + 1;
@@ -235,11 +240,11 @@ void LevelTable<Payload, Hash>::prune(std::uint32_t id, OnErase&& on_erase) {
 }
 
 template <typename Payload, auto Hash>
-std::uint32_t LevelTable<Payload, Hash>::add_child(const Node& parent_node, std::uint64_t key,
-                                             LevelKind kind, std::string_view level) {
+std::uint32_t LevelTable<Payload, Hash>::add_child(std::uint32_t parent_id, std::uint64_t hash,
+                                                   LevelKind kind, std::string_view level) {
     Node child;
-    child.key_ = key;
-    child.parent_ = parent_node.id_;
+    child.key_ = child_key(at(parent_id).key_, hash);
+    child.parent_ = parent_id;
     child.kind_ = kind;
     set_text(child, level);
     if (free_id_ != 0) {
@@ -249,11 +254,16 @@ std::uint32_t LevelTable<Payload, Hash>::add_child(const Node& parent_node, std:
         child.id_ = static_cast<std::uint32_t>(slot_of_.size());
         slot_of_.push_back(0);
     }
-    insert(child);  // ends parent_node
-    Node& parent = at(child.parent_);
-    if (kind == LevelKind::literal) ++parent.literal_children_;
-    if (kind == LevelKind::plus) parent.has_plus_ = true;
-    if (kind == LevelKind::hash) parent.has_hash_ = true;
+    insert(child);
+    Node& parent = at(parent_id);
+    if (kind == LevelKind::plus) {
+        parent.has_plus_ = true;
+    } else if (kind == LevelKind::hash) {
+        parent.has_hash_ = true;
+    } else {
+        ++parent.literal_children_;
+        parent.literal_filter_ |= static_cast<std::uint16_t>(1U << (hash % 16));
+    }
     return child.id_;
 }
 
@@ -284,9 +294,13 @@ void LevelTable<Payload, Hash>::erase_leaf(std::uint32_t id) {
     const Node& node = at(id);
     drop_text(node);
     Node& parent = at(node.parent_);
-    if (node.kind_ == LevelKind::literal) --parent.literal_children_;
-    if (node.kind_ == LevelKind::plus) parent.has_plus_ = false;
-    if (node.kind_ == LevelKind::hash) parent.has_hash_ = false;
+    if (node.kind_ == LevelKind::plus) {
+        parent.has_plus_ = false;
+    } else if (node.kind_ == LevelKind::hash) {
+        parent.has_hash_ = false;
+    } else if (--parent.literal_children_ == 0) {
+        parent.literal_filter_ = 0;
+    }
 
     std::size_t hole = slot_of_[id];
     // Those behind move up to the first that is where it belongs.

@@ -30,7 +30,7 @@ std::span<std::uint8_t> alias_place(State& s, Connection& c, std::uint16_t alias
     return s.pool->writable(table).subspan((alias - 1U) * sizeof(BlobId), sizeof(BlobId));
 }
 
-// Sets the topic that an alias stands for, or learns it [MQTT-3.3.2-12].
+// Sets the topic that an alias stands for, or learns it [MQTT-3.3.2-10].
 Fault resolve_alias(State& s, Connection& c, wire::Publish& publish) {
     const std::uint16_t alias = publish.properties.topic_alias;
     if (alias == 0) {
@@ -75,7 +75,7 @@ Fault check_support(State& s, Connection& c, wire::Publish& publish) {
         if (const Fault fault = resolve_alias(s, c, publish)) return fault;
     }
     if (too_deep(s, publish.topic)) {
-        return {wire::reason::topic_name_invalid, "MQTT-4.7.3-3", "topic name has too many levels",
+        return {wire::reason::topic_name_invalid, "MQTT-4.13.2-1", "topic name has too many levels",
                 0};
     }
     return {};

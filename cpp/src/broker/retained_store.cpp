@@ -67,7 +67,8 @@ void RetainedStore::accept_below(std::uint32_t top, std::vector<Match>& matches)
         const Node& node = nodes_.at(open.back());
         open.pop_back();
         accept(node, matches);
-        for (std::uint32_t id = node.payload.first_child; id != 0; id = nodes_.at(id).payload.next) {
+        for (std::uint32_t id = node.payload.first_child; id != 0;
+             id = nodes_.at(id).payload.next) {
             open.push_back(id);
         }
     }

@@ -50,7 +50,7 @@ std::uint32_t link_overlaps(State& s) {
     return sessions;
 }
 
-// Leaves one member of each group in `shared_matches` [MQTT-4.8.2-4]: whose turn it is among those
+// Leaves one member of each group in `shared_matches` (4.8.2): whose turn it is among those
 // that are connected, or among all when none is.
 void choose_members(State& s) {
     s.group_tallies.clear();
@@ -166,7 +166,7 @@ void replay_retained(State& s, Instant now, std::uint32_t session, std::string_v
         Fanout fanout(s, publish, message, stamp);
         Copy copy;
         copy.qos = std::min(s.messages[message].qos, data.qos);
-        copy.retain = true;  // [MQTT-3.3.1-8]
+        copy.retain = true;  // 3.3.1.3; 3.1.1 [MQTT-3.3.1-8]
         copy.identifiers = s.identifiers;
         deliver(s, now, session, fanout, copy);
         fanout.finish(s);

@@ -38,7 +38,7 @@ Decision subscribe(State& s, Session& session, std::uint32_t index,
                    const wire::SubscriptionRequest& request, SubscriptionData& data) {
     if (!acceptable(s, request.filter)) return {reason::topic_filter_invalid, false};
     const wire::SharedFilter parts = wire::split_shared(request.filter);
-    data.qos = std::min(request.options.qos, s.options.maximum_qos);  // [MQTT-3.9.3-1]
+    data.qos = std::min(request.options.qos, s.options.maximum_qos);  // [MQTT-3.8.4-7]
     data.no_local = request.options.no_local;
     data.retain_as_published = request.options.retain_as_published;
     data.retain_handling = request.options.retain_handling;

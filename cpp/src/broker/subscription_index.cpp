@@ -199,9 +199,16 @@ void SubscriptionIndex::prefetch(std::string_view topic) const {
     }
 }
 
-void SubscriptionIndex::propose(std::uint64_t key, std::uint32_t parent, LevelKind kind) {
+/// A child to be looked for; its own child on the topic's path is likely to come next.
+void SubscriptionIndex::propose(const Node& parent, LevelKind kind, std::size_t depth) {
+    const std::uint64_t key =
+        Nodes::child_key(parent.key(), kind == LevelKind::literal ? levels_[depth].hash
+                                                                  : nodes_.level_hash({}, kind));
     nodes_.prefetch(key);
-    candidates_.push_back({key, parent, kind});
+    if (kind != LevelKind::hash && depth + 1 < levels_.size()) {
+        nodes_.prefetch(Nodes::child_key(key, levels_[depth + 1].hash));
+    }
+    candidates_.push_back({key, parent.id(), kind});
 }
 
 void SubscriptionIndex::accept(const Node& node) {
@@ -223,8 +230,6 @@ void SubscriptionIndex::find_matches(std::string_view topic) {
 
     // [MQTT-4.7.2-1] Wildcards at the root do not match topics that begin with "$".
     const bool wildcards_at_root = !topic.starts_with('$');
-    const std::uint64_t plus = nodes_.level_hash("+", LevelKind::plus);
-    const std::uint64_t hash = nodes_.level_hash("#", LevelKind::hash);
 
     frontier_.assign(1, &nodes_.root());
     for (std::size_t depth = 0; !frontier_.empty(); ++depth) {
@@ -232,28 +237,21 @@ void SubscriptionIndex::find_matches(std::string_view topic) {
         const bool wildcards = depth > 0 || wildcards_at_root;
         candidates_.clear();
         for (const Node* node : frontier_) {
-            if (node->has_hash() && wildcards) {
-                propose(Nodes::child_key(node->key(), hash), node->id(), LevelKind::hash);
-            }
+            if (node->has_hash() && wildcards) propose(*node, LevelKind::hash, depth);
             if (at_end) {
                 if (all_levels) accept(*node);
                 continue;
             }
-            if (node->has_literal()) {
-                propose(Nodes::child_key(node->key(), levels_[depth].hash), node->id(),
-                        LevelKind::literal);
+            if (node->may_have_literal(levels_[depth].hash)) {
+                propose(*node, LevelKind::literal, depth);
             }
-            if (node->has_plus() && wildcards) {
-                propose(Nodes::child_key(node->key(), plus), node->id(), LevelKind::plus);
-            }
+            if (node->has_plus() && wildcards) propose(*node, LevelKind::plus, depth);
         }
         frontier_.clear();
         for (const Candidate& candidate : candidates_) {
-            const std::string_view text = candidate.kind == LevelKind::literal ? levels_[depth].text
-                                          : candidate.kind == LevelKind::plus  ? "+"
-                                                                               : "#";
-            const Node* node =
-                nodes_.find(candidate.key, candidate.parent, candidate.kind, text);
+            const std::string_view text =
+                candidate.kind == LevelKind::literal ? levels_[depth].text : std::string_view();
+            const Node* node = nodes_.find(candidate.key, candidate.parent, candidate.kind, text);
             if (node == nullptr) continue;
             if (candidate.kind == LevelKind::hash) {
                 accept(*node);

@@ -7,10 +7,11 @@
 #include <string_view>
 #include <vector>
 
-#include "level_table.hpp"
 #include "mqttwin/session/slab.hpp"
 #include "mqttwin/wire/packets.hpp"
 #include "mqttwin/wire/types.hpp"
+
+#include "level_table.hpp"
 
 namespace mqttwin::broker {
 
@@ -133,7 +134,7 @@ class SubscriptionIndex {
 
     bool split(std::string_view topic);
     void find_matches(std::string_view topic);
-    void propose(std::uint64_t key, std::uint32_t parent, LevelKind kind);
+    void propose(const Node& parent, LevelKind kind, std::size_t depth);
     void accept(const Node& node);
 
     Nodes nodes_;

@@ -8,8 +8,8 @@
 
 namespace mqttwin::client {
 
-Clients::Clients(const Options& options, const Profile& profile, BlobPool& pool,
-                 Listener& listener, Slot count, StreamKey backoff_stream)
+Clients::Clients(const Options& options, const Profile& profile, BlobPool& pool, Listener& listener,
+                 Slot count, StreamKey backoff_stream)
     : options_(options),
       backoff_stream_(backoff_stream),
       profile_(&profile),

@@ -196,8 +196,9 @@ void Clients::fail(Instant now, Slot client, const Fault& fault) {
     // [MQTT-4.13.1-1], [MQTT-4.13.2-1]: say why, then close.
     wire::Disconnect packet;
     packet.reason = reason_to_tell(fault.reason);
-    send(now, client, wire::encode(*pool_, options_.version, packet,
-                                   terms_[clients_[client].terms].maximum_packet_size));
+    send(now, client,
+         wire::encode(*pool_, options_.version, packet,
+                      terms_[clients_[client].terms].maximum_packet_size));
     lose(now, client, DisconnectCause::protocol_fault, fault.reason, Ending::close);
 }
 
@@ -253,8 +254,7 @@ void Clients::receive_connack(Instant now, Slot client, const wire::Frame& frame
     // MQTT 3.1 has no such flag: if there can be a session, act as if there were, and subscribe
     // as if there were none.
     const bool silent = options_.version == wire::Version::v3;
-    const bool session_present =
-        silent ? c.ever_online && !c.clean_sent : packet.session_present;
+    const bool session_present = silent ? c.ever_online && !c.clean_sent : packet.session_present;
     if (!session_present || silent) c.subscribed = false;
     c.ever_online = true;
     c.failures = 0;

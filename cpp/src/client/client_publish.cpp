@@ -2,11 +2,12 @@
 #include <algorithm>
 #include <cassert>
 
-#include "encoded_publish.hpp"
 #include "mqttwin/client/client.hpp"
 #include "mqttwin/wire/decode.hpp"
 #include "mqttwin/wire/encode.hpp"
 #include "mqttwin/wire/topic.hpp"
+
+#include "encoded_publish.hpp"
 
 namespace mqttwin::client {
 namespace {
@@ -166,8 +167,8 @@ bool Clients::send_next(Instant now, Slot client) {
         drop(now, client, dropped, PublishOutcome::refused);
         return true;
     }
-    if (acknowledged && (f.window.messages() >= window_limit(c) ||
-                         f.window.count() >= SendWindow::kIdentifiers)) {
+    if (acknowledged &&
+        (f.window.messages() >= window_limit(c) || f.window.count() >= SendWindow::kIdentifiers)) {
         return false;
     }
     f.queue.pop_front(pending_);

@@ -6,14 +6,13 @@ namespace mqttwin::client {
 
 void Clients::handle_bytes(Instant now, Slot client, ByteView bytes, const Stamp& stamp) {
     Client& c = clients_[client];
-    if (!connected(c)) return;  // late bytes of a connection that we have closed
+    if (!connected(c)) return;    // late bytes of a connection that we have closed
     c.awaiting_pingresp = false;  // whatever it is, the server lives
     if (c.phase == Phase::awaiting_connack && c.framer.filled == 0 && !bytes.empty() &&
         bytes[0] >> 4 != static_cast<unsigned>(wire::PacketType::connack)) {
         // [MQTT-3.2.0-1]: no need to wait for the rest of what is not a server of MQTT.
         fail(now, client,
-             {wire::reason::protocol_error, "MQTT-3.2.0-1",
-              "a packet before CONNACK", 0});
+             {wire::reason::protocol_error, "MQTT-3.2.0-1", "a packet before CONNACK", 0});
         return;
     }
     // [MQTT-3.1.2-24]; without this property there is no limit but MQTT's own.
@@ -81,15 +80,13 @@ void Clients::receive(Instant now, Slot client, const wire::Frame& frame, const 
 void Clients::receive_publish(Instant now, Slot client, const wire::Frame& frame,
                               const Stamp& stamp) {
     wire::Publish packet;
-    if (const Fault fault =
-            wire::decode(frame, options_.version, wire::Sender::server, packet)) {
+    if (const Fault fault = wire::decode(frame, options_.version, wire::Sender::server, packet)) {
         fail(now, client, fault);
         return;
     }
     if (packet.properties.has(wire::Property::topic_alias)) {
         // [MQTT-3.1.2-27]: our Topic Alias Maximum is absent.
-        fail(now, client,
-             {wire::reason::topic_alias_invalid, "MQTT-3.1.2-27", "topic alias", 0});
+        fail(now, client, {wire::reason::topic_alias_invalid, "MQTT-3.1.2-27", "topic alias", 0});
         return;
     }
     Client& c = clients_[client];
@@ -146,8 +143,7 @@ void Clients::receive_pubrel(Instant now, Slot client, const wire::Frame& frame)
 
 void Clients::receive_disconnect(Instant now, Slot client, const wire::Frame& frame) {
     wire::Disconnect packet;
-    if (const Fault fault =
-            wire::decode(frame, options_.version, wire::Sender::server, packet)) {
+    if (const Fault fault = wire::decode(frame, options_.version, wire::Sender::server, packet)) {
         fail(now, client, fault);  // before MQTT 5.0, servers have no DISCONNECT at all
         return;
     }

@@ -130,8 +130,7 @@ wire::PacketId Clients::unsubscribe(Instant now, Slot client,
     std::size_t bytes = 0;
     for (const std::string_view filter : filters) bytes += 2 + filter.size();
     if (list_packet_size(v5(), bytes) > terms_[c.terms].maximum_packet_size) return 0;
-    const wire::PacketId id =
-        add_list(client, SendState::awaiting_unsuback, filters.size(), false);
+    const wire::PacketId id = add_list(client, SendState::awaiting_unsuback, filters.size(), false);
     if (id != 0) {
         send(now, client, wire::encode_unsubscribe(*pool_, options_.version, id, filters));
     }

@@ -75,10 +75,10 @@ void check_jitter(const DurationColumn& every, const DurationColumn& jitter,
     const std::uint32_t count = every.is_scalar() && jitter.is_scalar() ? 1 : population.count();
     for (Device device = 0; device < count; ++device) {
         if (jitter.at(device) > every.at(device)) {
-            refuse("jitter in seconds", {number_text(jitter.at(device).seconds()), " (device ",
-                                         number_text(device),
-                                         ") is not allowed (must be <= every, ",
-                                         number_text(every.at(device).seconds()), ")"});
+            refuse("jitter in seconds",
+                   {number_text(jitter.at(device).seconds()), " (device ", number_text(device),
+                    ") is not allowed (must be <= every, ", number_text(every.at(device).seconds()),
+                    ")"});
         }
     }
 }
@@ -109,8 +109,8 @@ Arrival::Arrival(const ArrivalSpec& spec, const Population& population, std::str
     } else if (const auto* poisson = std::get_if<Poisson>(&spec.process)) {
         kind_ = Kind::poisson;
         if (poisson->rate) {
-            rate_ = poisson->rate->bound(population, purpose_of(purpose, "rate"),
-                                         "rate per second", Range{0.0, 1e9, true});
+            rate_ = poisson->rate->bound(population, purpose_of(purpose, "rate"), "rate per second",
+                                         Range{0.0, 1e9, true});
         } else {
             every_ = bind(poisson->mean, "mean", kPositive);
         }
@@ -162,8 +162,7 @@ Duration Arrival::change_of_jitter(Device device, std::uint32_t n, Duration ever
 }
 
 Duration Arrival::exponential_gap(Device device, std::uint32_t n) const {
-    const double mean = rate_ ? 1e9 / rate_->at(device)
-                              : static_cast<double>(every_.at(device).ns);
+    const double mean = rate_ ? 1e9 / rate_->at(device) : static_cast<double>(every_.at(device).ns);
     const double gap = mean * exponential_from(draw64(key_, device, n)) + 0.5;
     constexpr double kLongest = 9.2e18;
     return {gap < kLongest ? static_cast<std::int64_t>(gap) : Instant::never().ns};
@@ -188,8 +187,8 @@ Instant Arrival::first(Device device, Instant start) const {
     switch (kind_) {
         case Kind::periodic: {
             const Duration every = period(device);
-            Duration delay = drawn_phase_ ? share_of(draw64(phase_key_, device, 0), every)
-                                          : offset_.at(device);
+            Duration delay =
+                drawn_phase_ ? share_of(draw64(phase_key_, device, 0), every) : offset_.at(device);
             if (has_jitter_) delay += jitter(device, 0, every);
             return within(later(begin, delay));
         }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "mqttwin/base/math.hpp"
+
 #include "refuse.hpp"
 #include "weights.hpp"
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "mqttwin/wire/topic.hpp"
+
 #include "refuse.hpp"
 #include "struct_layout.hpp"
 #include "write_json.hpp"
@@ -186,9 +187,9 @@ void Payload::bind_fields(const PayloadSpec& spec, const Population& population,
         needs_gap_ = needs_gap_ || field.generator.needs_gap();
         fields_.push_back(std::move(field));
     }
-    if (format_ == Format::json) tail_ = encoded(2, [&](std::uint8_t* out) {
-        return put(out, fields_.empty() ? "{}" : "}");
-    });
+    if (format_ == Format::json)
+        tail_ =
+            encoded(2, [&](std::uint8_t* out) { return put(out, fields_.empty() ? "{}" : "}"); });
     if (format_ == Format::raw) tail_.resize(layout.pad_after);
     if (format_ == Format::msgpack && fields_.empty()) {
         tail_ = encoded(kMaximumMsgpackHead,

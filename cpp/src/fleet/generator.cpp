@@ -4,8 +4,9 @@
 #include <array>
 #include <cmath>  // sqrt only: IEEE 754 rounds it exactly
 
-#include "calendar.hpp"
 #include "mqttwin/base/math.hpp"
+
+#include "calendar.hpp"
 #include "weights.hpp"
 
 namespace mqttwin::fleet {

@@ -6,6 +6,7 @@
 
 #include "mqttwin/fleet/generator.hpp"
 #include "mqttwin/wire/topic.hpp"
+
 #include "refuse.hpp"
 #include "weights.hpp"
 
@@ -71,15 +72,15 @@ void check_order(const Column& low, const Column& high, std::string_view field,
 void check_text(std::string_view text, const std::string& parameter) {
     if (!wire::valid_utf8(text)) refuse(parameter, {"must be UTF-8 without U+0000"});
     if (text.size() > kMaximumText) {
-        refuse(parameter, {"has ", number_text(text.size()), " bytes (must be <= ",
-                           number_text(kMaximumText), ")"});
+        refuse(parameter, {"has ", number_text(text.size()),
+                           " bytes (must be <= ", number_text(kMaximumText), ")"});
     }
 }
 
 void check_whole(double x, const std::string& parameter, std::size_t position) {
     if (x == x && !(kWhole.holds(x) && x == static_cast<double>(static_cast<std::int64_t>(x)))) {
-        refuse(parameter, {"value ", number_text(x), " at ", number_text(position),
-                           " is not a whole number"});
+        refuse(parameter,
+               {"value ", number_text(x), " at ", number_text(position), " is not a whole number"});
     }
 }
 
@@ -133,8 +134,8 @@ void check_together(const gen::Model& model, std::string_view field, std::uint32
 
 void check(const GeneratorSpec& spec, std::string_view field) {
     if (spec.digits < -1 || spec.digits > 9) {
-        refuse(join({field, ".digits"}), {number_text(spec.digits),
-                                          " is not allowed (must be 0 to 9, or -1 for all)"});
+        refuse(join({field, ".digits"}),
+               {number_text(spec.digits), " is not allowed (must be 0 to 9, or -1 for all)"});
     }
     std::visit(
         [field](const auto& model) {
@@ -149,8 +150,8 @@ void check(const GeneratorSpec& spec, std::string_view field) {
         if (text) check_text(*text, join({field, ".value"}));
     } else if (const auto* counter = std::get_if<gen::Counter>(&spec.model)) {
         if (static_cast<double>(counter->wrap) > kExactIntegers) {
-            refuse(join({field, ".wrap"}), {number_text(counter->wrap),
-                                            " is not allowed (must be <= 2^53)"});
+            refuse(join({field, ".wrap"}),
+                   {number_text(counter->wrap), " is not allowed (must be <= 2^53)"});
         }
     } else if (const auto* replay = std::get_if<gen::Replay>(&spec.model)) {
         check_replay(*replay, field);
@@ -189,9 +190,7 @@ Generator::Generator(const GeneratorSpec& spec, const Population& population,
     }
 }
 
-bool Generator::needs_gap() const {
-    return std::holds_alternative<gen::OrnsteinUhlenbeck>(model_);
-}
+bool Generator::needs_gap() const { return std::holds_alternative<gen::OrnsteinUhlenbeck>(model_); }
 
 std::size_t Generator::maximum_text() const {
     if (const auto* constant = std::get_if<gen::Constant>(&model_)) {

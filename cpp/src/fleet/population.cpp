@@ -7,6 +7,7 @@
 #include "mqttwin/base/hash.hpp"
 #include "mqttwin/fleet/text_template.hpp"
 #include "mqttwin/wire/topic.hpp"
+
 #include "refuse.hpp"
 
 namespace mqttwin::fleet {
@@ -82,8 +83,8 @@ Population::Population(PopulationSpec spec) {
     if (spec.name.empty()) refuse("fleet name", {"must not be empty"});
     if (spec.count < 1 || spec.count > kMaximumDevices) {
         refuse(join({"fleet \"", spec.name, "\", count"}),
-               {number_text(spec.count), " is not allowed (must be >= 1 and <= ",
-                number_text(kMaximumDevices), ")"});
+               {number_text(spec.count),
+                " is not allowed (must be >= 1 and <= ", number_text(kMaximumDevices), ")"});
     }
     if (spec.groups == 0 && spec.group_size == 0) {
         refuse("group_size", {"0 is not allowed (must be >= 1)"});

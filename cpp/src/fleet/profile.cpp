@@ -1,6 +1,7 @@
 #include "mqttwin/fleet/profile.hpp"
 
 #include "mqttwin/wire/topic.hpp"
+
 #include "refuse.hpp"
 
 namespace mqttwin::fleet {
@@ -47,9 +48,9 @@ FleetProfile::FleetProfile(const ProfileSpec& spec, const Population& population
         will_topic_ = TextTemplate(will_->topic, population, "will topic");
         check_topics(will_topic_, "will topic");
         if (will_->payload.size() > kMaximumText) {
-            refuse("will payload", {number_text(will_->payload.size()),
-                                    " bytes are not allowed (must be <= ",
-                                    number_text(kMaximumText), ")"});
+            refuse("will payload",
+                   {number_text(will_->payload.size()),
+                    " bytes are not allowed (must be <= ", number_text(kMaximumText), ")"});
         }
         if (!will_->payload_is_bytes) {
             will_payload_ = TextTemplate(will_->payload, population, "will payload");

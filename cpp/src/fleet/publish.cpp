@@ -2,6 +2,7 @@
 
 #include "mqttwin/wire/encode.hpp"
 #include "mqttwin/wire/topic.hpp"
+
 #include "refuse.hpp"
 
 namespace mqttwin::fleet {
@@ -16,8 +17,8 @@ std::string purpose_of(const PublishSpec& spec, std::string_view part) {
 
 void check_text(std::string_view text, std::string_view parameter) {
     if (text.size() > kMaximumText) {
-        refuse(parameter, {number_text(text.size()), " bytes are not allowed (must be <= ",
-                           number_text(kMaximumText), ")"});
+        refuse(parameter, {number_text(text.size()),
+                           " bytes are not allowed (must be <= ", number_text(kMaximumText), ")"});
     }
     if (!wire::valid_utf8(text)) refuse(parameter, {"must be UTF-8 without U+0000"});
 }
@@ -37,8 +38,8 @@ PublishBehaviour::PublishBehaviour(const PublishSpec& spec, const Population& po
     check_topics(topic_, "topic");
     topic_scratch_.resize(topic_.room());
     if (static_cast<unsigned>(qos_) > 2) {
-        refuse("qos", {number_text(static_cast<unsigned>(qos_)),
-                       " is not allowed (must be 0, 1 or 2)"});
+        refuse("qos",
+               {number_text(static_cast<unsigned>(qos_)), " is not allowed (must be 0, 1 or 2)"});
     }
     check_text(content_type_, "content_type");
     for (const auto& [name, value] : spec.user_properties) {

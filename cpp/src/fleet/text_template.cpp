@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "mqttwin/wire/topic.hpp"
+
 #include "refuse.hpp"
 
 namespace mqttwin::fleet {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mqttwin/base/random.hpp"
+
 #include "refuse.hpp"
 
 namespace mqttwin::fleet {

@@ -8,8 +8,9 @@
 #include <cstring>
 #include <string_view>
 
-#include "digits.hpp"
 #include "mqttwin/fleet/generator.hpp"
+
+#include "digits.hpp"
 #include "shortest.hpp"
 
 namespace mqttwin::fleet {

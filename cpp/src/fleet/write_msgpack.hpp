@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "mqttwin/fleet/generator.hpp"
+
 #include "write_json.hpp"
 
 namespace mqttwin::fleet {

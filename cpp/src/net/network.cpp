@@ -87,7 +87,8 @@ Network::Passage Network::travel(Instant now, Flow& flow, End sender, std::uint3
             // Over the bound, the packet is dropped at the tail and sent again a time-out later.
             const double waiting =
                 static_cast<double>((start - now).ns) * 1e-9 * direction.bandwidth / 8.0;
-            if (waiting + static_cast<double>(on_wire) > static_cast<double>(direction.queue_bytes) &&
+            if (waiting + static_cast<double>(on_wire) >
+                    static_cast<double>(direction.queue_bytes) &&
                 start > now) {
                 start = start + kMinimumRtoSlack;
                 ++traffic.lost;

@@ -44,9 +44,7 @@ void MessageQueue::push_back(PendingSlab& slab, std::uint32_t index) {
     ++count_;
 }
 
-std::uint32_t MessageQueue::pop_front(PendingSlab& slab) {
-    return remove_after(slab, kNoPending);
-}
+std::uint32_t MessageQueue::pop_front(PendingSlab& slab) { return remove_after(slab, kNoPending); }
 
 std::uint32_t MessageQueue::remove_after(PendingSlab& slab, std::uint32_t previous) {
     std::uint32_t& link = previous == kNoPending ? first_ : slab[previous].next;

@@ -7,12 +7,12 @@ namespace mqttwin::sim {
 
 namespace {
 
-constexpr std::uint32_t kBuckets = 512;       // of a rung, at most
-constexpr std::uint32_t kPerBucket = 8;       // events a bucket is to get where there are few
-constexpr std::size_t kBottomEvents = 64;     // the bottom is filled up to here
-constexpr std::uint32_t kSplit = 128;         // a bucket with more is split before it is sorted
-constexpr std::size_t kMoved = 128;           // events moved by one insertion into the bottom
-constexpr std::size_t kBottomRoom = 512;      // places of the bottom to begin with
+constexpr std::uint32_t kBuckets = 512;    // of a rung, at most
+constexpr std::uint32_t kPerBucket = 8;    // events a bucket is to get where there are few
+constexpr std::size_t kBottomEvents = 64;  // the bottom is filled up to here
+constexpr std::uint32_t kSplit = 128;      // a bucket with more is split before it is sorted
+constexpr std::size_t kMoved = 128;        // events moved by one insertion into the bottom
+constexpr std::size_t kBottomRoom = 512;   // places of the bottom to begin with
 static_assert(kSplit <= 2 * kMoved);
 
 }  // namespace
@@ -173,8 +173,8 @@ void EventQueue::refill_from_top() {
     if (depth_ == 0) return;
     const Rung& rung = rungs_[0];
     const Position span = Position{rung.used} << rung.shift;
-    top_start_ = span >> rung.shift != rung.used || rung.base > kLast - span ? kLast
-                                                                             : rung.base + span;
+    top_start_ =
+        span >> rung.shift != rung.used || rung.base > kLast - span ? kLast : rung.base + span;
 }
 
 /// Makes a bucket a rung, the finest; or the bottom, if its events are all the same.

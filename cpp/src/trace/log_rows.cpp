@@ -149,7 +149,7 @@ bool LogRows::take(const RecordVisitor& record) {
 
 bool LogRows::take_event(Kind kind, const RecordVisitor& record) {
     // kind, time, tag, then up to eight numbers, a topic, a text.
-    constexpr std::uint64_t most[8] = {0xFFFF, 1, kPackets, 0xFFFF'FFFF, 0xFFFF, 0xFF, 0xFF, 0xFF};
+    constexpr std::uint64_t most[8] = {0xFFFF, 1, 0xFF, 0xFFFF'FFFF, 0xFFFF, 0xFF, 0xFF, 0xFF};
     if (record.size < 3) return false;
     const Cell& time = record.cells[1];
     const Cell& tag = record.cells[2];
@@ -176,13 +176,14 @@ bool LogRows::take_event(Kind kind, const RecordVisitor& record) {
             entity = entities_.find(number);
         }
     }
-    const bool is_packet = numbers[2] != 0 || kind == Kind::sent || kind == Kind::delivered;
+    // Of an open or a close: the way in which that end receives.
+    const bool has_direction = kind >= Kind::open && kind <= Kind::delivered;
     kind_.push_back(static_cast<std::int32_t>(kind));
     time_.push_back(static_cast<std::int64_t>(time.number));
     entity_.push_back(entity);
     broker_.push_back(static_cast<std::uint16_t>(numbers[0]));
-    direction_.push_back(is_packet ? static_cast<std::int32_t>(numbers[1]) : -1);
-    packet_.push_back(static_cast<std::int32_t>(numbers[2]) - 1);
+    direction_.push_back(has_direction ? static_cast<std::int32_t>(numbers[1]) : -1);
+    packet_.push_back(numbers[2] <= kPackets ? static_cast<std::int32_t>(numbers[2]) - 1 : -1);
     bytes_.push_back(static_cast<std::uint32_t>(numbers[3]));
     packet_id_.push_back(static_cast<std::uint16_t>(numbers[4]));
     qos_.push_back(static_cast<std::uint8_t>(numbers[5]));

@@ -3,8 +3,9 @@
 #include <stdexcept>
 #include <string>
 
-#include "hosts.hpp"
 #include "mqttwin/world/virtual_world.hpp"
+
+#include "hosts.hpp"
 
 namespace mqttwin::world {
 

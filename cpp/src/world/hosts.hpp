@@ -42,18 +42,18 @@ struct VirtualWorld::FleetHost final : client::Listener {
     VirtualWorld& world;
     fleet::Population who;
     std::uint32_t broker;
-    std::uint32_t base;        // tag of device 0
+    std::uint32_t base;  // tag of device 0
     std::uint16_t population;
     fleet::ProfileSpec profile_spec;
     fleet::FleetProfile profile;
     client::Clients clients;
     std::vector<fleet::PublishBehaviour> behaviours;
-    std::vector<net::FlowId> flow;         // the device's present connection
-    std::vector<std::uint32_t> numbered;   // own publishes with QoS > 0 so far
-    std::vector<bool> started;             // has been online: its behaviours run
+    std::vector<net::FlowId> flow;        // the device's present connection
+    std::vector<std::uint32_t> numbered;  // own publishes with QoS > 0 so far
+    std::vector<bool> started;            // has been online: its behaviours run
     std::vector<bool> is_online;
     std::uint32_t online = 0;
-    Instant armed = Instant::never();      // the deadline event that counts
+    Instant armed = Instant::never();  // the deadline event that counts
 };
 
 /// A broker: its engine, and which flow each of its connection slots stands for.
@@ -69,7 +69,7 @@ struct VirtualWorld::BrokerHost {
     broker::Broker engine;
     std::uint16_t population;
     bool down = false;
-    std::vector<net::FlowId> flow;   // by connection slot
+    std::vector<net::FlowId> flow;  // by connection slot
     std::vector<Slot> free_slots;
     Instant armed = Instant::never();
 };

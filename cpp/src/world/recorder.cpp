@@ -35,8 +35,8 @@ constexpr unsigned unsent_reason(client::PublishOutcome outcome) {
 
 // client::DisconnectCause and broker::CloseCause, in their order.
 constexpr std::array<std::string_view, 8> kDisconnectNames = {
-    "by_command",   "transport",       "connect_failed", "refused", "by_server",
-    "ping_timeout", "connect_timeout", "protocol_fault"};
+    "by_command", "transport",    "connect_failed",  "refused",
+    "by_server",  "ping_timeout", "connect_timeout", "protocol_fault"};
 constexpr std::array<std::string_view, 9> kCloseNames = {
     "client_disconnect", "network",         "keep_alive",     "taken_over", "protocol_fault",
     "refused",           "connect_timeout", "administrative", "backlog"};
@@ -68,7 +68,8 @@ void Recorder::add_fleet(std::string_view name, std::uint32_t base, std::uint32_
     any_keep_ = any_keep_ || keep > 0;
     entities_.resize(std::size_t{base} + count);
     if (log_) {
-        for (std::uint32_t i = 0; i < count; ++i) log_->name_entity(base + i, entity_name(base + i));
+        for (std::uint32_t i = 0; i < count; ++i)
+            log_->name_entity(base + i, entity_name(base + i));
     }
 }
 
@@ -124,13 +125,13 @@ void Recorder::delivered(Instant now, std::uint32_t tag, net::End receiver, Byte
     } else {
         entity.down.update(now, trace::Direction::down, bytes);
     }
-    if (log_) log_packet(trace::Kind::delivered, now, tag, net::other(receiver), bytes, bytes.size());
+    if (log_)
+        log_packet(trace::Kind::delivered, now, tag, net::other(receiver), bytes, bytes.size());
 }
 
 void Recorder::ended(Instant now, std::uint32_t tag, net::End end, EndedBy by) {
     Entity& entity = entities_[tag];
-    (end == net::End::server ? entity.up : entity.down)
-        .closed(now, static_cast<std::uint64_t>(by));
+    (end == net::End::server ? entity.up : entity.down).closed(now, static_cast<std::uint64_t>(by));
     if (log_ && log_->wants(tag)) {
         trace::Event event;
         event.kind = trace::Kind::close;
@@ -166,8 +167,9 @@ void Recorder::log_packet(trace::Kind kind, Instant now, std::uint32_t tag, net:
     event.bytes = static_cast<std::uint32_t>(size);
     if (is_publish(bytes)) {
         event.qos = static_cast<std::uint8_t>(qos_of(bytes));
-        event.flags = static_cast<std::uint8_t>(((bytes[0] & 0x08) != 0 ? trace::Event::kDuplicate : 0) |
-                                                ((bytes[0] & 0x01) != 0 ? trace::Event::kRetain : 0));
+        event.flags =
+            static_cast<std::uint8_t>(((bytes[0] & 0x08) != 0 ? trace::Event::kDuplicate : 0) |
+                                      ((bytes[0] & 0x01) != 0 ? trace::Event::kRetain : 0));
         // Our own engines encoded it, so the topic is where the header says.
         std::size_t at = 1;
         while (at < bytes.size() && (bytes[at] & 0x80) != 0) ++at;
@@ -298,9 +300,8 @@ void Recorder::keep(Fleet& fleet, Instant now, std::uint32_t tag, const wire::Pu
     kept.topic_end.push_back(static_cast<std::uint32_t>(kept.text.size()));
     kept.text.append(as_text(message.payload));
     kept.payload_end.push_back(static_cast<std::uint32_t>(kept.text.size()));
-    kept.flags.push_back(static_cast<std::uint8_t>(static_cast<unsigned>(message.qos) |
-                                                   (message.retain ? 4U : 0U) |
-                                                   (duplicate ? 8U : 0U)));
+    kept.flags.push_back(static_cast<std::uint8_t>(
+        static_cast<unsigned>(message.qos) | (message.retain ? 4U : 0U) | (duplicate ? 8U : 0U)));
 }
 
 void Recorder::acknowledged(Instant now, std::uint32_t /*tag*/, const Stamp& stamp,

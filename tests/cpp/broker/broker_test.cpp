@@ -29,7 +29,8 @@ std::string describe_connack(const wire::Frame& frame, Version version) {
     if (packet.reason != 0) return line + " " + code(packet.reason);
     line += packet.session_present ? " resumed" : " fresh";
     const wire::Properties& p = packet.properties;
-    if (p.has(Property::session_expiry_interval)) line += " expiry=" + number(p.session_expiry_interval);
+    if (p.has(Property::session_expiry_interval))
+        line += " expiry=" + number(p.session_expiry_interval);
     if (p.has(Property::receive_maximum)) line += " receive=" + number(p.receive_maximum);
     if (p.has(Property::maximum_qos)) line += " qos=" + number(p.maximum_qos);
     if (p.has(Property::retain_available)) line += " retain=" + number(p.retain_available);
@@ -51,11 +52,14 @@ std::string describe_publish(const wire::Frame& frame, Version version) {
     if (packet.retain) line += " retain";
     line += " " + std::string(packet.topic) + "=" + std::string(as_text(packet.payload));
     const wire::Properties& p = packet.properties;
-    if (p.has(Property::payload_format_indicator)) line += " format=" + number(p.payload_format_indicator);
-    if (p.has(Property::message_expiry_interval)) line += " expiry=" + number(p.message_expiry_interval);
+    if (p.has(Property::payload_format_indicator))
+        line += " format=" + number(p.payload_format_indicator);
+    if (p.has(Property::message_expiry_interval))
+        line += " expiry=" + number(p.message_expiry_interval);
     if (p.has(Property::content_type)) line += " type=" + std::string(p.content_type);
     if (p.has(Property::response_topic)) line += " response=" + std::string(p.response_topic);
-    if (p.has(Property::correlation_data)) line += " correlation=" + std::string(as_text(p.correlation_data));
+    if (p.has(Property::correlation_data))
+        line += " correlation=" + std::string(as_text(p.correlation_data));
     if (p.has(Property::topic_alias)) line += " alias=" + number(p.topic_alias);
     wire::SubscriptionIdentifiers identifiers(p.subscription_identifiers);
     for (std::uint32_t id = identifiers.next(); id != 0; id = identifiers.next()) {
@@ -283,8 +287,8 @@ void Witness::on_connect(Instant, Slot, std::uint32_t tag, std::string_view clie
 }
 
 void Witness::on_close(Instant, Slot, std::uint32_t tag, CloseCause cause, std::uint8_t reason) {
-    lines_.push_back("close " + number(tag) + " " + kCauses[static_cast<std::size_t>(cause)] +
-                     " " + code(reason));
+    lines_.push_back("close " + number(tag) + " " + kCauses[static_cast<std::size_t>(cause)] + " " +
+                     code(reason));
 }
 
 void Witness::on_publish(Instant, std::uint32_t publisher, const Stamp& stamp,
@@ -380,7 +384,9 @@ Bench::Bench(const Options& options)
 
 Bench::~Bench() {
     // Everything is given back, whatever the test left behind.
-    { const Broker last = std::move(broker); }
+    {
+        const Broker last = std::move(broker);
+    }
     EXPECT_EQ(pool.live(), 0U);
 }
 

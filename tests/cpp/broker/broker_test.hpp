@@ -10,14 +10,14 @@
 // `hears` is everything that reached this party since it was last asked, in order.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <deque>
 #include <initializer_list>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "mqttwin/base/blob_pool.hpp"
 #include "mqttwin/broker/broker.hpp"
@@ -139,8 +139,8 @@ class Party {
     void subscribes(wire::PacketId id, std::initializer_list<Ask> asks,
                     std::uint32_t identifier = 0);
     void unsubscribes(wire::PacketId id, std::initializer_list<std::string_view> filters);
-    void publishes(std::string_view topic, std::string_view payload,
-                   QoS qos = QoS::at_most_once, const Extra& extra = {});
+    void publishes(std::string_view topic, std::string_view payload, QoS qos = QoS::at_most_once,
+                   const Extra& extra = {});
     void acks(wire::PacketType type, wire::PacketId id, std::uint8_t reason = 0);
     void pubacks(wire::PacketId id) { acks(wire::PacketType::puback, id); }
     void pubrecs(wire::PacketId id) { acks(wire::PacketType::pubrec, id); }
@@ -155,9 +155,9 @@ class Party {
 
     /// False: it need not be able to read what it gets, which may be in another version.
     bool reads = true;
-    std::vector<Stamp> stamps;   // of the PUBLISHes
-    Bytes bytes;                 // all of them
-    std::vector<BlobId> heads;   // for comparison only: the blobs are given back
+    std::vector<Stamp> stamps;  // of the PUBLISHes
+    Bytes bytes;                // all of them
+    std::vector<BlobId> heads;  // for comparison only: the blobs are given back
     std::vector<BlobId> bodies;
 
    private:
@@ -212,12 +212,12 @@ class BothVersions : public ::testing::TestWithParam<Version> {
     [[nodiscard]] bool v5() const { return GetParam() == Version::v5; }
 };
 
-#define MQTTWIN_BOTH_VERSIONS(suite)                                                            \
-    INSTANTIATE_TEST_SUITE_P(                                                                   \
-        Version, suite,                                                                         \
-        ::testing::Values(::mqttwin::wire::Version::v311, ::mqttwin::wire::Version::v5),        \
-        [](const auto& tested) {                                                                \
-            return std::string(tested.param == ::mqttwin::wire::Version::v5 ? "v5" : "v311");   \
+#define MQTTWIN_BOTH_VERSIONS(suite)                                                          \
+    INSTANTIATE_TEST_SUITE_P(                                                                 \
+        Version, suite,                                                                       \
+        ::testing::Values(::mqttwin::wire::Version::v311, ::mqttwin::wire::Version::v5),      \
+        [](const auto& tested) {                                                              \
+            return std::string(tested.param == ::mqttwin::wire::Version::v5 ? "v5" : "v311"); \
         })
 
 }  // namespace mqttwin::broker

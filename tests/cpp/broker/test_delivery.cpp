@@ -111,7 +111,7 @@ TEST_P(Delivery, Qos0WaitsToo_IfAsked) {
     ann.hears({"PUBLISH q1 id=2 a=2", "PUBLISH q0 a=3", "PUBLISH q0 a=4"});
 }
 
-// [MQTT-4.4.0-1], [MQTT-4.6.0-1]
+// [MQTT-4.4.0-1], [MQTT-4.6.0-6]
 TEST_P(Delivery, UnacknowledgedMessagesComeAgainInOrderThenTheQueue) {
     Bench bench(small(3, 10));
     Party& ann = bench.return_as("ann", version(), false);

@@ -2,9 +2,10 @@
 #include <array>
 #include <utility>
 
-#include "broker_test.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/wire/encode.hpp"
+
+#include "broker_test.hpp"
 
 namespace mqttwin::broker {
 namespace {
@@ -63,9 +64,9 @@ TEST_P(Hostile, PacketsThatOnlyServersSend) {
 
 TEST_P(Hostile, ReservedFlags) {
     for (const Bytes& bytes :
-         {of({0xC1, 0}), of({0x60, 2, 0, 1}), of({0x41, 2, 0, 1}), of({0x80, 6, 0, 1, 0, 1, 'a', 0}),
-          of({0xA0, 5, 0, 1, 0, 1, 'a'}), of({0xE1, 0}), of({0x36, 5, 0, 1, 'a', 0, 1}),
-          of({0x38, 3, 0, 1, 'a'})}) {
+         {of({0xC1, 0}), of({0x60, 2, 0, 1}), of({0x41, 2, 0, 1}),
+          of({0x80, 6, 0, 1, 0, 1, 'a', 0}), of({0xA0, 5, 0, 1, 0, 1, 'a'}), of({0xE1, 0}),
+          of({0x36, 5, 0, 1, 'a', 0, 1}), of({0x38, 3, 0, 1, 'a'})}) {
         Bench bench;
         Party& eve = bench.join("eve", version());
         eve.says(bytes);
@@ -106,18 +107,19 @@ std::vector<Bytes> repertoire(Version version) {
     extra.correlation = "42";
     extra.user_name = "k";
     extra.user_value = "v";
-    return {connect(hello),
-            publish(version, "a/b", "x", QoS::at_most_once),
-            publish(version, "a/b", "x", QoS::at_least_once, extra),
-            publish(version, "a/b", "x", QoS::exactly_once, extra),
-            subscribe(version, 4, {{"a/+"}, {"#", QoS::exactly_once}}, version == Version::v5 ? 9 : 0),
-            unsubscribe(version, 5, {"a/+", "b"}),
-            ack(version, PacketType::puback, 1),
-            ack(version, PacketType::pubrec, 1),
-            ack(version, PacketType::pubrel, 3),
-            ack(version, PacketType::pubcomp, 1),
-            pingreq(),
-            disconnect(version, 0, version == Version::v5 ? 5 : -1)};
+    return {
+        connect(hello),
+        publish(version, "a/b", "x", QoS::at_most_once),
+        publish(version, "a/b", "x", QoS::at_least_once, extra),
+        publish(version, "a/b", "x", QoS::exactly_once, extra),
+        subscribe(version, 4, {{"a/+"}, {"#", QoS::exactly_once}}, version == Version::v5 ? 9 : 0),
+        unsubscribe(version, 5, {"a/+", "b"}),
+        ack(version, PacketType::puback, 1),
+        ack(version, PacketType::pubrec, 1),
+        ack(version, PacketType::pubrel, 3),
+        ack(version, PacketType::pubcomp, 1),
+        pingreq(),
+        disconnect(version, 0, version == Version::v5 ? 5 : -1)};
 }
 
 TEST_P(Hostile, EveryPacketTruncatedAtEveryByte) {
@@ -125,8 +127,8 @@ TEST_P(Hostile, EveryPacketTruncatedAtEveryByte) {
         for (std::size_t size = 0; size < packet.size(); ++size) {
             Bench bench;
             Party& ann = bench.join("ann", version());
-            Party& eve = (packet[0] & 0xF0) == 0x10 ? bench.open(version())
-                                                    : bench.join("eve", version());
+            Party& eve =
+                (packet[0] & 0xF0) == 0x10 ? bench.open(version()) : bench.join("eve", version());
             eve.says(Bytes(packet.begin(), packet.begin() + static_cast<std::ptrdiff_t>(size)));
             eve.hears_nothing();  // not yet a packet
             eve.vanishes();
@@ -145,8 +147,8 @@ TEST_P(Hostile, EveryPacketWithAWrongLength) {
             if (packet[1] > 127) continue;
             wrong[1] = static_cast<std::uint8_t>(length);
             Bench bench;
-            Party& eve = (packet[0] & 0xF0) == 0x10 ? bench.open(version())
-                                                    : bench.join("eve", version());
+            Party& eve =
+                (packet[0] & 0xF0) == 0x10 ? bench.open(version()) : bench.join("eve", version());
             eve.reads = false;
             eve.says(wrong);
         }
@@ -160,8 +162,8 @@ TEST_P(Hostile, EveryBitOfEveryPacketFlipped) {
             wrong[bit / 8] = static_cast<std::uint8_t>(wrong[bit / 8] ^ (1U << (bit % 8)));
             Bench bench;
             Party& ann = bench.join("ann", version());
-            Party& eve = (packet[0] & 0xF0) == 0x10 ? bench.open(version())
-                                                    : bench.join("eve", version());
+            Party& eve =
+                (packet[0] & 0xF0) == 0x10 ? bench.open(version()) : bench.join("eve", version());
             eve.reads = false;
             eve.says(wrong + pingreq());
             EXPECT_FALSE(ann.closed());

@@ -204,6 +204,7 @@ TEST(PublishingV5, ATextThatIsNoTextIsRefusedIfAsked) {
 
 // --- Topic aliases -------------------------------------------------------------------------------
 
+// [MQTT-3.3.2-10]
 TEST(TopicAliases, AnAliasStandsForItsTopic) {
     Options options;
     options.topic_alias_maximum = 5;
@@ -214,13 +215,14 @@ TEST(TopicAliases, AnAliasStandsForItsTopic) {
     Party& bob = bench.join("bob");
     bob.publishes("long/topic", "1", QoS::at_most_once, {.alias = 5});
     bob.publishes("", "2", QoS::at_most_once, {.alias = 5});
-    bob.publishes("other/topic", "3", QoS::at_most_once, {.alias = 5});  // [MQTT-3.3.2-12]
+    bob.publishes("other/topic", "3", QoS::at_most_once, {.alias = 5});
     bob.publishes("", "4", QoS::at_least_once, {.id = 1, .alias = 5});
     // The alias ends at the broker.
     ann.hears({"PUBLISH q0 long/topic=1", "PUBLISH q0 long/topic=2", "PUBLISH q0 other/topic=3",
                "PUBLISH q1 id=1 other/topic=4"});
 }
 
+// [MQTT-3.3.2-7]
 TEST(TopicAliases, AnAliasIsItsConnectionsOwn) {
     Options options;
     options.topic_alias_maximum = 5;

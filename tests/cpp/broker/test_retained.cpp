@@ -9,7 +9,7 @@ using wire::RetainHandling;
 class Retained : public BothVersions {};
 MQTTWIN_BOTH_VERSIONS(Retained);
 
-// [MQTT-3.3.1-5], [MQTT-3.3.1-8]
+// [MQTT-3.3.1-5]; 3.1.1 [MQTT-3.3.1-8]
 TEST_P(Retained, ANewSubscriberHearsTheLatest) {
     Bench bench;
     Party& bob = bench.join("bob", version());
@@ -29,7 +29,7 @@ TEST_P(Retained, ANewSubscriberHearsTheLatest) {
     EXPECT_EQ(ann.stamps.at(1).sequence, 0U);
 }
 
-// [MQTT-3.3.1-9] of 3.1.1
+// [MQTT-3.3.1-12]; 3.1.1 [MQTT-3.3.1-9]
 TEST_P(Retained, WhoIsSubscribedAlreadyGetsAnOrdinaryMessage) {
     Bench bench;
     Party& ann = bench.join("ann", version());

@@ -1,8 +1,4 @@
 // The retained messages against a list of topics and wire::matches.
-#include "retained_store.hpp"
-
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -10,8 +6,12 @@
 #include <utility>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/wire/topic.hpp"
+
+#include "retained_store.hpp"
 
 namespace mqttwin::broker {
 namespace {

@@ -7,7 +7,7 @@ namespace {
 class Routing : public BothVersions {};
 MQTTWIN_BOTH_VERSIONS(Routing);
 
-// [MQTT-3.8.4-5], [MQTT-3.8.4-6], [MQTT-3.9.3-1]
+// [MQTT-3.8.4-5], [MQTT-3.8.4-6], [MQTT-3.8.4-7], [MQTT-3.9.3-1]
 TEST_P(Routing, EachFilterIsAnswered) {
     Bench bench;
     Party& ann = bench.join("ann", version());
@@ -230,7 +230,7 @@ TEST(RoutingV5, PropertiesAreHandedOn) {
 
 // --- Shared subscriptions ------------------------------------------------------------------------
 
-// [MQTT-4.8.2-4]
+// 4.8.2
 TEST_P(Routing, AGroupSharesItsMessages) {
     Bench bench;
     Party& ann = bench.join("ann", version());
@@ -350,8 +350,7 @@ TEST(FanOut, ALargePayloadIsSharedWhateverStandsBeforeIt) {
     for (std::size_t i = 0; i < names.size(); ++i) {
         const Version version = i % 2 == 0 ? Version::v5 : Version::v311;
         parties.push_back(&bench.return_as(names[i], version, false));
-        parties.back()->subscribes(1, {{"t", QoS::at_least_once}},
-                                   version == Version::v5 ? 3 : 0);
+        parties.back()->subscribes(1, {{"t", QoS::at_least_once}}, version == Version::v5 ? 3 : 0);
     }
     parties[5]->vanishes();
     parties[0]->publishes("t", large, QoS::at_least_once, {.id = 1});

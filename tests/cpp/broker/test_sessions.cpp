@@ -7,7 +7,7 @@ namespace {
 class Sessions : public BothVersions {};
 MQTTWIN_BOTH_VERSIONS(Sessions);
 
-// [MQTT-3.1.2-6], [MQTT-3.2.2-3]
+// [MQTT-3.1.2-5], [MQTT-3.2.2-3]
 TEST_P(Sessions, ASessionOutlivesItsConnection) {
     Bench bench;
     Party& ann = bench.return_as("ann", version(), false);

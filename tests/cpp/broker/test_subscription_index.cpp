@@ -1,8 +1,4 @@
 // The subscription index against a list of filters and wire::matches.
-#include "subscription_index.hpp"
-
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <map>
@@ -12,8 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/wire/topic.hpp"
+
+#include "subscription_index.hpp"
 
 namespace mqttwin::broker {
 namespace {
@@ -29,9 +29,14 @@ SubscriptionData data_with(std::uint32_t identifier, std::uint32_t group = 0) {
 
 /// A level drawn from few texts, so that filters and topics meet; one is empty, some are long.
 std::string random_level(Stream& stream) {
-    static const std::vector<std::string> texts{
-        "", "a", "b", "c", "$d", "temperature", "a-level-that-does-not-fit-into-a-node",
-        "a-level-that-does-not-fit-into-a-nodE"};
+    static const std::vector<std::string> texts{"",
+                                                "a",
+                                                "b",
+                                                "c",
+                                                "$d",
+                                                "temperature",
+                                                "a-level-that-does-not-fit-into-a-node",
+                                                "a-level-that-does-not-fit-into-a-nodE"};
     return texts[stream.below(texts.size())];
 }
 
@@ -121,7 +126,9 @@ struct Subject {
     std::map<std::uint32_t, std::uint32_t> heads;
     std::vector<std::string> filters;
 
-    std::uint32_t& head(std::uint32_t session) { return heads.try_emplace(session, kNone).first->second; }
+    std::uint32_t& head(std::uint32_t session) {
+        return heads.try_emplace(session, kNone).first->second;
+    }
     std::uint32_t number_of(const std::string& filter) {
         const auto found = std::find(filters.begin(), filters.end(), filter);
         if (found != filters.end()) return static_cast<std::uint32_t>(found - filters.begin());
@@ -194,14 +201,14 @@ TEST(SubscriptionIndex, AgreesWithReadingEveryFilter) {
 
 TEST(SubscriptionIndex, KnowsTheRulesOfWildcards) {
     const std::vector<std::tuple<std::string, std::string, bool>> cases{
-        {"a/#", "a", true},      {"a/#", "a/", true},     {"a/#", "ab", false},
-        {"#", "a/b/c", true},    {"#", "$SYS/x", false},  {"+/x", "$SYS/x", false},
-        {"+", "$SYS", false},    {"$SYS/#", "$SYS/x", true}, {"$SYS/+", "$SYS/x", true},
-        {"a/+", "a/$b", true},   {"a/#", "a/$b/c", true}, {"+", "/", false},
-        {"+/+", "/", true},      {"/+", "/", true},       {"/", "/", true},
-        {"+", "a/", false},      {"a/+/c", "a//c", true}, {"#", "/", true},
-        {"+/#", "a", true},      {"a/b/#", "a", false},   {"a", "a/b", false},
-        {"a/b", "a", false},     {"+/+/#", "a", false},   {"//", "//", true},
+        {"a/#", "a", true},    {"a/#", "a/", true},        {"a/#", "ab", false},
+        {"#", "a/b/c", true},  {"#", "$SYS/x", false},     {"+/x", "$SYS/x", false},
+        {"+", "$SYS", false},  {"$SYS/#", "$SYS/x", true}, {"$SYS/+", "$SYS/x", true},
+        {"a/+", "a/$b", true}, {"a/#", "a/$b/c", true},    {"+", "/", false},
+        {"+/+", "/", true},    {"/+", "/", true},          {"/", "/", true},
+        {"+", "a/", false},    {"a/+/c", "a//c", true},    {"#", "/", true},
+        {"+/#", "a", true},    {"a/b/#", "a", false},      {"a", "a/b", false},
+        {"a/b", "a", false},   {"+/+/#", "a", false},      {"//", "//", true},
     };
     for (const auto& [filter, topic, expected] : cases) {
         SubscriptionIndex index(7);
@@ -225,7 +232,8 @@ TEST(SubscriptionIndex, ReplacesInPlace) {
     changed.qos = wire::QoS::exactly_once;
     EXPECT_EQ(subject.index.subscribe("a", 1, changed, subject.head(1)),
               SubscriptionIndex::Outcome::replaced);
-    const Reference::List expected{{"a", 0, data_with(0)}, {"a", 1, changed}, {"a", 2, data_with(0)}};
+    const Reference::List expected{
+        {"a", 0, data_with(0)}, {"a", 1, changed}, {"a", 2, data_with(0)}};
     EXPECT_EQ(subject.matches("a"), expected);
 }
 
@@ -253,9 +261,11 @@ TEST(SubscriptionIndex, OrderDoesNotDependOnOthersOrOnTheKey) {
             alone.for_each_match(topic, [&](std::uint32_t session, const SubscriptionData& data) {
                 first.emplace_back(session, data.identifier);
             });
-            together.for_each_match(topic, [&](std::uint32_t session, const SubscriptionData& data) {
-                if (session < 10) second.emplace_back(session, data.identifier);
-            });
+            together.for_each_match(topic,
+                                    [&](std::uint32_t session, const SubscriptionData& data) {
+                                        if (session < 10)
+                                            second.emplace_back(session, data.identifier);
+                                    });
             ASSERT_EQ(first, second) << topic;
         }
     }

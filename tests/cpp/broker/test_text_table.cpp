@@ -1,13 +1,13 @@
 // The table of texts against a map.
-#include "text_table.hpp"
-
-#include <gtest/gtest.h>
-
 #include <map>
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "mqttwin/base/random.hpp"
+
+#include "text_table.hpp"
 
 namespace mqttwin::broker {
 namespace {

@@ -3,8 +3,9 @@
 #include <memory>
 #include <set>
 
-#include "broker_test.hpp"
 #include "mqttwin/base/random.hpp"
+
+#include "broker_test.hpp"
 
 namespace mqttwin::broker {
 namespace {

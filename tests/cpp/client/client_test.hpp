@@ -1,12 +1,12 @@
 // A bench for client engines: what they send as readable lines, what a server says as bytes.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "mqttwin/base/blob_pool.hpp"
 #include "mqttwin/client/client.hpp"
@@ -140,9 +140,9 @@ class BothVersions : public ::testing::TestWithParam<wire::Version> {
     [[nodiscard]] bool v5() const { return GetParam() == wire::Version::v5; }
 };
 
-#define MQTTWIN_BOTH_VERSIONS(suite)                                                         \
-    INSTANTIATE_TEST_SUITE_P(Version, suite,                                                 \
-                             ::testing::Values(wire::Version::v311, wire::Version::v5),      \
+#define MQTTWIN_BOTH_VERSIONS(suite)                                                    \
+    INSTANTIATE_TEST_SUITE_P(Version, suite,                                            \
+                             ::testing::Values(wire::Version::v311, wire::Version::v5), \
                              [](const auto& tested) { return version_name(tested.param); })
 
 }  // namespace mqttwin::client

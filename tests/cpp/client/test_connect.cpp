@@ -1,6 +1,7 @@
 // From `connect` to CONNACK, and every way in which that fails.
-#include "client_test.hpp"
 #include "mqttwin/client/phases.hpp"
+
+#include "client_test.hpp"
 
 namespace mqttwin::client {
 namespace {
@@ -18,8 +19,8 @@ TEST_P(Connecting, OpensThenSaysConnectThenIsOnline) {
     EXPECT_EQ(bench.take(), (Lines{"open"}));
     EXPECT_EQ(bench.clients.phase(0), Phase::opening);
     bench.open();
-    EXPECT_EQ(bench.take(), (Lines{v5() ? "CONNECT v5 clean id=c0 keep=60"
-                                        : "CONNECT v4 clean id=c0 keep=60"}));
+    EXPECT_EQ(bench.take(),
+              (Lines{v5() ? "CONNECT v5 clean id=c0 keep=60" : "CONNECT v4 clean id=c0 keep=60"}));
     EXPECT_EQ(bench.clients.phase(0), Phase::awaiting_connack);
     bench.receive(bench.connack());
     EXPECT_EQ(bench.clients.phase(0), Phase::online);
@@ -116,8 +117,8 @@ TEST_P(Connecting, ClosesWhenItIsRefusedAndTriesAgain) {
     bench.take();
     bench.receive(bench.connack(false, v5() ? 0x86 : 0x04));
     EXPECT_EQ(bench.take(), (Lines{"close"}));
-    EXPECT_EQ(bench.heard.take(0), (Lines{v5() ? "disconnected refused 86"
-                                               : "disconnected refused 04"}));
+    EXPECT_EQ(bench.heard.take(0),
+              (Lines{v5() ? "disconnected refused 86" : "disconnected refused 04"}));
     bench.closed();
     bench.wait(seconds(2));
     EXPECT_EQ(bench.take(), (Lines{"open"}));
@@ -153,8 +154,8 @@ TEST_P(Connecting, DisconnectsByCommandFromEveryPhase) {
     bench.clients.disconnect(bench.now, 0, v5() ? 0x04 : 0x00);
     EXPECT_EQ(bench.take(), (Lines{v5() ? "DISCONNECT 04" : "DISCONNECT 00", "close"}));
     bench.receive(bench.message("t", "late", QoS::at_most_once));
-    EXPECT_EQ(bench.heard.take(0), (Lines{v5() ? "disconnected by_command 04"
-                                               : "disconnected by_command 00"}));
+    EXPECT_EQ(bench.heard.take(0),
+              (Lines{v5() ? "disconnected by_command 04" : "disconnected by_command 00"}));
     EXPECT_EQ(bench.clients.phase(0), Phase::idle);
     EXPECT_EQ(bench.clients.next_deadline(), Instant::never());
     bench.wait(hours(1));
@@ -355,8 +356,7 @@ TEST_P(Connecting, ResetIsLikeANewDevice) {
     bench.take();
     bench.clients.reset(bench.now, 0);
     EXPECT_EQ(bench.take(), (Lines{"abort"}));
-    EXPECT_EQ(bench.heard.take(0),
-              (Lines{"disconnected by_command 00", "dropped 1 q1 offline"}));
+    EXPECT_EQ(bench.heard.take(0), (Lines{"disconnected by_command 00", "dropped 1 q1 offline"}));
     EXPECT_EQ(bench.pool.live(), 0U);
     bench.closed();
     bench.connect();

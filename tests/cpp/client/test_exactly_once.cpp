@@ -3,8 +3,9 @@
 #include <map>
 #include <set>
 
-#include "client_test.hpp"
 #include "mqttwin/wire/decode.hpp"
+
+#include "client_test.hpp"
 
 namespace mqttwin::client {
 namespace {
@@ -73,8 +74,7 @@ class ModelServer {
     }
     void handle_publish(const wire::Frame& frame) {
         wire::Publish packet;
-        ASSERT_FALSE(
-            wire::decode(frame, bench_.options.version, wire::Sender::client, packet));
+        ASSERT_FALSE(wire::decode(frame, bench_.options.version, wire::Sender::client, packet));
         const bool once = packet.qos == QoS::exactly_once;
         if (!once || received_.insert(packet.packet_id).second) {
             ++arrived[std::string(as_text(packet.payload))];
@@ -120,9 +120,7 @@ class ModelServer {
 // A client and a server on a wire that can be cut after any number of packets.
 class Line {
    public:
-    explicit Line(const Options& options) : bench(options), server(bench) {
-        bench.connect();
-    }
+    explicit Line(const Options& options) : bench(options), server(bench) { bench.connect(); }
     // Delivers one packet, up before down; false when the wire is empty.
     bool step() {
         collect();

@@ -28,10 +28,10 @@ std::vector<Attack> attacks(bool v5) {
         {"pubrel with wrong flags", {0x60, 2, 0, 1}, 0x81, 0x81},
         {"puback with flags", {0x42, 2, 0, 1}, 0x81, 0x81},
         {"puback without identifier", {0x40, 1, 0}, 0x81, 0x81},
-        {"suback for nothing",
-         v5 ? Bytes{0x90, 4, 0, 9, 0, 0} : Bytes{0x90, 3, 0, 9, 0}, 0x82, 0x82},
-        {"unsuback for nothing",
-         v5 ? Bytes{0xB0, 4, 0, 9, 0, 0} : Bytes{0xB0, 2, 0, 9}, 0x82, 0x82},
+        {"suback for nothing", v5 ? Bytes{0x90, 4, 0, 9, 0, 0} : Bytes{0x90, 3, 0, 9, 0}, 0x82,
+         0x82},
+        {"unsuback for nothing", v5 ? Bytes{0xB0, 4, 0, 9, 0, 0} : Bytes{0xB0, 2, 0, 9}, 0x82,
+         0x82},
         {"QoS 3", {0x36, 5, 0, 1, 't', 0, 1}, 0x81, 0x81},
         {"DUP at QoS 0", {0x38, 4, 0, 1, 't', 0}, 0x81, 0x81},
         {"topic longer than the packet", {0x30, 4, 0xFF, 0xFF, 't', 0}, 0x81, 0x81},
@@ -60,11 +60,11 @@ class Hostile : public BothVersions {
         return chosen;
     }
     void expect_ended(Bench& bench, const Attack& attack, Slot client) {
-        const auto told = wire::Version::v5 == GetParam()
-                              ? Lines{describe(bench.options.version,
-                                               Bytes{0xE0, 1, attack.told_reason}),
-                                      "close"}
-                              : Lines{"abort"};
+        const auto told =
+            wire::Version::v5 == GetParam()
+                ? Lines{describe(bench.options.version, Bytes{0xE0, 1, attack.told_reason}),
+                        "close"}
+                : Lines{"abort"};
         EXPECT_EQ(bench.take(client), told) << attack.name;
         const Lines heard = bench.heard.take(client);
         ASSERT_EQ(heard.size(), 1U) << attack.name;

@@ -1,6 +1,7 @@
 // Own messages: at each QoS, the window, the queue, what the server does not take.
-#include "client_test.hpp"
 #include "mqttwin/wire/encode.hpp"
+
+#include "client_test.hpp"
 
 namespace mqttwin::client {
 namespace {
@@ -66,8 +67,8 @@ TEST(PublishingV5, TellsOfRefusals) {
     bench.publish("t", "z", QoS::at_least_once, 3);
     bench.receive(bench.ack(PacketType::puback, 1, 0x97) + bench.ack(PacketType::pubrec, 2, 0x87) +
                   bench.ack(PacketType::puback, 3, 0x10));
-    EXPECT_EQ(bench.heard.take(0), (Lines{"acknowledged 1 q1 97", "acknowledged 2 q2 87",
-                                          "acknowledged 3 q1 10"}));
+    EXPECT_EQ(bench.heard.take(0),
+              (Lines{"acknowledged 1 q1 97", "acknowledged 2 q2 87", "acknowledged 3 q1 10"}));
     EXPECT_EQ(bench.clients.in_flight(0), 0U);
     bench.take();
     EXPECT_EQ(bench.pool.live(), 0U);
@@ -215,8 +216,8 @@ TEST_P(Publishing, QueuesOfflineAndSendsInOrderOnceOnline) {
     EXPECT_EQ(bench.publish("t", "3", QoS::at_least_once, 3), PublishOutcome::queued);
     bench.take();
     bench.receive(bench.connack());
-    EXPECT_EQ(bench.take(), (Lines{"PUBLISH q1 id=1 t=1", "PUBLISH q2 id=2 t=2",
-                                   "PUBLISH q1 id=3 t=3"}));
+    EXPECT_EQ(bench.take(),
+              (Lines{"PUBLISH q1 id=1 t=1", "PUBLISH q2 id=2 t=2", "PUBLISH q1 id=3 t=3"}));
     bench.expect_no_leak();
 }
 

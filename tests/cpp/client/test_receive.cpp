@@ -24,8 +24,7 @@ TEST_P(Receiving, HandsOnAndAnswersByQos) {
     EXPECT_EQ(bench.take(), (Lines{"PUBREC 8"}));
     bench.receive(bench.ack(PacketType::pubrel, 8));
     EXPECT_EQ(bench.take(), (Lines{"PUBCOMP 8"}));
-    EXPECT_EQ(bench.heard.take(0),
-              (Lines{"message q0 a=0", "message q1 a=1", "message q2 a=2"}));
+    EXPECT_EQ(bench.heard.take(0), (Lines{"message q0 a=0", "message q1 a=1", "message q2 a=2"}));
     EXPECT_EQ(bench.pool.live(), 0U);
 }
 
@@ -94,12 +93,12 @@ TEST_P(Receiving, UnderstandsBytesInAnyChunking) {
         bench.profile.subscriptions = {{"a", QoS::exactly_once}};
         bench.connect();
         bench.open();
-        const Bytes stream =
-            bench.connack(true) + bench.suback(1, {2}) +
-            bench.message("a", "0", QoS::at_most_once) +
-            bench.message("long", std::string(1000, 'x'), QoS::at_least_once, 1) +
-            bench.pingresp() + bench.message("a", "2", QoS::exactly_once, 2) +
-            bench.ack(PacketType::pubrel, 2) + bench.message("a", "end", QoS::at_least_once, 3);
+        const Bytes stream = bench.connack(true) + bench.suback(1, {2}) +
+                             bench.message("a", "0", QoS::at_most_once) +
+                             bench.message("long", std::string(1000, 'x'), QoS::at_least_once, 1) +
+                             bench.pingresp() + bench.message("a", "2", QoS::exactly_once, 2) +
+                             bench.ack(PacketType::pubrel, 2) +
+                             bench.message("a", "end", QoS::at_least_once, 3);
         for (std::size_t at = 0; at < stream.size(); at += chunk) {
             const std::size_t end = std::min(at + chunk, stream.size());
             bench.receive(Bytes(stream.begin() + static_cast<std::ptrdiff_t>(at),

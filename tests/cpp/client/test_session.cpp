@@ -49,9 +49,8 @@ TEST_P(Sessions, RedeliversInOrderWithDupAndThenSendsTheQueue) {
     bench.take();
     for (int again = 0; again < 3; ++again) {
         reconnect(bench, true);
-        EXPECT_EQ(bench.take(),
-                  (Lines{"PUBREL 4", "PUBREL 2", "PUBLISH q1 id=1 dup t=1",
-                         "PUBLISH q2 id=3 dup t=3", "PUBLISH q2 id=5 dup t=5"}));
+        EXPECT_EQ(bench.take(), (Lines{"PUBREL 4", "PUBREL 2", "PUBLISH q1 id=1 dup t=1",
+                                       "PUBLISH q2 id=3 dup t=3", "PUBLISH q2 id=5 dup t=5"}));
     }
     bench.receive(bench.ack(PacketType::puback, 1));
     EXPECT_EQ(bench.take(), (Lines{"PUBLISH q1 id=6 t=6"}));
@@ -116,8 +115,25 @@ TEST_P(Sessions, PublishesAnewWhatALostSessionHadInFlight) {
     EXPECT_EQ(bench.take(), (Lines{"PUBLISH q1 id=5 t=1", "PUBLISH q2 id=6 t=2",
                                    "PUBLISH q1 id=7 t=4", "PUBLISH q1 id=8 t=5"}));
     // What was confirmed by PUBREC had arrived.
-    EXPECT_EQ(bench.heard.take(0), (Lines{"disconnected transport 00", "acknowledged 3 q2 00",
-                                          "connected fresh"}));
+    EXPECT_EQ(bench.heard.take(0),
+              (Lines{"disconnected transport 00", "acknowledged 3 q2 00", "connected fresh"}));
+    bench.expect_no_leak();
+}
+
+// [MQTT-3.2.2-5]
+TEST_P(Sessions, ForgetTheIdentifiersTheyReceivedOnlyWhenTheyAreLost) {
+    Bench bench(keeping());
+    bench.go_online();
+    bench.receive(bench.message("a", "old", QoS::exactly_once, 7));
+    reconnect(bench, true);
+    bench.receive(bench.message("a", "old", QoS::exactly_once, 7, true));
+    EXPECT_EQ(bench.heard.take(0),
+              (Lines{"message q2 a=old", "disconnected transport 00", "connected resumed"}));
+    reconnect(bench, false);
+    EXPECT_EQ(bench.pool.live(), 0U);
+    bench.receive(bench.message("a", "new", QoS::exactly_once, 7));
+    EXPECT_EQ(bench.heard.take(0),
+              (Lines{"disconnected transport 00", "connected fresh", "message q2 a=new"}));
     bench.expect_no_leak();
 }
 
@@ -174,9 +190,8 @@ TEST_P(SessionsV5, DropsFromRedeliveryWhatTheServerNoLongerTakes) {
     properties.maximum_packet_size = 30;
     reconnect(bench, true, properties);
     EXPECT_EQ(bench.take(), (Lines{"PUBLISH q1 id=2 dup t=2"}));
-    EXPECT_EQ(bench.heard.take(0),
-              (Lines{"disconnected transport 00", "dropped 1 q2 refused", "dropped 3 q1 refused",
-                     "connected resumed"}));
+    EXPECT_EQ(bench.heard.take(0), (Lines{"disconnected transport 00", "dropped 1 q2 refused",
+                                          "dropped 3 q1 refused", "connected resumed"}));
     bench.expect_no_leak();
 }
 
@@ -264,8 +279,8 @@ TEST_P(Sessions, SubscribeAndUnsubscribeByCommand) {
     EXPECT_EQ(bench.clients.subscribe(bench.now, 0, {&request, 1}), 1);
     EXPECT_EQ(bench.clients.unsubscribe(bench.now, 0, {&filter, 1}), 2);
     bench.publish("t", "x", QoS::at_least_once);
-    EXPECT_EQ(bench.take(), (Lines{"SUBSCRIBE 1 a/+:q0", "UNSUBSCRIBE 2 a/+",
-                                   "PUBLISH q1 id=3 t=x"}));
+    EXPECT_EQ(bench.take(),
+              (Lines{"SUBSCRIBE 1 a/+:q0", "UNSUBSCRIBE 2 a/+", "PUBLISH q1 id=3 t=x"}));
     EXPECT_EQ(bench.clients.in_flight(0), 1U);
     bench.receive(bench.suback(1, {0}) + bench.unsuback(2, v5() ? Bytes{0x11} : Bytes{}));
     EXPECT_EQ(bench.heard.take(0),

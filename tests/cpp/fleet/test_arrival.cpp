@@ -1,9 +1,10 @@
-#include <gtest/gtest.h>
-
 #include <limits>
 
-#include "fleet_test.hpp"
+#include <gtest/gtest.h>
+
 #include "mqttwin/fleet/arrival.hpp"
+
+#include "fleet_test.hpp"
 
 namespace mqttwin::fleet {
 namespace {
@@ -14,8 +15,7 @@ Arrival arrival(const ArrivalSpec& spec, std::uint32_t count = 10) {
     return Arrival(spec, fleet_of(count), "publish/t/arrival");
 }
 
-Instants play(const Arrival& process, Device device, std::size_t most,
-              Instant start = Instant{0}) {
+Instants play(const Arrival& process, Device device, std::size_t most, Instant start = Instant{0}) {
     Instants instants;
     Instant t = process.first(device, start);
     while (t < Instant::never() && instants.size() < most) {

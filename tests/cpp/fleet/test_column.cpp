@@ -1,10 +1,11 @@
-#include <gtest/gtest.h>
-
 #include <limits>
 #include <numeric>
 
-#include "fleet_test.hpp"
+#include <gtest/gtest.h>
+
 #include "mqttwin/fleet/column.hpp"
+
+#include "fleet_test.hpp"
 
 namespace mqttwin::fleet {
 namespace {
@@ -73,8 +74,7 @@ TEST(Column, ChoiceFollowsItsWeights) {
 
 // Half-normal: mean sqrt(2/pi), variance 1 - 2/pi.
 TEST(Column, TruncatesAnUnboundedDistributionToItsRange) {
-    const auto values =
-        drawn(Column::normal(0, 1), fleet_of(kMany), "p", Range::not_negative());
+    const auto values = drawn(Column::normal(0, 1), fleet_of(kMany), "p", Range::not_negative());
     const Moments m = moments_of(values);
     for (const double v : values) EXPECT_GE(v, 0);
     EXPECT_NEAR(m.mean, std::sqrt(2 / 3.14159265358979),

@@ -6,10 +6,12 @@
 #endif
 #include <cstring>
 #include <limits>
+
 #include <msgpack.hpp>
 
-#include "fleet_test.hpp"
 #include "mqttwin/fleet/encoder.hpp"
+
+#include "fleet_test.hpp"
 #include "struct_layout.hpp"
 #include "write_msgpack.hpp"
 
@@ -48,10 +50,10 @@ msgpack::object_handle unpacked(const std::string& bytes) {
 }
 
 TEST(MsgpackPayload, ReadsBack) {
-    const std::string bytes = encoded(PayloadSpec::msgpack(
-        {field("t", gen::Constant{Column(21.39)}), field("n", gen::Counter{7}),
-         field("ok", gen::Constant{true}), field("id", gen::Text{"{id}"}),
-         field("gone", missing())}));
+    const std::string bytes =
+        encoded(PayloadSpec::msgpack({field("t", gen::Constant{Column(21.39)}),
+                                      field("n", gen::Counter{7}), field("ok", gen::Constant{true}),
+                                      field("id", gen::Text{"{id}"}), field("gone", missing())}));
     const auto handle = unpacked(bytes);
     const msgpack::object& map = handle.get();
     ASSERT_EQ(map.type, msgpack::type::MAP);
@@ -132,15 +134,14 @@ TEST(RawPayload, IsWhatPythonsStructPacks) {
     EXPECT_EQ(encoded(PayloadSpec::raw(">hB", {number(-2), number(200)})),
               bytes({0xFF, 0xFE, 0xC8}));
     EXPECT_EQ(encoded(PayloadSpec::raw("!I", {number(0x01020304)})), bytes({1, 2, 3, 4}));
-    EXPECT_EQ(encoded(PayloadSpec::raw("= 2h x q 2x",
-                                       {number(1), number(2), field("", gen::Constant{
-                                                                             INT64_MIN})})),
+    EXPECT_EQ(encoded(PayloadSpec::raw(
+                  "= 2h x q 2x", {number(1), number(2), field("", gen::Constant{INT64_MIN})})),
               bytes({1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0, 0}));
     EXPECT_EQ(encoded(PayloadSpec::raw("<fd", {number(1.5), number(-0.1)})),
               bytes({0, 0, 0xC0, 0x3F, 0x9A, 0x99, 0x99, 0x99, 0x99, 0x99, 0xB9, 0xBF}));
-    EXPECT_EQ(encoded(PayloadSpec::raw("<3s?6s", {field("", gen::Text{"{id}"}),
-                                                  field("", gen::Constant{true}),
-                                                  field("", gen::Constant{std::string("ab")})})),
+    EXPECT_EQ(encoded(PayloadSpec::raw(
+                  "<3s?6s", {field("", gen::Text{"{id}"}), field("", gen::Constant{true}),
+                             field("", gen::Constant{std::string("ab")})})),
               std::string("met\1ab\0\0\0\0", 10));
     EXPECT_EQ(encoded(PayloadSpec::raw("<4x", {})), std::string(4, '\0'));
 }
@@ -154,18 +155,32 @@ struct Saturation {
 
 TEST(RawPayload, SaturatesAndCounts) {
     const Saturation cases[] = {
-        {"<b", 127, 127, true},       {"<b", 128, 127, false},    {"<b", -128, -128, true},
-        {"<b", -128.4, -128, true},   {"<b", -128.5, -128, false}, {"<b", 127.49, 127, true},
-        {"<b", 127.5, 127, false},    {"<B", 255, 255, true},     {"<B", 256, 255, false},
-        {"<B", -1, 0, false},         {"<B", -0.4, 0, true},      {"<h", 40'000, 32'767, false},
-        {"<H", 65'535, 65'535, true}, {"<i", 3e9, INT32_MAX, false},
-        {"<l", -3e9, INT32_MIN, false}, {"<I", 4'294'967'295.0, 4'294'967'295, true},
+        {"<b", 127, 127, true},
+        {"<b", 128, 127, false},
+        {"<b", -128, -128, true},
+        {"<b", -128.4, -128, true},
+        {"<b", -128.5, -128, false},
+        {"<b", 127.49, 127, true},
+        {"<b", 127.5, 127, false},
+        {"<B", 255, 255, true},
+        {"<B", 256, 255, false},
+        {"<B", -1, 0, false},
+        {"<B", -0.4, 0, true},
+        {"<h", 40'000, 32'767, false},
+        {"<H", 65'535, 65'535, true},
+        {"<i", 3e9, INT32_MAX, false},
+        {"<l", -3e9, INT32_MIN, false},
+        {"<I", 4'294'967'295.0, 4'294'967'295, true},
         {"<L", 4'294'967'296.0, 4'294'967'295, false},
-        {"<q", 1e19, INT64_MAX, false}, {"<q", -1e19, INT64_MIN, false},
+        {"<q", 1e19, INT64_MAX, false},
+        {"<q", -1e19, INT64_MIN, false},
         {"<q", 4'503'599'627'370'497.0, 4'503'599'627'370'497, true},
         {"<Q", 1e19, static_cast<std::int64_t>(10'000'000'000'000'000'000ULL), true},
-        {"<Q", 1e20, -1, false},      {"<?", 1, 1, true},         {"<?", 5, 1, false},
-        {"<h", 2.5, 3, true},         {"<h", -2.5, -3, true},
+        {"<Q", 1e20, -1, false},
+        {"<?", 1, 1, true},
+        {"<?", 5, 1, false},
+        {"<h", 2.5, 3, true},
+        {"<h", -2.5, -3, true},
     };
     for (const Saturation& c : cases) {
         Payload payload(PayloadSpec::raw(c.code, {number(c.given)}), fleet_of(1), "p");

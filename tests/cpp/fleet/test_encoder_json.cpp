@@ -1,14 +1,15 @@
 // JSON, text, constant and random payloads.
-#include <gtest/gtest.h>
-
 #include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
 
-#include "fleet_test.hpp"
+#include <gtest/gtest.h>
+
 #include "mqttwin/fleet/encoder.hpp"
+
+#include "fleet_test.hpp"
 #include "tiny_json.hpp"
 #include "write_json.hpp"
 
@@ -58,9 +59,9 @@ TEST(JsonPayload, EscapesWhatMustBe) {
 }
 
 TEST(JsonPayload, RealsReadBackAsTheSameDouble) {
-    Payload payload = payload_of(PayloadSpec::json(
-        {field("a", gen::Normal{0, 1e-3}), field("b", gen::Normal{0, 1e12}),
-         field("c", gen::Uniform{-1, 1}, 4)}));
+    Payload payload = payload_of(
+        PayloadSpec::json({field("a", gen::Normal{0, 1e-3}), field("b", gen::Normal{0, 1e12}),
+                           field("c", gen::Uniform{-1, 1}, 4)}));
     const auto generator = [](const char* name, gen::Model model, int digits) {
         return Generator({std::move(model), digits}, fleet_of(4),
                          std::string("publish/t/payload/") + name, name);
@@ -96,7 +97,8 @@ TEST(Digits, AreThoseOfEveryLength) {
         char text[24];
         const int zeros = write_24_digits(x, text);
         EXPECT_EQ(std::string(text + zeros, text + 24), std::to_string(x));
-        EXPECT_EQ(std::string(text, text + zeros), std::string(static_cast<std::size_t>(zeros), '0'));
+        EXPECT_EQ(std::string(text, text + zeros),
+                  std::string(static_cast<std::size_t>(zeros), '0'));
     };
     Stream random(StreamKey{42}, 0);
     for (int bits = 0; bits < 64; ++bits) {
@@ -175,7 +177,7 @@ TEST(JsonPayload, ShortestDecimalsAreThoseOfToChars) {
 }
 
 TEST(JsonPayload, ExtremeNumbersFit) {
-    const double extremes[] = {1e300,  -1e300, 5e-324, -2.2250738585072014e-308,
+    const double extremes[] = {1e300, -1e300, 5e-324, -2.2250738585072014e-308,
                                -1.2345678901234567e-105};
     for (const double x : extremes) {
         Value value;
@@ -200,8 +202,7 @@ TEST(JsonPayload, IsFilledUpWithSpaces) {
 }
 
 TEST(Payload, RefusesBadFields) {
-    EXPECT_EQ(refused(PayloadSpec::json({field("", gen::Counter{})})),
-              "field 0: must have a name");
+    EXPECT_EQ(refused(PayloadSpec::json({field("", gen::Counter{})})), "field 0: must have a name");
     EXPECT_EQ(refused(PayloadSpec::json({field("a", gen::Counter{}), field("a", gen::Counter{})})),
               "field \"a\": there are two of this name");
     EXPECT_EQ(refused(PayloadSpec::json({field("t", gen::Normal{0, kNan})})),

@@ -1,10 +1,11 @@
 // Generators that need no past, one by one.
-#include <gtest/gtest.h>
-
 #include <limits>
 
-#include "fleet_test.hpp"
+#include <gtest/gtest.h>
+
 #include "mqttwin/fleet/generator.hpp"
+
+#include "fleet_test.hpp"
 
 namespace mqttwin::fleet {
 namespace {

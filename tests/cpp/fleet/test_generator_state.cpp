@@ -1,8 +1,9 @@
 // Generators with a past: random walk and Ornstein–Uhlenbeck.
 #include <gtest/gtest.h>
 
-#include "fleet_test.hpp"
 #include "mqttwin/fleet/generator.hpp"
+
+#include "fleet_test.hpp"
 
 namespace mqttwin::fleet {
 namespace {
@@ -53,8 +54,8 @@ TEST(RandomWalk, SpreadsWithTheSquareRootOfTime) {
 // Reflected between two walls, a walk ends up anywhere with equal chances. Steps are correlated:
 // relaxation takes (width/pi)^2 / (step^2/2) = 20 steps, so 400,000 count for about 10,000.
 TEST(RandomWalk, ReflectedBetweenWallsIsUniform) {
-    const auto values = path({gen::RandomWalk{0, 0.1, Column(0), Column(1)}},
-                             std::vector<Duration>(400'000));
+    const auto values =
+        path({gen::RandomWalk{0, 0.1, Column(0), Column(1)}}, std::vector<Duration>(400'000));
     const Moments m = moments_of(values);
     for (const double x : values) ASSERT_TRUE(x >= 0 && x <= 1);
     EXPECT_NEAR(m.mean, 0.5, kErrors * std::sqrt(1.0 / 12 / 10'000));
@@ -62,12 +63,12 @@ TEST(RandomWalk, ReflectedBetweenWallsIsUniform) {
 }
 
 TEST(RandomWalk, WideStepsAndNarrowWallsStayInside) {
-    for (const double x : path({gen::RandomWalk{0, 1e6, Column(-1), Column(1)}},
-                               std::vector<Duration>(1000))) {
+    for (const double x :
+         path({gen::RandomWalk{0, 1e6, Column(-1), Column(1)}}, std::vector<Duration>(1000))) {
         ASSERT_TRUE(x >= -1 && x <= 1);
     }
-    for (const double x : path({gen::RandomWalk{9, 1, Column(2), Column(2)}},
-                               std::vector<Duration>(10))) {
+    for (const double x :
+         path({gen::RandomWalk{9, 1, Column(2), Column(2)}}, std::vector<Duration>(10))) {
         ASSERT_EQ(x, 2);
     }
     EXPECT_EQ(refusal([] { generator({gen::RandomWalk{0, 1, Column(1), Column(0)}}, 1); }),

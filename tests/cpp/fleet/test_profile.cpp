@@ -1,7 +1,8 @@
 #include <gtest/gtest.h>
 
-#include "fleet_test.hpp"
 #include "mqttwin/fleet/profile.hpp"
+
+#include "fleet_test.hpp"
 
 namespace mqttwin::fleet {
 namespace {

@@ -1,9 +1,10 @@
-#include <gtest/gtest.h>
-
 #include <algorithm>
 
-#include "fleet_test.hpp"
+#include <gtest/gtest.h>
+
 #include "mqttwin/fleet/publish.hpp"
+
+#include "fleet_test.hpp"
 #include "tiny_json.hpp"
 
 namespace mqttwin::fleet {
@@ -167,8 +168,7 @@ TEST(PublishBehaviour, RefusesWithOneClearLine) {
     EXPECT_EQ(refused(spec), "qos: 3 is not allowed (must be 0, 1 or 2)");
     spec = readings();
     spec.arrival.process = Periodic{seconds(-1), {}, {}};
-    EXPECT_EQ(refused(spec),
-              "every in seconds: -1 is not allowed (must be > 0 and <= 3155760000)");
+    EXPECT_EQ(refused(spec), "every in seconds: -1 is not allowed (must be > 0 and <= 3155760000)");
     spec = readings();
     spec.content_type = "\xFF";
     EXPECT_EQ(refused(spec), "content_type: must be UTF-8 without U+0000");

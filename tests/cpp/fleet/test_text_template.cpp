@@ -1,7 +1,8 @@
 #include <gtest/gtest.h>
 
-#include "fleet_test.hpp"
 #include "mqttwin/fleet/text_template.hpp"
+
+#include "fleet_test.hpp"
 
 namespace mqttwin::fleet {
 namespace {
@@ -130,8 +131,7 @@ TEST(TextTemplate, ChecksTopicsOfEveryKindOfDevice) {
     EXPECT_NE(topic("x/{site}").find("topic \"x/b#\" (device 1): is not a valid topic name"),
               std::string::npos)
         << topic("x/{site}");
-    EXPECT_NE(topic("a/+/b").find("topic \"a/+/b\": is not a valid topic name"),
-              std::string::npos)
+    EXPECT_NE(topic("a/+/b").find("topic \"a/+/b\": is not a valid topic name"), std::string::npos)
         << topic("a/+/b");
     EXPECT_NE(topic(""), "");
     EXPECT_NE(topic("a\xFF"), "");

@@ -1,7 +1,7 @@
-#include <gtest/gtest.h>
-
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "mqttwin/net/network.hpp"
 #include "mqttwin/net/path.hpp"

@@ -1,12 +1,11 @@
-#include "mqttwin/session/deadlines.hpp"
-
-#include <gtest/gtest.h>
-
 #include <map>
 #include <tuple>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "mqttwin/base/random.hpp"
+#include "mqttwin/session/deadlines.hpp"
 #include "mqttwin/session/slot_deadlines.hpp"
 
 namespace mqttwin {

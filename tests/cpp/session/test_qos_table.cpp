@@ -1,9 +1,9 @@
-#include "mqttwin/session/qos_table.hpp"
+#include <set>
+#include <utility>
 
 #include <gtest/gtest.h>
 
-#include <set>
-#include <utility>
+#include "mqttwin/session/qos_table.hpp"
 
 namespace mqttwin {
 namespace {
@@ -72,20 +72,19 @@ TEST(QosTable, EndsQos1WithPuback) {
 
 // [MQTT-4.3.3-4], [MQTT-4.3.3-5], [MQTT-4.4.0-2]
 TEST(QosTable, TakesQos2ThroughPubrecAndPubcomp) {
-    const auto first = send_transition(first_state(QoS::exactly_once),
-                                       send_input(ack(PacketType::pubrec)));
+    const auto first =
+        send_transition(first_state(QoS::exactly_once), send_input(ack(PacketType::pubrec)));
     EXPECT_EQ(first.action, SendAction::release);
     const auto second = send_transition(first.to, send_input(ack(PacketType::pubcomp)));
     EXPECT_EQ(second.action, SendAction::complete);
     EXPECT_EQ(second.to, SendState::none);
     EXPECT_EQ(send_transition(first.to, send_input(ack(PacketType::pubcomp, 0x92))).action,
               SendAction::complete);
-    EXPECT_EQ(send_transition(first_state(QoS::exactly_once),
-                              send_input(ack(PacketType::pubrec, 0x80)))
-                  .action,
-              SendAction::refuse);
-    EXPECT_EQ(send_transition(first_state(QoS::exactly_once),
-                              send_input(ack(PacketType::pubcomp)))
+    EXPECT_EQ(
+        send_transition(first_state(QoS::exactly_once), send_input(ack(PacketType::pubrec, 0x80)))
+            .action,
+        SendAction::refuse);
+    EXPECT_EQ(send_transition(first_state(QoS::exactly_once), send_input(ack(PacketType::pubcomp)))
                   .action,
               SendAction::fault);
 }
@@ -96,9 +95,7 @@ TEST(QosTable, AnswersAPubrecForNothingWithPubrel) {
     EXPECT_EQ(send_transition(SendState::none, SendInput::puback).action, SendAction::ignore);
 }
 
-TEST(QosTable, HasNoStateForQos0) {
-    EXPECT_EQ(first_state(QoS::at_most_once), SendState::none);
-}
+TEST(QosTable, HasNoStateForQos0) { EXPECT_EQ(first_state(QoS::at_most_once), SendState::none); }
 
 }  // namespace
 }  // namespace mqttwin

@@ -1,10 +1,9 @@
-#include "mqttwin/session/received_ids.hpp"
+#include <set>
 
 #include <gtest/gtest.h>
 
-#include <set>
-
 #include "mqttwin/base/random.hpp"
+#include "mqttwin/session/received_ids.hpp"
 
 namespace mqttwin {
 namespace {

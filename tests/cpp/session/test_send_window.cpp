@@ -1,12 +1,11 @@
-#include "mqttwin/session/send_window.hpp"
-
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <set>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "mqttwin/base/random.hpp"
+#include "mqttwin/session/send_window.hpp"
 
 namespace mqttwin {
 namespace {

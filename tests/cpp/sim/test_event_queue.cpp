@@ -1,8 +1,4 @@
 // The event queue against std::multiset: whatever is pushed comes out in order.
-#include "mqttwin/sim/event_queue.hpp"
-
-#include <gtest/gtest.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <functional>
@@ -10,7 +6,10 @@
 #include <set>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "mqttwin/base/random.hpp"
+#include "mqttwin/sim/event_queue.hpp"
 
 namespace mqttwin::sim {
 namespace {
@@ -154,9 +153,10 @@ TEST(EventQueue, InsertsIntoWhatIsSorted) {
             const std::int64_t middle = front.at + (back.at - front.at) / 2;
             pair.push({aim == 0   ? front.at
                        : aim == 1 ? back.at
-                       : aim == 2 ? middle
-                                  : front.at + static_cast<std::int64_t>(stream.below(
-                                                   static_cast<std::uint64_t>(back.at - front.at + 1))),
+                       : aim == 2
+                           ? middle
+                           : front.at + static_cast<std::int64_t>(stream.below(
+                                            static_cast<std::uint64_t>(back.at - front.at + 1))),
                        stream.next()});
             if (i % 16 == 0) pair.pop();
             if (HasFatalFailure()) return;
@@ -198,7 +198,8 @@ TEST(EventQueue, MillionAtOneInstant) {
     constexpr std::uint64_t kEvents = 1'000'000;
     EventQueue queue;
     for (std::uint64_t i = 0; i < kEvents; ++i) {
-        queue.push({kSecond, EventKey{1, static_cast<std::uint32_t>(i * 7919 % kEvents), 2, 0}.pack()});
+        queue.push(
+            {kSecond, EventKey{1, static_cast<std::uint32_t>(i * 7919 % kEvents), 2, 0}.pack()});
     }
     std::uint64_t popped = 0;
     for (Event last{0, 0}; !queue.empty(); ++popped) {

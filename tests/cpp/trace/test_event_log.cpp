@@ -59,7 +59,8 @@ TEST_F(EventLogTest, WhatIsWrittenIsRead) {
         EXPECT_EQ(t.text_at("kind", i), kinds[static_cast<std::size_t>(i)]);
     }
     EXPECT_EQ(t.text_at("entity", 0), "pump/7");
-    EXPECT_TRUE(t.is_null("direction", 0));
+    EXPECT_EQ(t.text_at("direction", 0), "up");
+    EXPECT_TRUE(t.is_null("direction", 3));
     EXPECT_TRUE(t.is_null("packet", 0));
     EXPECT_TRUE(t.is_null("topic", 0));
     EXPECT_EQ(t.text_at("packet", 1), "PUBLISH");

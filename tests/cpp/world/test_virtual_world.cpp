@@ -1,11 +1,12 @@
-#include <gtest/gtest.h>
-
 #include <map>
 #include <set>
 #include <string>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include "mqttwin/base/random.hpp"
+
 #include "worlds.hpp"
 
 namespace mqttwin::world {
@@ -197,7 +198,8 @@ History mixed(std::uint64_t seed, int strangers, bool log, Duration slice, bool 
         spec.link = lossy(0.1);
         const auto stranger = world.add_fleet(spec);
         world.add_subscribe(stranger, subscribing("elsewhere/#", wire::QoS::at_least_once));
-        world.add_publish(stranger, publishing(wire::QoS::at_least_once, seconds(3), "elsewhere/x"));
+        world.add_publish(stranger,
+                          publishing(wire::QoS::at_least_once, seconds(3), "elsewhere/x"));
     }
     FleetSpec consumers = fleet_of("consumer", 2);
     consumers.link = lossy(0.05);
@@ -215,8 +217,8 @@ History mixed(std::uint64_t seed, int strangers, bool log, Duration slice, bool 
     }
     if (log) {
         auto sink = trace::file_sink(testing::TempDir() + "mixed.msgpack");
-        world.recorder().start_log(std::make_unique<trace::EventLog>(std::move(sink),
-                                                                     trace::LogHeader{}));
+        world.recorder().start_log(
+            std::make_unique<trace::EventLog>(std::move(sink), trace::LogHeader{}));
     }
     const Instant end{minutes(20).ns};
     for (Instant t{0}; t < end;) {

@@ -35,16 +35,16 @@ struct Backoff {
 /// What all clients of an engine share.
 struct Options {
     wire::Version version = wire::Version::v5;
-    std::uint16_t keep_alive = 60;  // seconds; 0 is off
-    bool clean_start = true;        // on the first connect of a client; a reconnect resumes if
-                                    // session_expiry > 0 (3.1.1: always this flag as it stands)
+    std::uint16_t keep_alive = 60;     // seconds; 0 is off
+    bool clean_start = true;           // on the first connect of a client; a reconnect resumes if
+                                       // session_expiry > 0 (3.1.1: always this flag as it stands)
     std::uint32_t session_expiry = 0;  // seconds; 0xFFFFFFFF never expires
     std::uint16_t receive_maximum = 65535;
     std::uint32_t maximum_packet_size = wire::kMaximumPacketSize;
-    std::uint32_t max_in_flight = 20;      // own QoS > 0 publishes awaiting their ack
-    std::uint32_t max_queued = 100;        // messages kept while offline or over the window; the
-                                           // oldest is dropped
-    bool queue_qos0 = false;               // keep QoS 0 messages while offline, too
+    std::uint32_t max_in_flight = 20;  // own QoS > 0 publishes awaiting their ack
+    std::uint32_t max_queued = 100;    // messages kept while offline or over the window; the
+                                       // oldest is dropped
+    bool queue_qos0 = false;           // keep QoS 0 messages while offline, too
     bool reconnect = true;
     Backoff backoff;
     Duration connect_timeout = seconds(30);  // from open to CONNACK
@@ -81,13 +81,13 @@ enum class PublishOutcome : std::uint8_t {
 
 enum class DisconnectCause : std::uint8_t {
     by_command,
-    transport,          // the network closed or broke the connection
-    connect_failed,     // the transport never opened
-    refused,            // CONNACK with an error
-    by_server,          // DISCONNECT received
+    transport,       // the network closed or broke the connection
+    connect_failed,  // the transport never opened
+    refused,         // CONNACK with an error
+    by_server,       // DISCONNECT received
     ping_timeout,
     connect_timeout,
-    protocol_fault,     // the server broke the protocol
+    protocol_fault,  // the server broke the protocol
 };
 
 /// What happens to the clients; every method has an empty default. Called while the engine is
@@ -153,8 +153,7 @@ class Clients {
     /// than the server takes.
     wire::PacketId subscribe(Instant now, Slot client,
                              std::span<const wire::SubscriptionRequest> requests);
-    wire::PacketId unsubscribe(Instant now, Slot client,
-                               std::span<const std::string_view> filters);
+    wire::PacketId unsubscribe(Instant now, Slot client, std::span<const std::string_view> filters);
     /// As if the device lost its power: the connection breaks, session and queue are forgotten.
     /// Idle until `connect`, which is its first one again.
     void reset(Instant now, Slot client);
@@ -182,8 +181,7 @@ class Clients {
     [[nodiscard]] std::uint32_t in_flight(Slot client) const;
     [[nodiscard]] std::uint32_t queued(Slot client) const;
     /// Each of those, oldest first within a client.
-    void for_each_pending(
-        const std::function<void(Slot, const Stamp&, wire::QoS)>& visit) const;
+    void for_each_pending(const std::function<void(Slot, const Stamp&, wire::QoS)>& visit) const;
 
    private:
     static constexpr std::uint32_t kNone = 0xFFFF'FFFFU;
@@ -201,10 +199,10 @@ class Clients {
         std::uint8_t failures = 0;    // attempts since it was last online
         Phase phase : 3 = Phase::idle;
         bool ever_online : 1 = false;
-        bool clean_sent : 1 = false;        // the CONNECT asked for a fresh session
-        bool subscribed : 1 = false;        // the session has the profile's subscriptions
+        bool clean_sent : 1 = false;  // the CONNECT asked for a fresh session
+        bool subscribed : 1 = false;  // the session has the profile's subscriptions
         bool awaiting_pingresp : 1 = false;
-        bool closing : 1 = false;           // we closed; handle_closed has not come yet
+        bool closing : 1 = false;  // we closed; handle_closed has not come yet
     };
     static_assert(sizeof(Client) <= 40);
 
@@ -299,8 +297,8 @@ class Clients {
     Slab<Terms> terms_;
     std::uint32_t recent_terms_ = kNone;
     Outbox outbox_;
-    std::string id_text_;                // of the CONNECT being made
-    std::vector<std::string> texts_;     // of the CONNECT or SUBSCRIBE being made
+    std::string id_text_;             // of the CONNECT being made
+    std::vector<std::string> texts_;  // of the CONNECT or SUBSCRIBE being made
 };
 
 }  // namespace mqttwin::client

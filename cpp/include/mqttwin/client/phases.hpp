@@ -11,7 +11,7 @@ enum class Phase : std::uint8_t {
     opening,           // the network has been asked for a connection
     awaiting_connack,  // CONNECT was sent
     online,
-    backing_off,       // waiting to try again
+    backing_off,  // waiting to try again
 };
 
 enum class PhaseInput : std::uint8_t {

@@ -70,7 +70,13 @@ class Column {
 
    private:
     enum class Kind : std::uint8_t {
-        scalar, values, uniform, normal, lognormal, exponential, choice
+        scalar,
+        values,
+        uniform,
+        normal,
+        lognormal,
+        exponential,
+        choice
     };
     Column(Kind kind, double a, double b) : kind_(kind), a_(a), b_(b) {}
     [[nodiscard]] double draw(Device device) const;

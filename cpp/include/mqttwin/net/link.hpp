@@ -16,14 +16,14 @@ struct Direction {
     /// of each packet (never below zero in all); packets of a connection stay in order.
     Duration jitter{0};
     JitterKind jitter_kind = JitterKind::none;
-    double loss = 0.0;                // probability for each packet, in [0, 1)
-    double bandwidth = 0.0;           // bit/s on the IP level; 0 is unlimited
-    std::uint32_t queue_bytes = 0;    // what may wait for the bandwidth; 0 is unbounded
+    double loss = 0.0;              // probability for each packet, in [0, 1)
+    double bandwidth = 0.0;         // bit/s on the IP level; 0 is unlimited
+    std::uint32_t queue_bytes = 0;  // what may wait for the bandwidth; 0 is unbounded
 };
 
 struct LinkSpec {
-    Direction up;    // device to broker
-    Direction down;  // broker to device
+    Direction up;              // device to broker
+    Direction down;            // broker to device
     std::uint32_t mtu = 1500;  // bytes of an IP packet
 };
 

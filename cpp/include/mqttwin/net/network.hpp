@@ -60,11 +60,13 @@ class Sink {
     /// This end sees the connection established.
     virtual void on_opened(Instant now, FlowId flow, End end) = 0;
     /// What one `send` put in, whole.
-    virtual void on_bytes(Instant now, FlowId flow, End receiver, ByteView bytes, const Stamp& stamp) = 0;
+    virtual void on_bytes(Instant now, FlowId flow, End receiver, ByteView bytes,
+                          const Stamp& stamp) = 0;
     /// The connection is over for this end, which did not end it itself.
     virtual void on_closed(Instant now, FlowId flow, End end, Ending how) = 0;
     /// What one `send` put in will never arrive.
-    virtual void on_discarded(Instant now, FlowId flow, End receiver, ByteView bytes, const Stamp& stamp) = 0;
+    virtual void on_discarded(Instant now, FlowId flow, End receiver, ByteView bytes,
+                              const Stamp& stamp) = 0;
 };
 
 class Network {
@@ -110,8 +112,8 @@ class Network {
     [[nodiscard]] std::size_t flows() const { return flows_.live(); }
     [[nodiscard]] std::size_t footprint() const;
     /// Everything that is under way: for the census of a run.
-    void for_each_in_transit(
-        const std::function<void(std::uint32_t tag, End receiver, ByteView bytes, const Stamp&)>& visit) const;
+    void for_each_in_transit(const std::function<void(std::uint32_t tag, End receiver,
+                                                      ByteView bytes, const Stamp&)>& visit) const;
     /// Loads what an event of this device will touch, in steps from afar to near: each reads what
     /// the one before has loaded. The last two also return the device's flow.
     void prefetch_device(std::uint16_t population, std::uint32_t index) const;
@@ -141,23 +143,23 @@ class Network {
     };
     /// One direction of a flow.
     struct Lane {
-        Instant last_arrival;             // in order: nothing arrives before this
-        Instant free_at;                  // the bandwidth is taken until then
-        std::uint32_t head = kNone;       // units, in order
+        Instant last_arrival;        // in order: nothing arrives before this
+        Instant free_at;             // the bandwidth is taken until then
+        std::uint32_t head = kNone;  // units, in order
         std::uint32_t tail = kNone;
         std::uint32_t draws = 0;
-        bool stalled = false;             // given up: nothing arrives any more
+        bool stalled = false;  // given up: nothing arrives any more
     };
     struct Flow {
         std::uint32_t tag = 0;
         std::uint32_t index = 0;
         std::uint32_t broker = 0;
         Slot server_slot = kNoSlot;
-        FlowId older = kNoFlow;           // of the same device
+        FlowId older = kNoFlow;  // of the same device
         std::uint32_t attempt = 0;
         std::uint16_t population = 0;
-        std::array<bool, 2> done{};       // this end has ended, or has been told
-        std::array<bool, 2> silent{};     // this end answers nothing any more
+        std::array<bool, 2> done{};    // this end has ended, or has been told
+        std::array<bool, 2> silent{};  // this end answers nothing any more
         std::array<bool, 2> opened{};
         std::array<Lane, 2> lane;
     };
@@ -166,7 +168,7 @@ class Network {
         std::uint32_t base = 0;
         std::array<StreamKey, 2> stream;
         LinkSpec link;
-        std::vector<FlowId> newest;          // by index
+        std::vector<FlowId> newest;           // by index
         std::vector<std::uint32_t> attempts;  // by index
     };
     struct Passage;

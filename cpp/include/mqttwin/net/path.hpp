@@ -12,7 +12,7 @@
 
 namespace mqttwin::net {
 
-inline constexpr std::uint32_t kIpTcpHeader = 40;     // IPv4 + TCP, bytes
+inline constexpr std::uint32_t kIpTcpHeader = 40;      // IPv4 + TCP, bytes
 inline constexpr std::uint32_t kTimestampOption = 12;  // on every segment but SYNs
 
 // Retransmission time-outs as Linux has them by default.
@@ -24,9 +24,9 @@ inline constexpr unsigned kDataRetries = 15;  // tcp_retries2
 
 /// What happens to one write.
 struct Fate {
-    Duration delay{0};        // beyond an unhindered passage
-    unsigned losses = 0;      // of its unluckiest packet
-    bool given_up = false;    // `delay` is then the time until the sender gives up
+    Duration delay{0};      // beyond an unhindered passage
+    unsigned losses = 0;    // of its unluckiest packet
+    bool given_up = false;  // `delay` is then the time until the sender gives up
 };
 
 /// `unit` in [0, 1) decides how often the unluckiest of `packets` packets is lost.

@@ -132,8 +132,8 @@ inline constexpr std::array<ReceiveTransition, 4> kReceiveTable = {{
      ReceiveState::awaiting_pubrel, "MQTT-4.3.3-10"},
     {ReceiveState::awaiting_pubrel, ReceiveInput::pubrel, ReceiveAction::complete,
      ReceiveState::none, "MQTT-4.3.3-11"},
-    {ReceiveState::none, ReceiveInput::pubrel, ReceiveAction::complete_unknown,
-     ReceiveState::none, "MQTT-4.3.3-11"},
+    {ReceiveState::none, ReceiveInput::pubrel, ReceiveAction::complete_unknown, ReceiveState::none,
+     "MQTT-4.3.3-11"},
 }};
 
 constexpr const ReceiveTransition& receive_transition(ReceiveState from, ReceiveInput input) {

@@ -54,8 +54,8 @@ struct Event {
     Instant at;
     std::uint32_t entity = kNoTag;
     std::uint16_t broker = 0;
-    Direction direction = Direction::up;
-    std::uint8_t packet = 0;  // wire::PacketType, 0 is none
+    Direction direction = Direction::up;  // of an open or a close: in which that end receives
+    std::uint8_t packet = 0;              // wire::PacketType, 0 is none
     std::uint32_t bytes = 0;
     wire::PacketId packet_id = 0;
     std::uint8_t qos = 0;

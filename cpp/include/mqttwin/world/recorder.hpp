@@ -27,7 +27,7 @@ struct RecorderOptions {
     std::size_t max_messages = 1'000'000;  // rows of the message table
     Duration series_width = seconds(1);
     std::size_t series_buckets = 2880;
-    Duration late_after = seconds(60);     // a first delivery later than this is "late"
+    Duration late_after = seconds(60);  // a first delivery later than this is "late"
 };
 
 class Recorder final : public broker::Observer {
@@ -57,8 +57,7 @@ class Recorder final : public broker::Observer {
     void online(Instant now, std::uint32_t tag, bool session_present);
     void offline(Instant now, std::uint32_t tag, bool was_online, client::DisconnectCause cause,
                  std::uint8_t reason);
-    void received(Instant now, std::uint32_t tag, const wire::Publish& message,
-                  const Stamp& stamp);
+    void received(Instant now, std::uint32_t tag, const wire::Publish& message, const Stamp& stamp);
     void acknowledged(Instant now, std::uint32_t tag, const Stamp& stamp, wire::QoS qos,
                       std::uint8_t reason);
     void dropped_by_device(Instant now, std::uint32_t tag, const Stamp& stamp, wire::QoS qos,
@@ -107,10 +106,10 @@ class Recorder final : public broker::Observer {
    private:
     /// All that is kept for one device: one cache line.
     struct alignas(64) Entity {
-        trace::Rolling up;    // as delivered at the broker's end
-        trace::Rolling down;  // as delivered at the device's end
-        std::uint32_t highest = 0;    // Stamp::sequence received so far, in this session
-        std::uint32_t routed = 0;     // highest own QoS > 0 publish that a broker routed
+        trace::Rolling up;          // as delivered at the broker's end
+        trace::Rolling down;        // as delivered at the device's end
+        std::uint32_t highest = 0;  // Stamp::sequence received so far, in this session
+        std::uint32_t routed = 0;   // highest own QoS > 0 publish that a broker routed
         std::uint32_t published = 0;
         std::uint32_t delivered = 0;  // first deliveries of own messages
         std::int64_t latency_sum = 0;
@@ -126,7 +125,7 @@ class Recorder final : public broker::Observer {
         std::vector<std::uint32_t> publisher;
         std::vector<std::uint32_t> topic_end;  // offsets into `text`, payload behind topic
         std::vector<std::uint32_t> payload_end;
-        std::vector<std::uint8_t> flags;       // QoS, retain, duplicate
+        std::vector<std::uint8_t> flags;  // QoS, retain, duplicate
         std::string text;
         std::uint64_t not_kept = 0;
     };
