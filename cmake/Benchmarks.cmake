@@ -1,4 +1,4 @@
-# bench/cpp/bench_*.cpp → mqttwin_bench.
+# bench/cpp/bench_*.cpp → mqttwin_bench; bench/live/load_generator.cpp → mqttwin_live_load.
 
 file(GLOB bench_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/cpp/bench_*.cpp)
 get_property(rooms GLOBAL PROPERTY MQTTWIN_ROOMS)
@@ -12,4 +12,10 @@ if(bench_sources AND rooms)
     mqttwin_optimise_link(mqttwin_bench)
     target_link_libraries(mqttwin_bench PRIVATE benchmark::benchmark benchmark::benchmark_main)
     add_dependencies(benchmarks mqttwin_bench)
+endif()
+
+# It shares no code with what it measures, and knows Linux only: epoll, clocks of other processes.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    add_executable(mqttwin_live_load ${PROJECT_SOURCE_DIR}/bench/live/load_generator.cpp)
+    add_dependencies(benchmarks mqttwin_live_load)
 endif()

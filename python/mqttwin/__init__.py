@@ -14,6 +14,17 @@ from ._core import __version__, topic_matches
 from .arrivals import Arrival, once, periodic, poisson, replay_times
 from .backoff import Backoff
 from .broker import Broker
+from .client import NEVER_EXPIRES, Client
+from .client_auth import Authenticator
+from .client_errors import (
+    AuthenticationError,
+    ClientTimeout,
+    ConnectError,
+    DisconnectedError,
+    PublishError,
+    SubscribeError,
+)
+from .client_messages import IncomingMessage
 from .conservation import Conservation
 from .dist import Distribution
 from .errors import ConfigError, MqttwinError, ProtocolError, SimulationError
@@ -30,15 +41,23 @@ from .units import Duration, Probability, Rate, Size, seconds
 from .world import World
 
 __all__ = [
+    "NEVER_EXPIRES",
     "Arrival",
+    "AuthenticationError",
+    "Authenticator",
     "Backoff",
     "Broker",
+    "Client",
+    "ClientTimeout",
     "ConfigError",
+    "ConnectError",
     "Conservation",
+    "DisconnectedError",
     "Distribution",
     "Duration",
     "Fleet",
     "Generator",
+    "IncomingMessage",
     "Latency",
     "Link",
     "Message",
@@ -46,10 +65,12 @@ __all__ = [
     "Payload",
     "Probability",
     "ProtocolError",
+    "PublishError",
     "Rate",
     "Result",
     "SimulationError",
     "Size",
+    "SubscribeError",
     "Table",
     "Timer",
     "World",

@@ -50,6 +50,143 @@ class Histogram:
     @staticmethod
     def from_bytes(data: bytes) -> Histogram: ...
 
+# --- room `auth`, see bind_auth.cpp: what is refused is a ValueError -----------------------------
+
+class ScramClient:
+    """SCRAM-SHA-256 (RFC 7677) without channel binding; a nonce is drawn unless given."""
+
+    def __init__(
+        self,
+        user: str,
+        password: str,
+        *,
+        nonce: str | None = None,
+        max_iterations: int = 600_000,
+    ) -> None: ...
+    def first(self) -> bytes: ...
+    def next(self, server_first: bytes) -> bytes:
+        """Hashes the password: takes milliseconds, without the GIL."""
+    def finish(self, server_final: bytes) -> None: ...
+
+def saslprep(text: str, *, stored: bool) -> str:
+    """RFC 4013; `stored` refuses characters that Unicode 3.2 does not assign."""
+
+def make_user_record(password: str, salt: bytes, iterations: int = 15_000) -> str:
+    """``SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>``."""
+
+def verify_user_record(record: str, password: str) -> bool: ...
+def user_line(name: str, record: str) -> str:
+    """A line of a users file, without its end."""
+
+def read_users(text: bytes) -> list[tuple[int, str, int]]:
+    """(line, name, iterations) of each user of a users file.
+
+    The ValueError's arguments are line and reason.
+    """
+
+# --- the client engine with one client, see bind_client.cpp --------------------------------------
+
+class ClientEngine:
+    """A client without clock, socket or thread. `now` is in nanoseconds and never goes backwards.
+
+    Call `open`, `receive`, `closed` when the network did something and `timeout` when
+    `next_deadline` has come; after each call, and after every command, take events and output.
+    After "close" or "abort" it is owed `closed`, once.
+
+    Invalid arguments are a ValueError; what the protocol or this server does not allow is a
+    mqttwin.ProtocolError; commands that need a connection raise ConnectionError without one.
+    Properties are dicts: names of the standard in snake case, "user_properties" a list of pairs,
+    "subscription_identifiers" (of a message) a list, "subscription_identifier" (of SUBSCRIBE).
+    """
+
+    def __init__(
+        self,
+        client_id: str = "",
+        *,
+        version: int = 5,
+        keep_alive: int = 60,
+        clean_start: bool = True,
+        session_expiry: int = 0,
+        receive_maximum: int = 65535,
+        maximum_packet_size: int = 268_435_460,
+        topic_alias_maximum: int = 0,
+        outbound_topic_aliases: int = 0,
+        request_problem_information: bool = True,
+        request_response_information: bool = False,
+        max_in_flight: int = 20,
+        max_queued: int = 1000,
+        connect_timeout: int = 30_000_000_000,
+        ping_timeout: int = 20_000_000_000,
+        user_name: str | None = None,
+        password: bytes | None = None,
+        will: tuple[str, bytes, int, bool, dict[str, Any]] | None = None,
+        auth_method: str | None = None,
+        auth_data: bytes | None = None,
+        properties: dict[str, Any] = {},
+    ) -> None:
+        """will: topic, payload, qos, retain, properties. properties: user properties only."""
+    def connect(self, now: int) -> None: ...
+    def open(self, now: int) -> None: ...
+    def receive(self, now: int, data: bytes | bytearray | memoryview) -> None: ...
+    def closed(self, now: int) -> None: ...
+    def timeout(self, now: int) -> None: ...
+    def reset(self, now: int) -> None:
+        """As if the device had lost its power: session and queue are forgotten."""
+    @property
+    def next_deadline(self) -> int | None:
+        """May be early: look again after `timeout`."""
+    @property
+    def phase(self) -> str:
+        """idle, opening, awaiting_connack, online."""
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def queued(self) -> int: ...
+    def publish(
+        self,
+        now: int,
+        topic: str,
+        payload: bytes | bytearray | memoryview = b"",
+        qos: int = 0,
+        retain: bool = False,
+        properties: dict[str, Any] = {},
+    ) -> int:
+        """The token of "acknowledged" or "dropped"; 0 for QoS 0. QoS > 0 is queued offline."""
+    def subscribe(
+        self,
+        now: int,
+        requests: Sequence[tuple[str, int, bool, bool, int]],
+        properties: dict[str, Any] = {},
+    ) -> int:
+        """(filter, qos, no_local, retain_as_published, retain_handling); the packet identifier."""
+    def unsubscribe(
+        self, now: int, filters: Sequence[str], properties: dict[str, Any] = {}
+    ) -> int: ...
+    def disconnect(self, now: int, reason: int = 0, properties: dict[str, Any] = {}) -> None: ...
+    def authenticate(self, now: int, data: bytes, properties: dict[str, Any] = {}) -> bool:
+        """Answers "auth" with reason 0x18; whether there was one to answer."""
+    def reauthenticate(self, now: int, data: bytes, properties: dict[str, Any] = {}) -> bool: ...
+    def set_auth_data(self, data: bytes | None) -> None:
+        """For the next CONNECT."""
+    def take_output(self) -> list[tuple[str, bytes]]:
+        """("open", b""), ("send", bytes), ("close", b""), ("abort", b""), in order."""
+    def take_events(self) -> list[tuple[str, dict[str, Any]]]:
+        """What has happened, in order: a kind and its particulars.
+
+        connack: session_present, reason, properties. connected: session_present.
+        message: topic, payload, qos, retain, duplicate, packet_id, properties.
+        acknowledged: token, qos, packet_id, reason, properties.
+        dropped: token, qos, why (queue_full, refused, offline).
+        suback, unsuback: packet_id, reasons, properties.
+        auth: reason, properties. disconnect (the server's): reason, properties.
+        fault (the server's): reason, clause, what.
+        disconnected: cause (by_command, transport, connect_failed, refused, by_server,
+        ping_timeout, connect_timeout, protocol_fault), reason.
+        """
+
+def reason_name(code: int) -> str:
+    """Of an MQTT 5.0 reason code: "Not authorized"."""
+
 # --- specifications: thin bindings of room `fleet`, see bind_fleet.cpp -------------------------
 
 class Column:
@@ -258,6 +395,21 @@ class BrokerOptions:
     server_keep_alive: int  # s; 0: the client's own
     connect_timeout: int
     allow_anonymous: bool
+    max_stored_bytes: int
+    wildcard_subscriptions_available: bool
+    subscription_identifiers_available: bool
+    shared_subscriptions_available: bool
+    outbound_topic_aliases: int
+    max_early_bytes: int
+    retain_clears_with_empty: bool
+    check_payload_format: bool
+    shared_strategy: str
+    redistribute_shared: bool
+    server_reference: str
+    server_moved: bool
+    response_information: str
+    version_text: str
+    sys_interval: int  # ns
     def __init__(self) -> None: ...
 
 class FleetSpec:
@@ -327,6 +479,54 @@ class World:
         """Breaks the connection of one device: with a reset seen by both ends, or silently."""
     def device_connect(self, fleet: int, device: int) -> None: ...
     def device_disconnect(self, fleet: int, device: int) -> None: ...
+    # raw ends of virtual connections, and real ones
+    def add_peers(self, name: str, count: int, broker: int, link: LinkSpec) -> int:
+        """Clients that speak bytes: the number of this group of them."""
+    def peer_open(self, peers: int, index: int) -> None: ...
+    def peer_send(self, peers: int, index: int, data: bytes) -> None: ...
+    def peer_take(self, peers: int, index: int) -> bytes:
+        """What has arrived since the last call."""
+    def peer_state(self, peers: int, index: int) -> str:
+        """idle, opening, open, closed, reset, timed_out or refused."""
+    def peer_close(self, peers: int, index: int) -> None: ...
+    def peer_abort(self, peers: int, index: int) -> None: ...
+    def peer_vanish(self, peers: int, index: int) -> None:
+        """Without a word."""
+    def add_listener(self, name: str) -> int:
+        """A server that speaks bytes; its number stands wherever a broker's does."""
+    def accepted_count(self, listener: int) -> int: ...
+    def accepted_send(self, listener: int, index: int, data: bytes) -> None: ...
+    def accepted_take(self, listener: int, index: int) -> bytes: ...
+    def accepted_state(self, listener: int, index: int) -> str: ...
+    def accepted_close(self, listener: int, index: int) -> None: ...
+    def accepted_abort(self, listener: int, index: int) -> None: ...
+    def add_remote(self, name: str, host: str, port: int) -> int:
+        """Somebody else's broker, reached over real sockets while the world is live."""
+    def set_doorman(
+        self, broker: int, real: bool, users: str | None, allow_anonymous: bool
+    ) -> None:
+        """Who comes in from now on, of the virtual or of the real clients; users: a file."""
+    def go_live(
+        self,
+        speed: float,
+        *,
+        max_connections: int = ...,
+        backlog_mark: int = ...,
+        total_backlog: int = ...,
+    ) -> None:
+        """From now on the world follows the wall clock; speed 0 is as fast as possible."""
+    def listen(self, broker: int, host: str, port: int) -> tuple[str, int]: ...
+    def serve(self, until: int, wall_ms: int) -> bool:
+        """Runs live until the virtual instant (True), or for so long, or until stop_serving."""
+    @property
+    def is_live(self) -> bool: ...
+    def resume_live(self) -> None:
+        """Before serve() after a pause: the time in between does not count."""
+    def stop_serving(self) -> None: ...
+    def end_live(self) -> None:
+        """Every real connection is over."""
+    def live_status(self) -> tuple[int, int, int]:
+        """Behind by so many ns of virtual time, real connections, bytes that wait for them."""
     def start_event_log(self, path: str, header: Mapping[str, str]) -> None: ...
     def stop_event_log(self) -> str:
         """What went wrong with the log ('' if nothing)."""

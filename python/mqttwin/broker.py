@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from . import _core, units
@@ -11,14 +12,22 @@ from .units import Duration
 if TYPE_CHECKING:
     from .world import World
 
-_DURATIONS = {"connect_timeout"}
+_DURATIONS = {"connect_timeout", "sys_interval"}
 _SECONDS = {"max_session_expiry", "server_keep_alive"}
-_SIZES = {"maximum_packet_size"}
+_SIZES = {"maximum_packet_size", "max_stored_bytes", "max_early_bytes"}
 _FLAGS = {
     "queue_qos0_offline",
     "retain_available",
     "allow_anonymous",
+    "wildcard_subscriptions_available",
+    "subscription_identifiers_available",
+    "shared_subscriptions_available",
+    "retain_clears_with_empty",
+    "check_payload_format",
+    "redistribute_shared",
+    "server_moved",
 }
+_TEXTS = {"shared_strategy", "server_reference", "response_information", "version_text"}
 _NUMBERS = {
     "receive_maximum",
     "max_in_flight",
@@ -29,8 +38,22 @@ _NUMBERS = {
     "max_subscriptions_per_session",
     "max_topic_levels",
     "topic_alias_maximum",
+    "outbound_topic_aliases",
 }
-_OPTIONS = _DURATIONS | _SECONDS | _SIZES | _FLAGS | _NUMBERS
+_OPTIONS = _DURATIONS | _SECONDS | _SIZES | _FLAGS | _TEXTS | _NUMBERS
+_MAY_BE_0 = {
+    "maximum_qos",
+    "topic_alias_maximum",
+    "outbound_topic_aliases",
+    "max_retained",
+    "max_queued",
+}
+_AT_MOST = {
+    "maximum_qos": 2,
+    "receive_maximum": 65535,
+    "topic_alias_maximum": 65535,
+    "outbound_topic_aliases": 65535,
+}
 
 
 def options_of(values: dict[str, Any]) -> _core.BrokerOptions:
@@ -40,11 +63,16 @@ def options_of(values: dict[str, Any]) -> _core.BrokerOptions:
         if name not in _OPTIONS:
             known = ", ".join(sorted(_OPTIONS))
             raise ConfigError(f"is no option of a broker (they are {known})", key=name)
-        setattr(options, name, _option(name, value))
+        try:
+            setattr(options, name, _option(name, value))
+        except ConfigError:
+            raise
+        except ValueError as error:  # "name: what is wrong"
+            raise ConfigError(str(error).removeprefix(f"{name}: "), key=name) from None
     return options
 
 
-def _option(name: str, value: Any) -> int | bool:
+def _option(name: str, value: Any) -> int | bool | str:
     if name in _DURATIONS:
         return units.duration(value, name)
     if name in _SECONDS:
@@ -55,16 +83,20 @@ def _option(name: str, value: Any) -> int | bool:
         if not isinstance(value, bool):
             raise ConfigError(f"must be True or False, not {value!r}", key=name)
         return value
-    high = {"maximum_qos": 2, "receive_maximum": 65535, "topic_alias_maximum": 65535}
-    low = 0 if name in ("maximum_qos", "topic_alias_maximum", "max_retained", "max_queued") else 1
-    return units.whole(value, name, low, high.get(name, 2**32 - 1))
+    if name in _TEXTS:
+        if not isinstance(value, str):
+            raise ConfigError(f"must be a text, not {value!r}", key=name)
+        return value
+    return units.whole(value, name, int(name not in _MAY_BE_0), _AT_MOST.get(name, 2**32 - 1))
 
 
 class Broker:
     """A broker; made by `World.broker`."""
 
-    def __init__(self, world: World, name: str, number: int) -> None:
+    def __init__(self, world: World, name: str, number: int, *, url: str = "") -> None:
         self.name = name
+        self.url = url
+        self.users: str | os.PathLike[str] | None = None
         self._world = world
         self._number = number
 

@@ -16,6 +16,7 @@ from .progress import Progress
 Callback = Callable[[], object]
 
 SLICE_MS = 50
+SERVE_MS = 250
 NEVER = 2 * units.LONGEST
 
 
@@ -50,6 +51,7 @@ class Timeline:
         self._barriers: list[_Barrier] = []
         self._numbers = itertools.count()
         self._running = False
+        self._serving = False
 
     def add(self, at: int, callback: Callback, period: int = 0) -> Timer:
         """A callback at an instant, and then every `period` where that is not 0."""
@@ -57,6 +59,8 @@ class Timeline:
             raise ConfigError(f"{callback!r} cannot be called", key="callback")
         barrier = _Barrier(at, next(self._numbers), callback, period)
         heapq.heappush(self._barriers, barrier)
+        if self._serving:
+            self._core.stop_serving()  # it looks at the barriers again
         return Timer(barrier)
 
     def advance(
@@ -104,10 +108,14 @@ class Timeline:
         core = self._core
         if predicate is not None and predicate():
             return True, False
+        step_to = core.run
+        if core.is_live:
+            core.resume_live()
+            step_to = core.serve
         look = NEVER if predicate is None else core.now + step
         while not interrupts.seen:
             target = min(until, look, self._next())
-            if not core.run(target, SLICE_MS):
+            if not step_to(target, SLICE_MS):
                 bar.update(core.now)
                 continue
             self._call_back(target)
@@ -121,9 +129,26 @@ class Timeline:
         self._finish_instant()
         return False, True
 
+    def serve(self, more: Callable[[], bool]) -> None:
+        """Follows the wall clock as long as there is `more`; asked a few times a second."""
+        if self._running:
+            raise MqttwinError("the world is running: a callback cannot serve it")
+        self._running = self._serving = True
+        began = wall.monotonic()
+        self._core.resume_live()
+        try:
+            while more():
+                target = self._next()
+                if self._core.serve(target, SERVE_MS):
+                    self._call_back(target)
+        finally:
+            self._running = self._serving = False
+            self.wall_seconds += wall.monotonic() - began
+
     def _finish_instant(self) -> None:
         """All that is to happen at this instant: so an interrupted run can be repeated."""
-        while not self._core.run(self._core.now, SLICE_MS):
+        step_to = self._core.serve if self._core.is_live else self._core.run
+        while not step_to(self._core.now, SLICE_MS):
             pass
         self._call_back(self._core.now)
 

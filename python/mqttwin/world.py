@@ -15,7 +15,9 @@ from .errors import ConfigError, MqttwinError, SimulationError, refusals
 from .fleet import Fleet
 from .links import Link
 from .messages import Message
+from .remote import is_loopback, remote_of
 from .result import Result, RunInfo
+from .server import Server, speed_of
 from .timeline import Callback, Timeline, Timer
 from .units import Duration
 
@@ -60,23 +62,56 @@ class World:
         self._timeline = Timeline(self._core)
         self._results: weakref.WeakSet[Result] = weakref.WeakSet()
         self._closed = False
+        self._server: Server | None = None
 
     # --- description ----------------------------------------------------------------------------
 
-    def broker(self, name: str = "broker", **options: Any) -> Broker:
-        """Adds a broker.
+    def broker(
+        self,
+        name: str = "broker",
+        *,
+        users: str | os.PathLike[str] | None = None,
+        url: str | None = None,
+        allow_remote: bool = False,
+        **options: Any,
+    ) -> Broker:
+        """Adds a broker, of ours or somebody else's.
 
         Args:
             name: Must differ from other brokers'.
-            **options: Bounds and choices: maximum_packet_size, receive_maximum, max_in_flight,
-                max_queued, queue_qos0_offline, max_session_expiry, maximum_qos, retain_available,
-                max_retained, max_sessions, max_subscriptions_per_session, max_topic_levels,
-                topic_alias_maximum, server_keep_alive, connect_timeout, allow_anonymous.
+            users: A file of users (see `mqttwin.users`): who may come in, with a password or by
+                SCRAM-SHA-256.
+            url: ``"mqtt://host:1883"``: a broker that is reached over real sockets. Fleets behave
+                as ever; `run` then takes as long as it says, in real time.
+            allow_remote: Needed for a host that is not this machine, so that nobody floods a
+                production broker by accident.
+            **options: Bounds and choices, see the page on brokers: maximum_packet_size,
+                receive_maximum, max_in_flight, max_queued, max_stored_bytes, queue_qos0_offline,
+                max_session_expiry, maximum_qos, retain_available,
+                wildcard_subscriptions_available, subscription_identifiers_available,
+                shared_subscriptions_available, shared_strategy, redistribute_shared,
+                max_retained, retain_clears_with_empty, max_sessions,
+                max_subscriptions_per_session, max_topic_levels, topic_alias_maximum,
+                outbound_topic_aliases, server_keep_alive, connect_timeout, max_early_bytes,
+                allow_anonymous, check_payload_format, server_reference, server_moved,
+                response_information, sys_interval, version_text.
         """
         self._new_name(name, self.brokers, "broker")
+        if url is not None:
+            if options or users is not None:
+                raise ConfigError("somebody else's broker has no options here", key="url")
+            host, port = remote_of(url, allow_remote=allow_remote)
+            number = self._changing().add_remote(name, host, port)
+            self.brokers[name] = Broker(self, name, number, url=url)
+            return self.brokers[name]
         with refusals("broker"):
             number = self._changing().add_broker(name, options_of(options))
         self.brokers[name] = Broker(self, name, number)
+        if users is not None:
+            with refusals("users"):
+                anonymous = bool(options.get("allow_anonymous", False))
+                self._core.set_doorman(number, False, os.fspath(users), anonymous)
+                self.brokers[name].users = users
         return self.brokers[name]
 
     def fleet(
@@ -187,6 +222,9 @@ class World:
         if name in taken:
             raise ConfigError(f"there is one called {name!r} already", key=what)
 
+    def _broker(self, number: int) -> Broker:
+        return next(b for b in self.brokers.values() if b._number == number)
+
     def _broker_number(self, broker: Broker | str | None) -> int:
         if isinstance(broker, Broker):
             if broker._world is not self:
@@ -272,6 +310,7 @@ class World:
         """
         until = self._core.now + units.duration(duration, "run")
         self._changing()
+        self._go_live_if_needed()
         _, interrupted = self._timeline.advance(until, progress=progress)
         return self._result(interrupted)
 
@@ -297,6 +336,7 @@ class World:
         until = self._core.now + units.duration(timeout, "timeout")
         pace = units.duration(step, "step", zero=False)
         self._changing()
+        self._go_live_if_needed()
         fulfilled, interrupted = self._timeline.advance(
             until, progress=progress, predicate=predicate, step=pace
         )
@@ -304,6 +344,66 @@ class World:
             message = f"what was waited for did not come true within {timeout!r}"
             raise SimulationError(message, virtual_time=self.now)
         return self._result(interrupted)
+
+    # --- the real world -------------------------------------------------------------------------
+
+    def serve(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        broker: Broker | str | None = None,
+        speed: float | str = 1,
+        users: str | os.PathLike[str] | None = None,
+        allow_anonymous: bool | None = None,
+        max_connections: int = 1_000_000,
+        backlog_mark: int | str = "256KiB",
+        total_backlog: int | str = "256MiB",
+    ) -> Server:
+        """Opens a broker to real clients, and lets the world follow the wall clock.
+
+        ``with world.serve() as server:`` runs it in a thread of its own; ``server.run()`` in this
+        one. Timers of real connections follow the wall clock at any speed.
+
+        Args:
+            host: Address to listen on.
+            port: 0: any that is free, see `Server.port`.
+            broker: Which one, where there are several; a world without any gets one, with
+                ``$SYS`` topics every 10 s.
+            speed: Virtual seconds in a second of the wall clock; "max" is as fast as possible
+                while no real client is connected, and 1 otherwise.
+            users: A file of users; by default the broker's.
+            allow_anonymous: Whether clients without a user name are let in; by default on
+                loopback, where there are no users.
+            max_connections: More are closed at once.
+            backlog_mark: What may wait for one client to read; beyond it, QoS 0 is dropped for
+                it and QoS 1 and 2 are queued.
+            total_backlog: The same for all clients together, shared by those that are slow.
+
+        Raises:
+            ConfigError: Nothing can be listened on there, or an argument is wrong.
+        """
+        if not self.brokers:
+            self.broker(sys_interval="10s")
+        number = self._broker_number(broker)
+        who = users if users is not None else self._broker(number).users
+        if allow_anonymous is None:
+            allow_anonymous = who is None and is_loopback(host)
+        limits = {
+            "max_connections": units.whole(max_connections, "max_connections", 1, 10**7),
+            "backlog_mark": units.size(backlog_mark, "backlog_mark"),
+            "total_backlog": units.size(total_backlog, "total_backlog"),
+        }
+        if self._server is not None:
+            raise MqttwinError("the world is served already")
+        where = units.whole(port, "port", 0, 65535)
+        self._changing()
+        with refusals("serve"):
+            self._core.set_doorman(
+                number, True, None if who is None else os.fspath(who), allow_anonymous
+            )
+            self._server = Server(self, number, (host, where), speed_of(speed), limits)
+        return self._server
 
     # --- results --------------------------------------------------------------------------------
 
@@ -347,6 +447,11 @@ class World:
         self._results.add(result)
         return result
 
+    def _go_live_if_needed(self) -> None:
+        """Somebody else's broker lives on the wall clock, so this world does."""
+        if any(b.url for b in self.brokers.values()) and not self._core.is_live:
+            self._core.go_live(1.0)
+
     def _changing(self) -> _core.World:
         """The core, about to be changed: a result that is still held takes its copies first."""
         if self._closed:
@@ -358,9 +463,14 @@ class World:
 
     def close(self) -> None:
         """Ends the event log; the world cannot run any more, results stay."""
-        if not self._closed:
-            self._closed = True
-            self._core.stop_event_log()
+        if self._closed:
+            return
+        if self._server is not None:
+            self._server.close()
+        if self._core.is_live:
+            self._core.end_live()
+        self._closed = True
+        self._core.stop_event_log()
 
     def __enter__(self) -> World:
         return self

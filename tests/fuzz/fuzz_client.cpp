@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "mqttwin/client/client.hpp"
 
@@ -47,6 +48,11 @@ class FuzzProfile : public Profile {
         filter = "filter/" + std::to_string(n) + "/#";
         return {};
     }
+    void complete(Slot client, wire::Connect& packet, std::vector<std::string>&) const override {
+        if (client != 2) return;
+        packet.properties.mark(wire::Property::authentication_method);
+        packet.properties.authentication_method = "M";
+    }
 };
 
 // An application that answers what it hears, every so often by leaving.
@@ -62,12 +68,23 @@ class FuzzListener : public Listener {
         if (n == 5) publish(now, client, message);
         if (n == 7) clients->disconnect(now, (client + stamp.origin) % kClients);
     }
-    void on_subscribed(Instant now, Slot client, ByteView reasons) override {
-        if (reasons.size() == 1) publish(now, client, {});
+    void on_subscribed(Instant now, Slot client, const wire::ListAck& packet) override {
+        if (packet.reasons.size() == 1) publish(now, client, {});
     }
     void on_acknowledged(Instant now, Slot client, const Stamp&, wire::QoS,
-                         std::uint8_t reason) override {
-        if (reason == 0 && ++heard_ % 2 == 0) publish(now, client, {});
+                         const wire::Ack& packet) override {
+        if (packet.reason == 0 && ++heard_ % 2 == 0) publish(now, client, {});
+        if (packet.reason == 0x97) clients->disconnect(now, client);
+    }
+    void on_connack(Instant now, Slot client, const wire::Connack& packet) override {
+        if (packet.properties.has(wire::Property::server_reference)) {
+            clients->disconnect(now, client);
+        }
+    }
+    void on_authenticate(Instant now, Slot client, const wire::Auth& packet) override {
+        const ByteView data = packet.properties.authentication_data;
+        if (data.size() == 3) clients->disconnect(now, client);
+        if (data.size() != 4) clients->authenticate(now, client, data);
     }
 
    private:
@@ -105,6 +122,9 @@ Options options_from(Input& input) {
     options.maximum_packet_size = (bits & 0x20) != 0 ? 200 : 100'000;
     options.queue_qos0 = (bits & 0x40) != 0;
     options.reconnect = (bits & 0x80) == 0;
+    options.topic_alias_maximum = bits % 3 == 2 ? 3 : 0;  // 5.0
+    options.outbound_topic_aliases = (bits & 0x10) != 0 ? 2 : 0;
+    options.request_problem_information = (bits & 0x08) != 0;
     options.max_in_flight = 4;
     options.max_queued = 5;
     return options;
@@ -129,7 +149,7 @@ void perform(Input& input, Clients& clients, Instant& now) {
         case 4: {
             wire::Publish packet;
             const std::uint8_t bits = input.byte();
-            packet.topic = "t";
+            packet.topic = (bits & 0x40) != 0 ? "t" : "another/topic";
             packet.qos = static_cast<wire::QoS>(bits % 3);
             packet.retain = (bits & 0x80) != 0;
             packet.payload = input.bytes((bits >> 2) & 0x1F);
@@ -154,6 +174,16 @@ void perform(Input& input, Clients& clients, Instant& now) {
         case 8:
             clients.reset(now, client);
             return;
+        case 10:
+            clients.reauthenticate(now, client, input.bytes(input.byte() & 0x0F));
+            return;
+        case 11: {
+            wire::Disconnect packet;
+            packet.properties.mark(wire::Property::session_expiry_interval);
+            packet.properties.session_expiry_interval = input.byte();
+            clients.disconnect(now, client, packet);
+            return;
+        }
         case 9:  // what a server says first
             clients.handle_open(now, client);
             clients.handle_bytes(now, client, input.bytes(5), {});

@@ -1,7 +1,6 @@
 // The virtual world, its links, brokers and fleets.
 
-#include <atomic>
-#include <chrono>
+#include <array>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -15,6 +14,7 @@
 #include "mqttwin/world/virtual_world.hpp"
 
 #include "bindings.hpp"
+#include "py_world.hpp"
 
 namespace py = pybind11;
 
@@ -22,7 +22,6 @@ namespace mqttwin {
 namespace {
 
 using world::FleetSpec;
-using world::VirtualWorld;
 
 std::string jitter_name(net::JitterKind kind) {
     switch (kind) {
@@ -62,6 +61,19 @@ wire::Version version_from(int version) {
     return static_cast<wire::Version>(version);
 }
 
+constexpr std::array<const char*, 6> kSharedStrategies = {
+    "round_robin", "random", "sticky", "hash_publisher", "hash_topic", "least_in_flight"};
+
+broker::SharedStrategy strategy_from(const std::string& name) {
+    for (std::size_t i = 0; i < kSharedStrategies.size(); ++i) {
+        if (name == kSharedStrategies[i]) return static_cast<broker::SharedStrategy>(i);
+    }
+    throw py::value_error(
+        "shared_strategy: must be round_robin, random, sticky, hash_publisher, "
+        "hash_topic or least_in_flight, not \"" +
+        name + "\"");
+}
+
 // A Duration member as an integer of nanoseconds.
 template <typename Class, typename Owner>
 void def_duration(Class& cls, const char* name, Duration Owner::* member) {
@@ -72,75 +84,53 @@ void def_duration(Class& cls, const char* name, Duration Owner::* member) {
 
 using Will = std::tuple<std::string, py::bytes, int, bool>;
 
-/// Says "busy" to a second thread that comes in while a run has released the GIL.
-class PyWorld {
-   public:
-    explicit PyWorld(const world::WorldOptions& options) : world_(options) {}
-
-    VirtualWorld& get() {
-        if (busy_) throw std::runtime_error("the world is running in another thread");
-        return world_;
-    }
-
-    bool run(std::int64_t until, std::int64_t wall_ms) {
-        VirtualWorld& world = get();
-        if (until < world.now().ns) throw py::value_error("until: lies in the past");
-        busy_ = true;
-        struct Done {
-            std::atomic<bool>& busy;
-            ~Done() { busy = false; }
-        } done{busy_};
-        const py::gil_scoped_release release;
-        const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(wall_ms);
-        return world.run({until}, [end] { return std::chrono::steady_clock::now() < end; });
-    }
-
-    void start_log(const std::string& path, const std::map<std::string, std::string>& header) {
-        trace::LogHeader log_header;
-        for (const auto& [key, value] : header) {
-            if (key == "seed") {
-                log_header.seed = std::stoull(value);
-            } else if (key == "scenario") {
-                log_header.scenario = value;
-            } else {
-                log_header.more.emplace_back(key, value);
-            }
+void start_log(PyWorld& self, const std::string& path,
+               const std::map<std::string, std::string>& header) {
+    trace::LogHeader log_header;
+    for (const auto& [key, value] : header) {
+        if (key == "seed") {
+            log_header.seed = std::stoull(value);
+        } else if (key == "scenario") {
+            log_header.scenario = value;
+        } else {
+            log_header.more.emplace_back(key, value);
         }
-        auto log = std::make_unique<trace::EventLog>(trace::file_sink(path), log_header);
-        if (!log->error().empty()) throw py::value_error(log->error());
-        get().recorder().start_log(std::move(log));
     }
-
-   private:
-    VirtualWorld world_;
-    std::atomic<bool> busy_{false};
-};
+    auto log = std::make_unique<trace::EventLog>(trace::file_sink(path), log_header);
+    if (!log->error().empty()) throw py::value_error(log->error());
+    self.get()->recorder().start_log(std::move(log));
+}
 
 std::map<std::string, std::uint64_t> counts_of(PyWorld& self) {
-    VirtualWorld& world = self.get();
+    const auto world = self.get();
     std::map<std::string, std::uint64_t> out;
-    world.recorder().counters().for_each(
+    world->recorder().counters().for_each(
         [&](std::string name, std::uint64_t value) { out.emplace(std::move(name), value); });
-    const net::Traffic& up = world.traffic(net::End::client);
-    const net::Traffic& down = world.traffic(net::End::server);
+    const net::Traffic& up = world->traffic(net::End::client);
+    const net::Traffic& down = world->traffic(net::End::server);
     out["ip_bytes_up"] = up.bytes;
     out["ip_bytes_down"] = down.bytes;
     out["ip_packets_up"] = up.packets;
     out["ip_packets_down"] = down.packets;
     out["ip_packets_lost"] = up.lost + down.lost;
-    out["pending"] = world.count_in_flight();
-    out["events"] = world.events();
+    out["pending"] = world->count_in_flight();
+    out["events"] = world->events();
     return out;
 }
 
 std::map<std::string, std::uint64_t> conservation_of(PyWorld& self) {
-    VirtualWorld& world = self.get();
-    const trace::Counters& counters = world.recorder().counters();
+    const auto world = self.get();
+    const trace::Counters& counters = world->recorder().counters();
     return {{"expected", counters[trace::Counter::expected]},
             {"delivered", counters[trace::Counter::delivered]},
             {"dropped", counters.total(trace::Family::dropped)},
-            {"in_flight", world.count_in_flight()},
-            {"unsent", world.count_unsent()}};
+            {"in_flight", world->count_in_flight()},
+            {"unsent", world->count_unsent()}};
+}
+
+trace::Table series_of(PyWorld& self) {
+    const auto world = self.get();
+    return world->recorder().series(world->now());
 }
 
 void bind_options(py::module_& m) {
@@ -208,7 +198,29 @@ void bind_options(py::module_& m) {
         .def_readwrite("max_topic_levels", &Broker::max_topic_levels)
         .def_readwrite("topic_alias_maximum", &Broker::topic_alias_maximum)
         .def_readwrite("server_keep_alive", &Broker::server_keep_alive)
-        .def_readwrite("allow_anonymous", &Broker::allow_anonymous);
+        .def_readwrite("allow_anonymous", &Broker::allow_anonymous)
+        .def_readwrite("max_stored_bytes", &Broker::max_stored_bytes)
+        .def_readwrite("wildcard_subscriptions_available",
+                       &Broker::wildcard_subscriptions_available)
+        .def_readwrite("subscription_identifiers_available",
+                       &Broker::subscription_identifiers_available)
+        .def_readwrite("shared_subscriptions_available", &Broker::shared_subscriptions_available)
+        .def_readwrite("outbound_topic_aliases", &Broker::outbound_topic_aliases)
+        .def_readwrite("max_early_bytes", &Broker::max_early_bytes)
+        .def_readwrite("retain_clears_with_empty", &Broker::retain_clears_with_empty)
+        .def_readwrite("check_payload_format", &Broker::check_payload_format)
+        .def_property(
+            "shared_strategy",
+            [](const Broker& o) {
+                return kSharedStrategies[static_cast<std::size_t>(o.shared_strategy)];
+            },
+            [](Broker& o, const std::string& name) { o.shared_strategy = strategy_from(name); })
+        .def_readwrite("redistribute_shared", &Broker::redistribute_shared)
+        .def_readwrite("server_reference", &Broker::server_reference)
+        .def_readwrite("server_moved", &Broker::server_moved)
+        .def_readwrite("response_information", &Broker::response_information)
+        .def_readwrite("version_text", &Broker::version_text);
+    def_duration(broker_options, "sys_interval", &Broker::sys_interval);
     def_duration(broker_options, "connect_timeout", &Broker::connect_timeout);
 }
 
@@ -296,31 +308,33 @@ void bind_fleet_spec(py::module_& m) {
 }
 
 void bind_results(py::class_<PyWorld>& cls) {
-    cls.def("digest", [](PyWorld& self) { return self.get().recorder().digest(); })
+    cls.def("digest", [](PyWorld& self) { return self.get()->recorder().digest(); })
         .def("counts", &counts_of)
         .def("conservation", &conservation_of)
-        .def("latency", [](PyWorld& self) { return self.get().recorder().latency(); })
-        .def("ingest", [](PyWorld& self) { return self.get().recorder().ingest(); })
-        .def("ack", [](PyWorld& self) { return self.get().recorder().ack(); })
-        .def("messages", [](PyWorld& self) { return self.get().recorder().messages(); })
-        .def("series", [](PyWorld& self) { return self.get().recorder().series(self.get().now()); })
+        .def("latency", [](PyWorld& self) { return self.get()->recorder().latency(); })
+        .def("ingest", [](PyWorld& self) { return self.get()->recorder().ingest(); })
+        .def("ack", [](PyWorld& self) { return self.get()->recorder().ack(); })
+        .def("messages", [](PyWorld& self) { return self.get()->recorder().messages(); })
+        .def("series", [](PyWorld& self) { return series_of(self); })
         .def(
             "received",
             [](PyWorld& self, std::uint32_t fleet) {
-                return self.get().recorder().received_table(fleet);
+                return self.get()->recorder().received_table(fleet);
             },
             py::arg("fleet"))
         .def(
             "devices",
-            [](PyWorld& self, std::uint32_t fleet) { return self.get().recorder().devices(fleet); },
+            [](PyWorld& self, std::uint32_t fleet) {
+                return self.get()->recorder().devices(fleet);
+            },
             py::arg("fleet"))
         .def("memory", [](PyWorld& self) {
-            const VirtualWorld::Memory memory = self.get().memory();
+            const world::VirtualWorld::Memory memory = self.get()->memory();
             return std::map<std::string, std::size_t>{
                 {"blobs", memory.pool},
                 {"queue", memory.queue},
                 {"network", memory.network},
-                {"records", self.get().recorder().footprint()}};
+                {"records", self.get()->recorder().footprint()}};
         });
 }
 
@@ -348,17 +362,17 @@ void bind_world(py::module_& m) {
         .def(
             "add_broker",
             [](PyWorld& self, std::string name, const broker::Options& options) {
-                return self.get().add_broker(std::move(name), options);
+                return self.get()->add_broker(std::move(name), options);
             },
             py::arg("name"), py::arg("options"))
         .def(
             "add_fleet",
-            [](PyWorld& self, const FleetSpec& spec) { return self.get().add_fleet(spec); },
+            [](PyWorld& self, const FleetSpec& spec) { return self.get()->add_fleet(spec); },
             py::arg("spec"))
         .def(
             "add_publish",
             [](PyWorld& self, std::uint32_t fleet, const fleet::PublishSpec& spec) {
-                self.get().add_publish(fleet, spec);
+                self.get()->add_publish(fleet, spec);
             },
             py::arg("fleet"), py::arg("spec"))
         .def(
@@ -373,28 +387,28 @@ void bind_world(py::module_& m) {
                 spec.filter = std::move(filter);
                 spec.options = {qos_from(qos), no_local, retain_as_published,
                                 static_cast<wire::RetainHandling>(retain_handling)};
-                self.get().add_subscribe(fleet, spec);
+                self.get()->add_subscribe(fleet, spec);
             },
             py::arg("fleet"), py::arg("filter"), py::arg("qos"), py::arg("no_local"),
             py::arg("retain_as_published"), py::arg("retain_handling"))
         .def("run", &PyWorld::run, py::arg("until"), py::arg("wall_ms"))
-        .def_property_readonly("now", [](PyWorld& self) { return self.get().now().ns; })
-        .def_property_readonly("events", [](PyWorld& self) { return self.get().events(); })
+        .def_property_readonly("now", [](PyWorld& self) { return self.get()->now().ns; })
+        .def_property_readonly("events", [](PyWorld& self) { return self.get()->events(); })
         .def(
-            "online", [](PyWorld& self, std::uint32_t fleet) { return self.get().online(fleet); },
+            "online", [](PyWorld& self, std::uint32_t fleet) { return self.get()->online(fleet); },
             py::arg("fleet"))
         .def(
             "broker_restart",
             [](PyWorld& self, std::uint32_t broker, bool keep_sessions) {
-                self.get().broker_restart(broker, keep_sessions);
+                self.get()->broker_restart(broker, keep_sessions);
             },
             py::arg("broker"), py::arg("keep_sessions"))
         .def(
             "broker_down",
-            [](PyWorld& self, std::uint32_t broker) { self.get().broker_down(broker); },
+            [](PyWorld& self, std::uint32_t broker) { self.get()->broker_down(broker); },
             py::arg("broker"))
         .def(
-            "broker_up", [](PyWorld& self, std::uint32_t broker) { self.get().broker_up(broker); },
+            "broker_up", [](PyWorld& self, std::uint32_t broker) { self.get()->broker_up(broker); },
             py::arg("broker"))
         .def(
             "broker_publish",
@@ -411,29 +425,30 @@ void bind_world(py::module_& m) {
                 message.payload = as_bytes(content);
                 message.qos = qos_from(qos);
                 message.retain = retain;
-                self.get().broker_publish(broker, message);
+                self.get()->broker_publish(broker, message);
             },
             py::arg("broker"), py::arg("topic"), py::arg("payload"), py::arg("qos"),
             py::arg("retain"))
         .def(
             "cut",
             [](PyWorld& self, std::uint32_t fleet, std::uint32_t device, bool silent) {
-                self.get().cut(fleet, device, silent);
+                self.get()->cut(fleet, device, silent);
             },
             py::arg("fleet"), py::arg("device"), py::arg("silent"))
         .def(
             "device_connect",
             [](PyWorld& self, std::uint32_t fleet, std::uint32_t device) {
-                self.get().connect(fleet, device);
+                self.get()->connect(fleet, device);
             },
             py::arg("fleet"), py::arg("device"))
         .def(
             "device_disconnect",
             [](PyWorld& self, std::uint32_t fleet, std::uint32_t device) {
-                self.get().disconnect(fleet, device);
+                self.get()->disconnect(fleet, device);
             },
             py::arg("fleet"), py::arg("device"))
-        .def("start_event_log", &PyWorld::start_log, py::arg("path"), py::arg("header"))
-        .def("stop_event_log", [](PyWorld& self) { return self.get().recorder().stop_log(); });
+        .def("start_event_log", &start_log, py::arg("path"), py::arg("header"))
+        .def("stop_event_log", [](PyWorld& self) { return self.get()->recorder().stop_log(); });
     bind_results(cls);
+    bind_live_world(cls);
 }

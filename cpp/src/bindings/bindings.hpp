@@ -3,6 +3,14 @@
 
 #include <pybind11/pybind11.h>
 
+namespace mqttwin {
+class PyWorld;
+/// Further methods of the class World.
+void bind_live_world(pybind11::class_<PyWorld>& cls);
+}  // namespace mqttwin
+
+void bind_auth(pybind11::module_& m);
+void bind_client(pybind11::module_& m);
 void bind_fleet(pybind11::module_& m);
 void bind_trace(pybind11::module_& m);
 void bind_world(pybind11::module_& m);

@@ -7,7 +7,9 @@
 PYBIND11_MODULE(_core, m) {
     m.doc() = "The C++ core of mqttwin.";
     m.attr("__version__") = MQTTWIN_VERSION;
+    bind_auth(m);
     bind_trace(m);
     bind_fleet(m);
+    bind_client(m);
     bind_world(m);
 }

@@ -2,10 +2,13 @@
 #include "mqttwin/broker/broker.hpp"
 
 #include <algorithm>
+#include <cassert>
+#include <utility>
 
 #include "mqttwin/wire/decode.hpp"
 #include "mqttwin/wire/encode.hpp"
 
+#include "authenticating.hpp"
 #include "connecting.hpp"
 #include "connections.hpp"
 #include "delivery.hpp"
@@ -38,7 +41,7 @@ void handle_disconnect(State& s, Instant now, Slot slot, const wire::Frame& fram
     if (packet.properties.has(wire::Property::session_expiry_interval)) {
         Session& session = s.sessions[c.owner];
         const std::uint32_t expiry = packet.properties.session_expiry_interval;
-        if (session.expiry == 0 && expiry != 0) {
+        if (session.expiry == 0 && expiry != 0 && s.options.max_session_expiry != 0) {
             // 3.14.2.2.2: a session that was to end with the connection cannot be prolonged.
             return fail(s, now, slot,
                         {reason::protocol_error, "MQTT-4.13.1-1",
@@ -52,16 +55,35 @@ void handle_disconnect(State& s, Instant now, Slot slot, const wire::Frame& fram
                    keep_will);
 }
 
-void handle_frame(State& s, Instant now, Slot slot, const wire::Frame& frame, const Stamp& stamp) {
-    Connection& c = s.connections[slot];
-    c.heard = now;
-    const PacketType type = frame.type();
+// Before CONNACK. [MQTT-3.1.2-30]: during an authentication, AUTH and DISCONNECT are all there is.
+void handle_early_frame(State& s, Instant now, Slot slot, const wire::Frame& frame) {
+    const Connection& c = s.connections[slot];
     if (c.phase == Phase::awaiting_connect) {
-        if (type == PacketType::connect) return handle_connect(s, now, slot, frame);
-        // [MQTT-3.1.0-1]
-        return fail(s, now, slot,
+        if (frame.type() == PacketType::connect) return handle_connect(s, now, slot, frame);
+        return fail(s, now, slot,  // [MQTT-3.1.0-1]
                     {reason::protocol_error, "MQTT-3.1.0-1", "the first packet is not CONNECT", 0});
     }
+    if (frame.type() == PacketType::auth) return handle_auth(s, now, slot, frame);
+    if (frame.type() != PacketType::disconnect) {
+        return fail(s, now, slot,
+                    {reason::protocol_error, "MQTT-3.1.2-30",
+                     "neither AUTH nor DISCONNECT during an authentication", 0});
+    }
+    wire::Disconnect packet;
+    if (const Fault fault = wire::decode(frame, c.version, wire::Sender::client, packet)) {
+        return fail(s, now, slot, fault);
+    }
+    end_connection(s, now, slot, Ending::close, CloseCause::client_disconnect, packet.reason);
+}
+
+void handle_frame(State& s, Instant now, Slot slot, const wire::Frame& frame, const Stamp& stamp) {
+    Connection& c = s.connections[slot];
+    ++s.tally.messages_received;
+    s.tally.bytes_received += frame.size();
+    const PacketType type = frame.type();
+    if (c.phase != Phase::connected) [[unlikely]]
+        return handle_early_frame(s, now, slot, frame);
+    c.heard = now;
     switch (type) {
         case PacketType::publish:
             return handle_publish(s, now, slot, frame, stamp);
@@ -83,17 +105,31 @@ void handle_frame(State& s, Instant now, Slot slot, const wire::Frame& frame, co
             return fail(s, now, slot,
                         {reason::protocol_error, "MQTT-3.1.0-2", "second CONNECT", 0});
         case PacketType::auth:
-            if (c.version == Version::v5) {  // 4.12: no authentication method was agreed on
-                return fail(s, now, slot,
-                            {reason::protocol_error, "MQTT-4.12.0-7",
-                             "AUTH without an authentication method in CONNECT", 0});
-            }
+            if (c.version == Version::v5) return handle_auth(s, now, slot, frame);
             [[fallthrough]];
         default:
             return fail(
                 s, now, slot,
                 {reason::protocol_error, "MQTT-4.13.1-1", "a packet that clients do not send", 0});
     }
+}
+
+void take_bytes(State& s, Instant now, Slot slot, ByteView bytes, const Stamp& stamp) {
+    Connection& c = s.connections[slot];
+    if (c.phase == Phase::asking) return keep_early_bytes(s, now, slot, bytes, stamp);
+    wire::FrameReader reader(*s.pool, c.framer, bytes, s.options.maximum_packet_size);
+    wire::Frame frame;
+    while (reader.next(frame)) {
+        handle_frame(s, now, slot, frame, stamp);
+        if (c.phase == Phase::free) {
+            reader.abandon();  // [MQTT-3.1.4-6], [MQTT-4.13.1-1]: what came behind is not looked at
+            return;
+        }
+        if (c.phase == Phase::asking) {
+            return keep_early_bytes(s, now, slot, reader.take_rest(), stamp);
+        }
+    }
+    if (reader.fault()) fail(s, now, slot, reader.fault());
 }
 
 // Slots of the connections in use, in an order that does not depend on slots.
@@ -143,6 +179,7 @@ Broker::Broker(const Options& options, BlobPool& pool, Observer& observer, Strea
     Options& o = state_->options;
     o.maximum_packet_size = std::min(o.maximum_packet_size, wire::kMaximumPacketSize - kRoom);
     o.receive_maximum = std::max<std::uint16_t>(o.receive_maximum, 1);
+    restart_sys_topics(*state_, Instant{0});
 }
 
 Broker::Broker(const Broker& other, BlobPool& pool, Observer& observer)
@@ -175,18 +212,8 @@ void Broker::handle_open(Instant now, Slot connection, const Peer& peer) {
 void Broker::handle_bytes(Instant now, Slot connection, ByteView bytes, const Stamp& stamp) {
     State& s = *state_;
     if (connection >= s.connections.size()) return;
-    Connection& c = s.connections[connection];
-    if (c.phase == Phase::free) return;  // late: we closed it
-    wire::FrameReader reader(*s.pool, c.framer, bytes, s.options.maximum_packet_size);
-    wire::Frame frame;
-    while (reader.next(frame)) {
-        handle_frame(s, now, connection, frame, stamp);
-        if (c.phase == Phase::free) {
-            reader.abandon();  // [MQTT-3.1.4-6], [MQTT-4.13.1-1]: what came behind is not looked at
-            return;
-        }
-    }
-    if (reader.fault()) fail(s, now, connection, reader.fault());
+    if (s.connections[connection].phase == Phase::free) return;  // late: we closed it
+    take_bytes(s, now, connection, bytes, stamp);
 }
 
 void Broker::handle_closed(Instant now, Slot connection) {
@@ -200,18 +227,71 @@ void Broker::close(Instant now, Slot connection, CloseCause cause, std::uint8_t 
     State& s = *state_;
     if (connection >= s.connections.size()) return;
     if (s.connections[connection].phase == Phase::free) return;
-    disconnect(s, now, connection, cause, reason);
+    disconnect(s, now, connection, cause, {reason, {}, {}});
+}
+
+void Broker::redirect(Instant now, Slot connection, std::string_view reference, bool permanent) {
+    State& s = *state_;
+    if (connection >= s.connections.size()) return;
+    if (s.connections[connection].phase != Phase::connected) return;
+    disconnect(s, now, connection, CloseCause::administrative,
+               {permanent ? reason::server_moved : reason::use_another_server, {}, reference});
+}
+
+void Broker::handle_backlog(Instant now, Slot connection, bool congested) {
+    State& s = *state_;
+    if (connection >= s.connections.size()) return;
+    const Connection& c = s.connections[connection];
+    if (c.phase != Phase::connected || s.sessions[c.owner].congested == congested) return;
+    s.sessions[c.owner].congested = congested;
+    if (!congested) continue_delivery(s, now, c.owner);
+}
+
+Credentials Broker::credentials(Slot connection) const {
+    return credentials_of(*state_, connection);
+}
+
+void Broker::handle_authenticated(Instant now, Slot connection, std::uint32_t token,
+                                  const Verdict& verdict) {
+    State& s = *state_;
+    if (!is_asked(s, connection, token)) return;
+    EarlyBytes early = handle_verdict(s, now, connection, verdict);
+    std::size_t at = 0;
+    for (const Exchange::Early& piece : early.pieces) {
+        if (s.connections[connection].phase == Phase::free) return;
+        take_bytes(s, now, connection, ByteView(early.bytes).subspan(at, piece.size), piece.stamp);
+        at += piece.size;
+    }
+}
+
+void Broker::set_pace(Instant now, double virtual_seconds_per_wall_second) {
+    State& s = *state_;
+    assert(virtual_seconds_per_wall_second > 0);
+    const double factor = virtual_seconds_per_wall_second / s.pace;
+    if (factor == 1) return;
+    s.pace = virtual_seconds_per_wall_second;
+    stretch_connections(s, now, factor);
+    stretch_sessions(s, now, factor);
+}
+
+void Broker::set_server_reference(std::string_view reference, bool moved) {
+    state_->options.server_reference = reference;
+    state_->options.server_moved = moved;
 }
 
 Instant Broker::next_deadline() const {
-    return min(state_->connection_deadlines.next(), state_->session_deadlines.next());
+    const State& s = *state_;
+    return min(min(s.connection_deadlines.next(), s.session_deadlines.next()), s.sys.next);
 }
 
 void Broker::handle_timeout(Instant now) {
     State& s = *state_;
     while (next_deadline() <= now) {
-        if (s.connection_deadlines.next() <= s.session_deadlines.next()) {
+        const Instant next = next_deadline();
+        if (s.connection_deadlines.next() == next) {
             handle_connection_deadline(s, now);
+        } else if (s.sys.next == next) {
+            update_sys_topics(s, now);
         } else {
             handle_session_deadline(s, now);
         }
@@ -220,8 +300,10 @@ void Broker::handle_timeout(Instant now) {
 
 Outbox& Broker::outbox() { return state_->outbox; }
 
-void Broker::restart(Instant now, bool keep_sessions) {
+void Broker::restart(Instant now, bool keep_sessions, std::string_view reference) {
     State& s = *state_;
+    const std::uint8_t why =
+        reference.empty() ? reason::server_shutting_down : reason::use_another_server;
     if (!keep_sessions) {
         for (const std::uint32_t session : all_sessions(s)) {
             drop_everything(s, now, s.sessions[session], DropReason::restart);
@@ -232,14 +314,14 @@ void Broker::restart(Instant now, bool keep_sessions) {
     // First everybody is cut off, then absences begin: a dying broker delivers no wills.
     std::vector<std::uint32_t> absent;
     for (const Slot slot : open_slots(s)) {
-        const bool told = say_goodbye(s, slot, reason::server_shutting_down);
-        const std::uint32_t session =
-            cut_connection(s, now, slot, told ? Ending::close : Ending::abort,
-                           CloseCause::administrative, reason::server_shutting_down);
+        const bool told = say_goodbye(s, slot, {why, {}, reference});
+        const std::uint32_t session = cut_connection(
+            s, now, slot, told ? Ending::close : Ending::abort, CloseCause::administrative, why);
         if (session != kNone) absent.push_back(session);
     }
     for (const std::uint32_t session : absent) begin_absence(s, now, session, true);
     if (!keep_sessions) forget_everything(s);
+    restart_sys_topics(s, now);
 }
 
 void Broker::publish(Instant now, const wire::Publish& message, const Stamp& stamp) {
@@ -268,6 +350,8 @@ Counts Broker::counts() const {
     counts.retained = s.retained.size();
     counts.queued = s.queued;
     counts.in_flight = s.in_flight;
+    counts.stored_messages = s.messages.live();
+    counts.stored_bytes = stored_bytes(s);
     return counts;
 }
 

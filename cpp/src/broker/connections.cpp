@@ -5,6 +5,8 @@
 
 #include "mqttwin/wire/encode.hpp"
 
+#include "authenticating.hpp"
+#include "connecting.hpp"
 #include "sessions.hpp"
 
 namespace mqttwin::broker {
@@ -16,26 +18,53 @@ std::uint32_t order_of(const State& s, const Connection& c) {
 }
 
 Instant deadline_of(const State& s, const Connection& c) {
-    if (c.phase == Phase::awaiting_connect) return c.heard + s.options.connect_timeout;
-    if (c.phase == Phase::free || c.keep_alive == 0) return Instant::never();
-    return c.heard + milliseconds(1500) * c.keep_alive;  // [MQTT-3.1.2-22]
+    if (c.phase == Phase::free) return Instant::never();
+    if (c.phase != Phase::connected) {
+        return later(c.heard, paced(s, c.real, s.options.connect_timeout));
+    }
+    if (c.keep_alive == 0) return Instant::never();
+    // [MQTT-3.1.2-22]
+    return later(c.heard, paced(s, c.real, milliseconds(1500) * c.keep_alive));
 }
 
-void release_limits(State& s, Connection& c) {
-    if (c.limits == kNone) return;
-    const BlobId aliases = s.limits[c.limits].aliases;
-    const ByteView table = s.pool->bytes(aliases);
+void release_extras(State& s, Connection& c) {
+    if (c.extras == kNone) return;
+    end_exchange(s, c);
+    const Extras& extras = s.extras[c.extras];
+    const ByteView table = s.pool->bytes(extras.aliases);
     for (std::size_t at = 0; at < table.size(); at += sizeof(BlobId)) {
         BlobId topic = BlobId::none;
         std::memcpy(&topic, table.data() + at, sizeof topic);
         s.pool->release(topic);
     }
-    s.pool->release(aliases);
-    s.limits.give_back(c.limits);
-    c.limits = kNone;
+    s.pool->release(extras.aliases);
+    const ByteView given = s.pool->bytes(extras.given);
+    for (std::size_t i = 0; i < extras.given_count; ++i) {
+        AliasGiven alias;
+        std::memcpy(&alias, given.data() + i * sizeof alias, sizeof alias);
+        s.pool->release(alias.topic);
+    }
+    s.pool->release(extras.given);
+    s.extras.give_back(c.extras);
+    c.extras = kNone;
 }
 
 }  // namespace
+
+Extras& extras_of(State& s, Connection& c) {
+    if (c.extras == kNone) c.extras = s.extras.take();
+    return s.extras[c.extras];
+}
+
+Duration paced(const State& s, bool real, Duration duration) {
+    return real && s.pace != 1 ? scaled(duration, s.pace) : duration;
+}
+
+Instant later(Instant now, Duration duration) {
+    // The far end of time is no deadline at all.
+    if (now.ns > 0 && duration >= Instant::never() - now) return Instant::never();
+    return now + duration;
+}
 
 void open_connection(State& s, Instant now, Slot slot, const Peer& peer) {
     if (slot >= s.connections.size()) s.connections.resize(slot + 1);
@@ -45,6 +74,11 @@ void open_connection(State& s, Instant now, Slot slot, const Peer& peer) {
     c.heard = now;
     c.owner = peer.tag;
     c.phase = Phase::awaiting_connect;
+    c.real = peer.real;
+    c.to_ask = peer.authenticate || s.options.authenticate;
+    c.ask = peer.authenticate;
+    if (peer.nonce != 0) extras_of(s, c).nonce = peer.nonce;
+    ++s.tally.sockets;
     arm_connection(s, slot);
 }
 
@@ -54,6 +88,7 @@ void send(State& s, Slot slot, BlobId packet) {
     out.kind = Output::Kind::send;
     out.slot = slot;
     out.head = packet;
+    count_sent(s, packet, BlobId::none);
 }
 
 std::uint32_t tag_of(const State& s, const Connection& connection) {
@@ -63,7 +98,11 @@ std::uint32_t tag_of(const State& s, const Connection& connection) {
 
 std::uint32_t packet_limit(const State& s, const Session& session) {
     if (!session.limited || !session.connected()) return 0xFFFF'FFFFU;
-    return s.limits[s.connections[session.connection].limits].maximum_packet_size;
+    return packet_limit(s, s.connections[session.connection]);
+}
+
+std::uint32_t packet_limit(const State& s, const Connection& c) {
+    return c.extras == kNone ? 0xFFFF'FFFFU : s.extras[c.extras].maximum_packet_size;
 }
 
 std::uint32_t cut_connection(State& s, Instant now, Slot slot, Ending ending, CloseCause cause,
@@ -88,38 +127,52 @@ void end_connection(State& s, Instant now, Slot slot, Ending ending, CloseCause 
     if (session != kNone) begin_absence(s, now, session, keep_will);
 }
 
-bool say_goodbye(State& s, Slot slot, std::uint8_t reason, std::string_view explanation) {
+bool say_goodbye(State& s, Slot slot, const Farewell& farewell) {
     const Connection& c = s.connections[slot];
+    // [MQTT-3.14.0-1]: not before CONNACK has let the client in.
     if (c.phase != Phase::connected || c.version != wire::Version::v5) return false;
     wire::Disconnect packet;
-    packet.reason = wire::reason_allowed(wire::PacketType::disconnect, reason)
-                        ? reason
+    packet.reason = wire::reason_allowed(wire::PacketType::disconnect, farewell.reason)
+                        ? farewell.reason
                         : wire::reason::unspecified_error;
-    if (!explanation.empty()) {
-        packet.properties.reason_string = explanation;
+    if (!farewell.explanation.empty()) {
+        packet.properties.reason_string = farewell.explanation;
         packet.properties.mark(wire::Property::reason_string);
     }
-    const std::uint32_t limit = packet_limit(s, s.sessions[c.owner]);
-    send(s, slot, wire::encode(*s.pool, c.version, packet, limit));
+    if (!farewell.reference.empty()) {
+        packet.properties.server_reference = farewell.reference;
+        packet.properties.mark(wire::Property::server_reference);
+    }
+    const std::uint32_t limit = packet_limit(s, c);
+    BlobId bytes = wire::encode(*s.pool, c.version, packet, limit);
+    if (bytes == BlobId::none && !farewell.reference.empty()) {
+        // Where to go is more than the client takes: it learns at least that it must.
+        packet.properties = {};
+        bytes = wire::encode(*s.pool, c.version, packet, limit);
+    }
+    send(s, slot, bytes);
     return true;
 }
 
-void disconnect(State& s, Instant now, Slot slot, CloseCause cause, std::uint8_t reason,
-                std::string_view explanation) {
-    say_goodbye(s, slot, reason, explanation);
-    end_connection(s, now, slot, Ending::close, cause, reason);
+void disconnect(State& s, Instant now, Slot slot, CloseCause cause, const Farewell& farewell) {
+    say_goodbye(s, slot, farewell);
+    end_connection(s, now, slot, Ending::close, cause, farewell.reason);
 }
 
 void fail(State& s, Instant now, Slot slot, const Fault& fault) {
-    s.observer->on_fault(now, slot, tag_of(s, s.connections[slot]), fault);
+    const Connection& c = s.connections[slot];
+    s.observer->on_fault(now, slot, tag_of(s, c), fault);
+    if (c.phase == Phase::asking || c.phase == Phase::challenged) {
+        return refuse(s, now, slot, fault.reason, CloseCause::protocol_fault, fault.what);
+    }
     // [MQTT-4.13.1-1]: whoever sends a malformed packet or breaks the protocol is closed.
-    disconnect(s, now, slot, CloseCause::protocol_fault, fault.reason, fault.what);
+    disconnect(s, now, slot, CloseCause::protocol_fault, {fault.reason, fault.what, {}});
 }
 
 void forget_connection(State& s, Slot slot) {
     Connection& c = s.connections[slot];
     wire::release_framer(*s.pool, c.framer);
-    release_limits(s, c);
+    release_extras(s, c);
     c.phase = Phase::free;
 }
 
@@ -143,12 +196,22 @@ void handle_connection_deadline(State& s, Instant now) {
         arm_connection(s, entry.slot);
         return;
     }
-    if (c.phase == Phase::awaiting_connect) {
+    if (c.phase != Phase::connected) {
         end_connection(s, now, entry.slot, Ending::close, CloseCause::connect_timeout, 0);
         return;
     }
     // [MQTT-3.1.2-22]: silent for one and a half times its keep-alive.
-    disconnect(s, now, entry.slot, CloseCause::keep_alive, wire::reason::keep_alive_timeout);
+    disconnect(s, now, entry.slot, CloseCause::keep_alive,
+               {wire::reason::keep_alive_timeout, {}, {}});
+}
+
+void stretch_connections(State& s, Instant now, double factor) {
+    for (Slot slot = 0; slot < s.connections.size(); ++slot) {
+        Connection& c = s.connections[slot];
+        if (c.phase == Phase::free || !c.real) continue;
+        c.heard = now - scaled(now - c.heard, factor);
+        arm_connection(s, slot);
+    }
 }
 
 }  // namespace mqttwin::broker

@@ -16,32 +16,44 @@ using wire::QoS;
 // --- Pending::message: which message, how it is flagged, and with which identifiers ------------
 
 constexpr std::uint32_t kRetained = 1U << 31;
-constexpr std::uint32_t kWithIdentifiers = 1U << 30;
-constexpr std::uint32_t kIndex = kWithIdentifiers - 1;
+constexpr std::uint32_t kLabelled = 1U << 30;
+constexpr std::uint32_t kIndex = kLabelled - 1;
 constexpr std::uint32_t kNothing = kNone;
 
 std::uint32_t hold(State& s, Instant now, Fanout& fanout, const Copy& copy) {
     std::uint32_t handle = fanout.message(s, now);
     s.messages.retain(handle);
-    if (!copy.identifiers.empty()) {
+    if (!copy.identifiers.empty() || copy.group != Groups::kNoGroup) {
         const std::uint32_t index = s.labelled.take();
-        s.labelled[index] = {handle, s.pool->make(copy.identifiers)};
-        handle = index | kWithIdentifiers;
+        s.labelled[index].message = handle;
+        if (!copy.identifiers.empty()) {
+            s.labelled[index].identifiers = s.pool->make(copy.identifiers);
+        }
+        s.labelled[index].group = copy.group;
+        s.groups.hold(copy.group);
+        handle = index | kLabelled;
     }
     return copy.retain ? handle | kRetained : handle;
 }
 
 std::uint32_t message_of(const State& s, std::uint32_t handle) {
     const std::uint32_t index = handle & kIndex;
-    return (handle & kWithIdentifiers) != 0 ? s.labelled[index].message : index;
+    return (handle & kLabelled) != 0 ? s.labelled[index].message : index;
+}
+
+std::uint32_t group_of(const State& s, std::uint32_t handle) {
+    if (handle == kNothing || (handle & kLabelled) == 0) return Groups::kNoGroup;
+    return s.labelled[handle & kIndex].group;
 }
 
 Copy copy_of(const State& s, const Pending& pending) {
     Copy copy;
     copy.qos = pending.qos;
     copy.retain = (pending.message & kRetained) != 0;
-    if ((pending.message & kWithIdentifiers) != 0) {
-        copy.identifiers = s.pool->bytes(s.labelled[pending.message & kIndex].identifiers);
+    if ((pending.message & kLabelled) != 0) {
+        const Labelled& labelled = s.labelled[pending.message & kIndex];
+        copy.group = labelled.group;
+        copy.identifiers = s.pool->bytes(labelled.identifiers);
     }
     return copy;
 }
@@ -49,66 +61,11 @@ Copy copy_of(const State& s, const Pending& pending) {
 void let_go(State& s, std::uint32_t handle) {
     if (handle == kNothing) return;
     s.messages.release(*s.pool, message_of(s, handle));
-    if ((handle & kWithIdentifiers) == 0) return;
-    s.pool->release(s.labelled[handle & kIndex].identifiers);
+    if ((handle & kLabelled) == 0) return;
+    const Labelled& labelled = s.labelled[handle & kIndex];
+    s.pool->release(labelled.identifiers);
+    s.groups.release(*s.pool, labelled.group);
     s.labelled.give_back(handle & kIndex);
-}
-
-// --- One packet ---------------------------------------------------------------------------------
-
-void push_publish(State& s, Slot slot, BlobId head, BlobId body, const Stamp& stamp) {
-    Output& out = s.outbox.emplace_back();
-    out.kind = Output::Kind::send;
-    out.is_publish = true;
-    out.slot = slot;
-    out.head = head;
-    out.body = body;
-    out.stamp = stamp;
-}
-
-void address(Fanout& fanout, const Copy& copy, wire::PacketId id, bool dup) {
-    wire::Publish& packet = fanout.packet();
-    packet.qos = copy.qos;
-    packet.retain = copy.retain;
-    packet.dup = dup;
-    packet.packet_id = id;
-    packet.properties.subscription_identifiers = copy.identifiers;
-    packet.properties.subscription_identifier_count = copy.identifiers.empty() ? 0 : 1;
-}
-
-// [MQTT-3.1.2-24] [MQTT-3.1.2-25]: what is too large for the client is not sent, as if it were.
-bool fits(const State& s, const Session& to, Fanout& fanout, const Copy& copy) {
-    if (!to.limited) return true;
-    address(fanout, copy, 1, false);
-    return wire::encoded_size(to.version, fanout.packet()) <= packet_limit(s, to);
-}
-
-// Precondition: connected, and it fits.
-void transmit(State& s, const Session& to, Fanout& fanout, const Copy& copy, wire::PacketId id,
-              bool dup, const Stamp& stamp) {
-    const bool v5 = to.version == wire::Version::v5;
-    if (copy.qos == QoS::at_most_once && (copy.identifiers.empty() || !v5)) {
-        const BlobId frame = fanout.plain_frame(s, v5, copy.retain);
-        s.pool->retain(frame);
-        push_publish(s, to.connection, frame, BlobId::none, stamp);
-        return;
-    }
-    address(fanout, copy, id, dup);
-    const wire::Publish& packet = fanout.packet();
-    if (packet.payload.size() <= kSharedPayload) {
-        push_publish(s, to.connection, wire::encode(*s.pool, to.version, packet), BlobId::none,
-                     stamp);
-        return;
-    }
-    const BlobId body = fanout.payload(s);
-    s.pool->retain(body);
-    push_publish(s, to.connection, wire::encode_publish_header(*s.pool, to.version, packet), body,
-                 stamp);
-}
-
-void report_drop(State& s, Instant now, const Session& to, const Stamp& stamp, QoS qos,
-                 DropReason reason) {
-    s.observer->on_drop(now, to.tag, stamp, qos, reason);
 }
 
 // --- Sending, queueing --------------------------------------------------------------------------
@@ -119,7 +76,7 @@ bool has_room(const Session& to, const SendWindow& window) {
 }
 
 bool may_go_at_once(const State& s, const Session& to, QoS qos) {
-    if (!to.connected()) return false;
+    if (!to.connected() || to.congested) return false;
     if (to.traffic == kNone) return true;
     const Traffic& traffic = s.traffic[to.traffic];
     if (qos == QoS::at_most_once) {
@@ -167,7 +124,7 @@ void enqueue(State& s, Instant now, std::uint32_t index, Fanout& fanout, const C
             --s.queued;
         }
     }
-    if (traffic.queue.count() >= s.options.max_queued) {
+    if (traffic.queue.count() >= s.options.max_queued || !fanout.storable(s)) {
         report_drop(s, now, to, fanout.stamp(), copy.qos, DropReason::queue_full);
         settle_traffic(s, index);
         return;
@@ -235,7 +192,7 @@ void send_again(State& s, Instant now, std::uint32_t index) {
 // Sends what the window has room for.
 void advance(State& s, Instant now, std::uint32_t index) {
     const Session& to = s.sessions[index];
-    while (to.connected() && to.traffic != kNone) {
+    while (to.connected() && !to.congested && to.traffic != kNone) {
         const Traffic& traffic = s.traffic[to.traffic];
         if (traffic.window.unsent() > 0) {
             if (traffic.window.messages() >= to.window) break;
@@ -253,76 +210,26 @@ void advance(State& s, Instant now, std::uint32_t index) {
 
 }  // namespace
 
-// --- Fanout -------------------------------------------------------------------------------------
-
-Fanout::Fanout(State& s, wire::Publish& packet, std::uint32_t message, const Stamp& stamp)
-    : packet_(packet),
-      stamp_(stamp),
-      qos_(s.messages[message].qos),
-      retain_(s.messages[message].retain),
-      message_(message),
-      payload_(s.messages[message].payload) {
-    s.messages.retain(message);
-    s.pool->retain(payload_);
-}
-
-void Fanout::finish(State& s) {
-    if (message_ != kNone) s.messages.release(*s.pool, message_);
-    s.pool->release(payload_);
-    for (const auto& by_retain : frames_) {
-        for (const BlobId frame : by_retain) s.pool->release(frame);
-    }
-}
-
-std::uint32_t Fanout::message(State& s, Instant now) {
-    if (message_ != kNone) return message_;
-    Message m;
-    if (packet_.payload.size() <= kSharedPayload) {
-        m.frame = plain_frame(s, true, false);
-        s.pool->retain(m.frame);
-    } else {
-        m.payload = payload(s);
-        s.pool->retain(m.payload);
-        address(*this, Copy{}, 0, false);
-        m.frame = wire::encode_publish_header(*s.pool, wire::Version::v5, packet_);
-    }
-    if (packet_.properties.has(wire::Property::message_expiry_interval)) {
-        m.expiry = packet_.properties.message_expiry_interval;
-    }
-    m.accepted = now;
-    m.stamp = stamp_;
-    m.qos = qos_;
-    m.retain = retain_;
-    message_ = s.messages.add(m);
-    return message_;
-}
-
-BlobId Fanout::plain_frame(State& s, bool v5, bool retain) {
-    BlobId& frame = frames_[v5 ? 1 : 0][retain ? 1 : 0];
-    if (frame == BlobId::none) {
-        Copy copy;
-        copy.retain = retain;
-        address(*this, copy, 0, false);
-        frame = wire::encode(*s.pool, v5 ? wire::Version::v5 : wire::Version::v311, packet_);
-        assert(frame != BlobId::none);  // Broker bounds what it takes so that it can be handed on
-    }
-    return frame;
-}
-
-BlobId Fanout::payload(State& s) {
-    if (payload_ == BlobId::none) payload_ = s.pool->make(packet_.payload);
-    return payload_;
-}
-
 // --- The session's side -------------------------------------------------------------------------
+
+void report_drop(State& s, Instant now, const Session& to, const Stamp& stamp, QoS qos,
+                 DropReason reason) {
+    ++s.tally.publishes_dropped;
+    s.observer->on_drop(now, to.tag, stamp, qos, reason);
+}
 
 void deliver(State& s, Instant now, std::uint32_t index, Fanout& fanout, const Copy& copy) {
     const Session& to = s.sessions[index];
+    const auto drop = [&](DropReason reason) {
+        report_drop(s, now, to, fanout.stamp(), copy.qos, reason);
+    };
     if (may_go_at_once(s, to, copy.qos)) {
         if (!fits(s, to, fanout, copy)) {
-            report_drop(s, now, to, fanout.stamp(), copy.qos, DropReason::packet_too_large);
+            drop(DropReason::packet_too_large);
         } else if (copy.qos == QoS::at_most_once) {
             transmit(s, to, fanout, copy, 0, false, fanout.stamp());
+        } else if (!fanout.storable(s)) {
+            drop(DropReason::queue_full);  // it could not be sent again
         } else {
             const std::uint32_t handle = hold(s, now, fanout, copy);
             const std::uint32_t pending = s.pending.take();
@@ -330,8 +237,10 @@ void deliver(State& s, Instant now, std::uint32_t index, Fanout& fanout, const C
             s.pending[pending].message = handle;
             launch(s, index, pending, fanout, copy);
         }
+    } else if (copy.qos == QoS::at_most_once && to.congested) {
+        drop(DropReason::queue_full);
     } else if (copy.qos == QoS::at_most_once && !to.connected() && !s.options.queue_qos0_offline) {
-        report_drop(s, now, to, fanout.stamp(), copy.qos, DropReason::offline_qos0);
+        drop(DropReason::offline_qos0);
     } else {
         enqueue(s, now, index, fanout, copy);
     }
@@ -349,6 +258,10 @@ void resume_delivery(State& s, Instant now, std::uint32_t index) {
         send_ack(s, to.connection, wire::PacketType::pubrel, record.id, wire::reason::success);
     });
     advance(s, now, index);
+}
+
+void continue_delivery(State& s, Instant now, std::uint32_t index) {
+    if (s.sessions[index].traffic != kNone) advance(s, now, index);
 }
 
 void handle_ack(State& s, Instant now, Slot slot, const wire::Frame& frame) {
@@ -401,13 +314,65 @@ void handle_ack(State& s, Instant now, Slot slot, const wire::Frame& frame) {
     }
 }
 
-void send_ack(State& s, Slot slot, wire::PacketType type, wire::PacketId id, std::uint8_t reason) {
+void send_ack(State& s, Slot slot, wire::PacketType type, wire::PacketId id, std::uint8_t reason,
+              std::string_view explanation) {
     const Connection& c = s.connections[slot];
+    const Session& session = s.sessions[c.owner];
     wire::Ack ack;
     ack.type = type;
     ack.packet_id = id;
     ack.reason = reason;
-    send(s, slot, wire::encode(*s.pool, c.version, ack, packet_limit(s, s.sessions[c.owner])));
+    if (!explanation.empty() && !session.quiet) {  // [MQTT-3.1.2-29]
+        ack.properties.reason_string = explanation;
+        ack.properties.mark(wire::Property::reason_string);
+    }
+    send(s, slot, wire::encode(*s.pool, c.version, ack, packet_limit(s, session)));
+}
+
+void take_shared(State& s, std::uint32_t index, std::uint32_t group, bool unacknowledged,
+                 std::vector<Moved>& moved) {
+    const Session& session = s.sessions[index];
+    if (session.traffic == kNone) return;
+    Traffic& traffic = s.traffic[session.traffic];
+    const auto wanted = [&](const Pending& p) {
+        const std::uint32_t its = group_of(s, p.message);
+        return its != Groups::kNoGroup && (group == Groups::kNoGroup || its == group);
+    };
+    const auto take = [&](std::uint32_t pending) {
+        const Pending& p = s.pending[pending];
+        const std::uint32_t message = message_of(s, p.message);
+        s.messages.retain(message);
+        s.groups.hold(group_of(s, p.message));
+        moved.push_back({message, group_of(s, p.message), p.stamp, p.qos});
+        let_go(s, p.message);
+        s.pending.give_back(pending);
+    };
+    SendWindow::Place at{traffic.window.first(), kNoPending};
+    while (unacknowledged && at) {
+        const std::uint32_t next = s.pending[at.index].next;
+        if (s.pending[at.index].state == SendState::awaiting_puback &&
+            wanted(s.pending[at.index])) {
+            traffic.window.remove(s.pending, at);
+            --s.in_flight;
+            take(at.index);
+        } else {
+            at.previous = at.index;
+        }
+        at.index = next;
+    }
+    std::uint32_t previous = kNoPending;
+    for (std::uint32_t pending = traffic.queue.front(); pending != kNoPending;) {
+        const std::uint32_t next = s.pending[pending].next;
+        if (wanted(s.pending[pending])) {
+            traffic.queue.remove_after(s.pending, previous);
+            --s.queued;
+            take(pending);
+        } else {
+            previous = pending;
+        }
+        pending = next;
+    }
+    settle_traffic(s, index);
 }
 
 void drop_everything(State& s, Instant now, Session& session, DropReason reason) {

@@ -2,51 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
+#include <vector>
 
+#include "fanout.hpp"
 #include "state.hpp"
 
 namespace mqttwin::broker {
-
-/// What one session gets of a message.
-struct Copy {
-    wire::QoS qos = wire::QoS::at_most_once;
-    bool retain = false;
-    ByteView identifiers;  // encoded subscription identifiers
-};
-
-/// A message on its way to any number of sessions: all that their copies can share, made when it
-/// is first needed. Call `finish` when all have been served.
-class Fanout {
-   public:
-    /// `packet` outlives the fan-out; what differs by copy is overwritten in it.
-    Fanout(wire::Publish& packet, const Stamp& stamp)
-        : packet_(packet), stamp_(stamp), qos_(packet.qos), retain_(packet.retain) {}
-    /// The same for a message of the store, with the store's blobs.
-    Fanout(State& s, wire::Publish& packet, std::uint32_t message, const Stamp& stamp);
-    Fanout(const Fanout&) = delete;
-    Fanout& operator=(const Fanout&) = delete;
-
-    void finish(State& s);
-
-    [[nodiscard]] wire::Publish& packet() { return packet_; }
-    [[nodiscard]] const Stamp& stamp() const { return stamp_; }
-
-    /// The message in the store; the reference belongs to the fan-out.
-    std::uint32_t message(State& s, Instant now);
-    /// The whole packet at QoS 0 without identifiers, the same for everybody of this version.
-    BlobId plain_frame(State& s, bool v5, bool retain);
-    /// The payload as a blob of its own.
-    BlobId payload(State& s);
-
-   private:
-    wire::Publish& packet_;
-    Stamp stamp_;
-    wire::QoS qos_;
-    bool retain_;
-    std::uint32_t message_ = kNone;
-    BlobId payload_ = BlobId::none;
-    BlobId frames_[2][2] = {};
-};
 
 /// Gives a session its copy: sends it, or queues it, or drops it and says why.
 void deliver(State& s, Instant now, std::uint32_t session, Fanout& fanout, const Copy& copy);
@@ -54,12 +16,31 @@ void deliver(State& s, Instant now, std::uint32_t session, Fanout& fanout, const
 /// The client is back: what it has not acknowledged is sent again, then what waited
 /// [MQTT-4.4.0-1].
 void resume_delivery(State& s, Instant now, std::uint32_t session);
+/// What was sent has left the transport: what waited meanwhile goes, as far as the window allows.
+void continue_delivery(State& s, Instant now, std::uint32_t session);
 
 /// PUBACK, PUBREC or PUBCOMP from the client.
 void handle_ack(State& s, Instant now, Slot slot, const wire::Frame& frame);
 
 /// Sends a PUBACK, PUBREC, PUBREL or PUBCOMP.
-void send_ack(State& s, Slot slot, wire::PacketType type, wire::PacketId id, std::uint8_t reason);
+void send_ack(State& s, Slot slot, wire::PacketType type, wire::PacketId id, std::uint8_t reason,
+              std::string_view explanation = {});
+
+/// What a session was owed as a member of a shared subscription, and is no more.
+struct Moved {
+    std::uint32_t message = kNone;           // with a reference
+    std::uint32_t group = Groups::kNoGroup;  // held
+    Stamp stamp;
+    wire::QoS qos = wire::QoS::at_most_once;
+};
+/// Takes what another member may get instead out of a session: what waits, and with
+/// `unacknowledged` also what was sent at QoS 1 (never at QoS 2 [MQTT-4.8.2-5]). `group` is one, or
+/// kNoGroup for all.
+void take_shared(State& s, std::uint32_t session, std::uint32_t group, bool unacknowledged,
+                 std::vector<Moved>& moved);
+/// Tells of a message that a session will not get.
+void report_drop(State& s, Instant now, const Session& to, const Stamp& stamp, wire::QoS qos,
+                 DropReason reason);
 
 /// Drops all that is owed to the session.
 void drop_everything(State& s, Instant now, Session& session, DropReason reason);

@@ -20,8 +20,19 @@ std::uint32_t Groups::make(BlobPool& pool, std::string_view text, std::uint32_t 
 }
 
 void Groups::leave(BlobPool& pool, std::uint32_t group) {
-    Group& g = groups_[group - 1];
-    if (--g.members > 0) return;
+    --groups_[group - 1].members;
+    end_if_unused(pool, group);
+}
+
+void Groups::release(BlobPool& pool, std::uint32_t group) {
+    if (group == kNoGroup) return;
+    --groups_[group - 1].held;
+    end_if_unused(pool, group);
+}
+
+void Groups::end_if_unused(BlobPool& pool, std::uint32_t group) {
+    const Group& g = groups_[group - 1];
+    if (g.members > 0 || g.held > 0) return;
     by_text_.erase(g.hash, group - 1);
     pool.release(g.text);
     groups_.give_back(group - 1);

@@ -36,7 +36,8 @@ void keep_end_to_end(wire::Publish& publish) {
     publish.properties.subscription_identifier_count = 0;
 }
 
-std::uint32_t MessageStore::add(const Message& message) {
+std::uint32_t MessageStore::add(const BlobPool& pool, const Message& message) {
+    bytes_ += bytes_of(pool, message);
     const std::uint32_t index = messages_.take();
     messages_[index] = message;
     messages_[index].references = 1;
@@ -47,6 +48,7 @@ void MessageStore::release(BlobPool& pool, std::uint32_t index) {
     Message& m = messages_[index];
     assert(m.references > 0);
     if (--m.references > 0) return;
+    bytes_ -= bytes_of(pool, m);
     pool.release(m.frame);
     pool.release(m.payload);
     messages_.give_back(index);

@@ -35,7 +35,7 @@ class MessageStore {
     static constexpr std::uint32_t kNone = Slab<Message>::kNone;
 
     /// Takes over one reference to each blob of the record; the message has one reference.
-    std::uint32_t add(const Message& message);
+    std::uint32_t add(const BlobPool& pool, const Message& message);
     void retain(std::uint32_t index) { ++messages_[index].references; }
     void release(BlobPool& pool, std::uint32_t index);
     /// Forgets all messages, whoever holds them.
@@ -54,9 +54,20 @@ class MessageStore {
     }
 
     [[nodiscard]] std::size_t live() const { return messages_.live(); }
+    /// Bytes of all messages held: packets and payloads, with a little for each record.
+    [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+    /// What a message with so many bytes of topic, properties and payload adds to that, or less.
+    [[nodiscard]] static std::uint64_t cost(std::size_t size) { return size + kOverhead; }
 
    private:
+    static constexpr std::uint64_t kOverhead = sizeof(Message) + 32;  // and the blobs' own
+
+    [[nodiscard]] static std::uint64_t bytes_of(const BlobPool& pool, const Message& message) {
+        return cost(pool.bytes(message.frame).size() + pool.bytes(message.payload).size());
+    }
+
     Slab<Message> messages_;
+    std::uint64_t bytes_ = 0;
 };
 
 /// Takes away what belongs to one hop only: identifiers, alias, flags of this delivery. What is

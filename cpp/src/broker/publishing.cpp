@@ -20,8 +20,7 @@ using wire::QoS;
 
 // The place of an alias in the connection's table, which is made at first use.
 std::span<std::uint8_t> alias_place(State& s, Connection& c, std::uint16_t alias) {
-    if (c.limits == kNone) c.limits = s.limits.take();
-    BlobId& table = s.limits[c.limits].aliases;
+    BlobId& table = extras_of(s, c).aliases;
     if (table == BlobId::none) {
         table = s.pool->reserve(s.options.topic_alias_maximum * sizeof(BlobId));
         const auto bytes = s.pool->writable(table);
@@ -56,12 +55,6 @@ Fault resolve_alias(State& s, Connection& c, wire::Publish& publish) {
     return {};
 }
 
-bool too_deep(const State& s, std::string_view topic) {
-    if (topic.size() < s.options.max_topic_levels) return false;
-    const auto slashes = std::count(topic.begin(), topic.end(), '/');
-    return static_cast<std::size_t>(slashes) + 1 > s.options.max_topic_levels;
-}
-
 // What this broker does not take from anybody.
 Fault check_support(State& s, Connection& c, wire::Publish& publish) {
     if (publish.qos > s.options.maximum_qos) {
@@ -81,18 +74,30 @@ Fault check_support(State& s, Connection& c, wire::Publish& publish) {
     return {};
 }
 
-// Hands a message on; the reason code of its acknowledgement.
-std::uint8_t accept(State& s, Instant now, const Connection& from, wire::Publish& publish,
-                    const Stamp& stamp) {
-    // 4.7.2: names that start with $SYS/ are the server's. 3.1.1 cannot be told [MQTT-3.3.5-2].
-    if (publish.topic.starts_with("$SYS/")) return wire::reason::not_authorized;
-    const bool text = publish.properties.has(wire::Property::payload_format_indicator) &&
-                      publish.properties.payload_format_indicator == 1;
-    if (text && s.options.check_payload_format && !wire::valid_utf8(as_text(publish.payload))) {
-        return wire::reason::payload_format_invalid;
+// What becomes of a message, for its acknowledgement.
+struct Acceptance {
+    std::uint8_t reason = 0;
+    std::string_view explanation = {};
+};
+
+// Hands a message on, or does not want it. Who cannot be told of that [MQTT-3.3.5-2] gets a
+// success.
+Acceptance accept(State& s, Instant now, Slot slot, wire::Publish& publish, const Stamp& stamp) {
+    const Connection& from = s.connections[slot];
+    if (publish.topic.starts_with(kSystemTopics)) {
+        return {wire::reason::not_authorized, "$SYS topics are the server's"};
+    }
+    if (!payload_format_holds(s, publish.properties, publish.payload)) {
+        return {wire::reason::payload_format_invalid, "not the UTF-8 that it says it is"};
+    }
+    // Otherwise it goes to whoever is there, and is not retained.
+    const bool tells = publish.qos != QoS::at_most_once && from.version == wire::Version::v5;
+    if (tells && publish.retain && !may_be_retained(s, publish)) {
+        return {wire::reason::quota_exceeded, "no room for another retained message"};
     }
     const std::uint32_t matched = route(s, now, from.owner, publish, stamp);
-    return matched > 0 ? wire::reason::success : wire::reason::no_matching_subscribers;
+    if (matched > 0) return {wire::reason::success};
+    return {wire::reason::no_matching_subscribers};
 }
 
 // [MQTT-3.3.4-7]: more messages of QoS > 0 on the way than the server allows. Ours are
@@ -105,6 +110,19 @@ bool exceeds_quota(const State& s, const Session& from) {
 
 }  // namespace
 
+bool too_deep(const State& s, std::string_view topic) {
+    if (topic.size() < s.options.max_topic_levels) return false;
+    const auto slashes = std::count(topic.begin(), topic.end(), '/');
+    return static_cast<std::size_t>(slashes) + 1 > s.options.max_topic_levels;
+}
+
+bool payload_format_holds(const State& s, const wire::Properties& properties, ByteView payload) {
+    if (!s.options.check_payload_format) return true;
+    const bool text = properties.has(wire::Property::payload_format_indicator) &&
+                      properties.payload_format_indicator == 1;
+    return !text || wire::valid_utf8(as_text(payload));
+}
+
 void handle_publish(State& s, Instant now, Slot slot, const wire::Frame& frame,
                     const Stamp& stamp) {
     Connection& c = s.connections[slot];
@@ -113,9 +131,11 @@ void handle_publish(State& s, Instant now, Slot slot, const wire::Frame& frame,
         return fail(s, now, slot, fault);
     }
     if (const Fault fault = check_support(s, c, publish)) return fail(s, now, slot, fault);
+    ++s.tally.publishes_received;
+    s.tally.publish_bytes_received += publish.payload.size();
 
     if (publish.qos == QoS::at_most_once) {
-        accept(s, now, c, publish, stamp);
+        accept(s, now, slot, publish, stamp);
         return;
     }
     const wire::PacketId id = publish.packet_id;
@@ -133,16 +153,16 @@ void handle_publish(State& s, Instant now, Slot slot, const wire::Frame& frame,
                     {wire::reason::receive_maximum_exceeded, "MQTT-3.3.4-7",
                      "more messages on the way than the server's receive maximum", 0});
     }
-    const std::uint8_t reason = accept(s, now, c, publish, stamp);
-    if (qos == QoS::at_least_once) {
-        send_ack(s, slot, PacketType::puback, id, reason);  // [MQTT-4.3.2-4]
+    const Acceptance accepted = accept(s, now, slot, publish, stamp);
+    if (qos == QoS::at_least_once) {  // [MQTT-4.3.2-4]
+        send_ack(s, slot, PacketType::puback, id, accepted.reason, accepted.explanation);
         return;
     }
     // [MQTT-4.3.3-8], [MQTT-4.3.3-9]: remembered unless refused to somebody who understands that.
-    if (reason < 0x80 || c.version != wire::Version::v5) {
+    if (accepted.reason < 0x80 || s.connections[slot].version != wire::Version::v5) {
         traffic_of(s, session).received.insert(*s.pool, id);
     }
-    send_ack(s, slot, PacketType::pubrec, id, reason);
+    send_ack(s, slot, PacketType::pubrec, id, accepted.reason, accepted.explanation);
 }
 
 void handle_pubrel(State& s, Instant now, Slot slot, const wire::Frame& frame) {

@@ -5,6 +5,8 @@
 #include "mqttwin/wire/encode.hpp"
 
 #include "delivery.hpp"
+#include "publishing.hpp"
+#include "sharing.hpp"
 
 namespace mqttwin::broker {
 namespace {
@@ -21,7 +23,11 @@ void gather(State& s, std::uint32_t publisher, std::string_view topic) {
         Match match;
         match.session = session;
         match.data = data;
-        (data.group == Groups::kNoGroup ? s.matches : s.shared_matches).push_back(match);
+        if (data.group == Groups::kNoGroup) {
+            s.matches.push_back(match);
+        } else {
+            s.shared_matches.push_back({match, 0});
+        }
     });
 }
 
@@ -50,36 +56,6 @@ std::uint32_t link_overlaps(State& s) {
     return sessions;
 }
 
-// Leaves one member of each group in `shared_matches` (4.8.2): whose turn it is among those
-// that are connected, or among all when none is.
-void choose_members(State& s) {
-    s.group_tallies.clear();
-    for (const Match& match : s.shared_matches) {
-        if (s.tally_of_group.size() <= match.data.group) {
-            s.tally_of_group.resize(match.data.group + 1);
-        }
-        std::uint32_t& known = s.tally_of_group[match.data.group];
-        if (known >= s.group_tallies.size() || s.group_tallies[known].group != match.data.group) {
-            known = static_cast<std::uint32_t>(s.group_tallies.size());
-            s.group_tallies.push_back({match.data.group, 0, 0, 0});
-        }
-        GroupTally& tally = s.group_tallies[known];
-        ++tally.members;
-        if (s.sessions[match.session].connected()) ++tally.connected;
-    }
-    for (GroupTally& tally : s.group_tallies) {
-        const std::uint32_t eligible = tally.connected > 0 ? tally.connected : tally.members;
-        tally.before = s.groups.next_turn(tally.group) % eligible;
-    }
-    std::size_t kept = 0;
-    for (const Match& match : s.shared_matches) {
-        GroupTally& tally = s.group_tallies[s.tally_of_group[match.data.group]];
-        const bool eligible = tally.connected == 0 || s.sessions[match.session].connected();
-        if (eligible && tally.before-- == 0) s.shared_matches[kept++] = match;
-    }
-    s.shared_matches.resize(kept);
-}
-
 void serve(State& s, Instant now, Fanout& fanout, QoS qos, bool retain, const Match& match) {
     QoS granted = match.data.qos;
     bool as_published = match.data.retain_as_published;
@@ -95,25 +71,36 @@ void serve(State& s, Instant now, Fanout& fanout, QoS qos, bool retain, const Ma
     Copy copy;
     copy.qos = std::min(qos, granted);     // [MQTT-3.8.4-8]
     copy.retain = retain && as_published;  // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+    copy.group = match.data.group;
     copy.identifiers = s.identifiers;
     s.observer->on_expected(now, s.sessions[match.session].tag, fanout.stamp(), copy.qos);
     deliver(s, now, match.session, fanout, copy);
 }
 
-void update_retained(State& s, Instant now, Fanout& fanout) {
-    const std::string_view topic = fanout.packet().topic;
+void update_retained(State& s, Instant now, Fanout& fanout, const wire::Publish& publish) {
+    const std::string_view topic = publish.topic;
     std::uint32_t old = kNone;
-    if (fanout.packet().payload.empty() && s.options.retain_clears_with_empty) {
+    if (publish.payload.empty() && s.options.retain_clears_with_empty) {
         old = s.retained.erase(topic);  // [MQTT-3.3.1-6] [MQTT-3.3.1-7]
-    } else if (s.retained.size() < s.options.max_retained || s.retained.find(topic) != kNone) {
+    } else if (topic.starts_with(kSystemTopics) || may_be_retained(s, publish)) {
         const std::uint32_t message = fanout.message(s, now);
         s.messages.retain(message);
         old = s.retained.set(topic, message);  // [MQTT-3.3.1-5]
+    } else {
+        old = s.retained.erase(topic);  // 3.3.1.3: rather none than one that holds no more
     }
     if (old != kNone) s.messages.release(*s.pool, old);
 }
 
 }  // namespace
+
+bool may_be_retained(const State& s, const wire::Publish& publish) {
+    if (publish.payload.empty() && s.options.retain_clears_with_empty) return true;
+    if (stored_bytes(s) + cost_of(publish, publish.topic) > s.options.max_stored_bytes) {
+        return false;
+    }
+    return s.retained.size() < s.options.max_retained || s.retained.find(publish.topic) != kNone;
+}
 
 std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publish& publish,
                     const Stamp& stamp) {
@@ -121,7 +108,10 @@ std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publis
     gather(s, publisher, publish.topic);
     std::uint32_t matched = link_overlaps(s);
     if (!s.shared_matches.empty()) {
-        choose_members(s);
+        const std::uint32_t from = publisher == kNone
+                                       ? static_cast<std::uint32_t>(mix64(stamp.origin))
+                                       : s.sessions[publisher].order;
+        choose_members(s, from, publish.topic);
         matched += static_cast<std::uint32_t>(s.shared_matches.size());
     }
     const std::uint32_t tag = publisher == kNone ? stamp.origin : s.sessions[publisher].tag;
@@ -132,7 +122,7 @@ std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publis
     Stamp onward = stamp;
     onward.sequence = 0;  // the publisher's own number; each session has its own
     Fanout fanout(publish, onward);
-    if (retain) update_retained(s, now, fanout);
+    if (retain) update_retained(s, now, fanout, publish);
     constexpr std::size_t kLookAhead = 8;  // sessions are far apart in memory
     for (std::size_t i = 0; i < s.matches.size(); ++i) {
         if (i + kLookAhead < s.matches.size()) {
@@ -140,7 +130,9 @@ std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publis
         }
         if (s.matches[i].first) serve(s, now, fanout, qos, retain, s.matches[i]);
     }
-    for (const Match& match : s.shared_matches) serve(s, now, fanout, qos, retain, match);
+    for (const SharedMatch& chosen : s.shared_matches) {
+        serve(s, now, fanout, qos, retain, chosen.match);
+    }
     fanout.finish(s);
     return matched;
 }

@@ -13,6 +13,9 @@ namespace mqttwin::broker {
 std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publish& publish,
                     const Stamp& stamp);
 
+/// Whether there is room for this message in the retained store.
+[[nodiscard]] bool may_be_retained(const State& s, const wire::Publish& publish);
+
 /// Gives a session the retained messages that a new subscription matches.
 void replay_retained(State& s, Instant now, std::uint32_t session, std::string_view filter,
                      const SubscriptionData& data);

@@ -2,7 +2,9 @@
 
 #include <cassert>
 
+#include "connections.hpp"
 #include "delivery.hpp"
+#include "sharing.hpp"
 #include "wills.hpp"
 
 namespace mqttwin::broker {
@@ -55,7 +57,7 @@ void unplug_session(State& s, std::uint32_t index) {
     Session& session = s.sessions[index];
     assert(session.connected());
     session.connection = kNoSlot;
-    session.limited = false;
+    session.limited = session.aliased = session.congested = session.quiet = false;
     --s.connected;
 }
 
@@ -67,14 +69,16 @@ void begin_absence(State& s, Instant now, std::uint32_t index, bool keep_will) {
         end_session(s, now, index, DropReason::session_ended);
         return;
     }
-    session.ends_at =
-        session.expiry == Session::kNeverExpires ? Instant::never() : now + seconds(session.expiry);
+    session.ends_at = session.expiry == Session::kNeverExpires
+                          ? Instant::never()
+                          : later(now, paced(s, session.real, seconds(session.expiry)));
     if (session.will != kNone) {
         Will& will = s.wills[session.will];
         if (will.delay == 0) {
             publish_will(s, now, index);
         } else {
-            will.due = now + seconds(will.delay);  // [MQTT-3.1.3-9]
+            // [MQTT-3.1.3-9]
+            will.due = later(now, paced(s, session.real, seconds(will.delay)));
         }
     }
     arm_session(s, index);
@@ -83,6 +87,10 @@ void begin_absence(State& s, Instant now, std::uint32_t index, bool keep_will) {
 void end_session(State& s, Instant now, std::uint32_t index, DropReason reason) {
     Session& session = s.sessions[index];
     assert(!session.connected());
+    if (session.in_groups) {
+        remove_subscriptions(s, session);
+        redistribute(s, now, index, Groups::kNoGroup);
+    }
     drop_everything(s, now, session, reason);
     // [MQTT-3.1.2-8]: the will goes out with the session at the latest; nothing of the session is
     // there to receive it.
@@ -138,11 +146,25 @@ void handle_session_deadline(State& s, Instant now) {
         }
     }
     if (s.sessions[index].ends_at <= now) {
+        ++s.tally.sessions_expired;
         end_session(s, now, index, DropReason::session_ended);
         return;
     }
     publish_will(s, now, index);  // its delay is over
     arm_session(s, index);
+}
+
+void stretch_sessions(State& s, Instant now, double factor) {
+    const auto stretch = [&](Instant& at) {
+        if (at != Instant::never()) at = later(now, scaled(at - now, factor));
+    };
+    for (std::uint32_t index = 0; index < s.sessions.capacity(); ++index) {
+        Session& session = s.sessions[index];
+        if (!session.live || !session.real || session.connected()) continue;
+        stretch(session.ends_at);
+        if (session.will != kNone) stretch(s.wills[session.will].due);
+        arm_session(s, index);
+    }
 }
 
 }  // namespace mqttwin::broker

@@ -32,5 +32,7 @@ void settle_traffic(State& s, std::uint32_t session);
 
 /// Handles the earliest entry of session_deadlines, which is due.
 void handle_session_deadline(State& s, Instant now);
+/// The pace of real clients' time has changed by this factor.
+void stretch_sessions(State& s, Instant now, double factor);
 
 }  // namespace mqttwin::broker

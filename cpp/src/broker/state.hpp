@@ -1,7 +1,8 @@
 // What a broker is made of: records in dense indices, and no pointer into itself.
 //
-// The behaviour lives in functions by idea (connections, connecting, sessions, subscribing,
-// publishing, routing, delivery, wills), which all take the State. Copying it copies the broker.
+// The behaviour lives in functions by idea (connections, connecting, authenticating, sessions,
+// subscribing, publishing, routing, delivery, sharing, wills), which all take the State. Copying it
+// copies the broker.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,7 @@
 #include "message_store.hpp"
 #include "retained_store.hpp"
 #include "subscription_index.hpp"
+#include "sys_topics.hpp"
 #include "text_table.hpp"
 
 namespace mqttwin::broker {
@@ -51,26 +53,65 @@ class ArmedAt {
     std::uint32_t coarse_ = kNever;
 };
 
-enum class Phase : std::uint8_t { free, awaiting_connect, connected };
+enum class Phase : std::uint8_t {
+    free,
+    awaiting_connect,
+    asking,      // CONNECT or AUTH has come; the world is asked who that is
+    challenged,  // the world wants to know more: AUTH must come
+    connected,
+};
 
 /// One transport connection.
 struct Connection {
-    Instant heard;  // when the last whole packet came, or the opening
+    Instant heard;  // when the last whole packet came; before CONNACK: the opening
     wire::FramerState framer;
     std::uint32_t owner = kNone;   // connected: the session; before: the peer's tag
     ArmedAt armed;                 // in State::connection_deadlines
-    std::uint32_t limits = kNone;  // of the few that have some: see Limits
+    std::uint32_t extras = kNone;  // of the few that have some: see Extras
     std::uint16_t keep_alive = 0;  // seconds; 0 is off
-    Phase phase = Phase::free;
+    Phase phase : 4 = Phase::free;
+    bool real : 1 = false;    // see Peer::real
+    bool to_ask : 1 = false;  // the world is asked who that is
+    bool ask : 1 = false;     // see Peer::authenticate
     wire::Version version = wire::Version::v311;
 };
 static_assert(sizeof(Connection) <= 32);
 
 /// What only some connections have.
-struct Limits {
+struct Extras {
+    std::uint64_t nonce = 0;                           // see Peer::nonce
     std::uint32_t maximum_packet_size = 0xFFFF'FFFFU;  // the client's
     /// The topic (a BlobId) of each alias that the client may use, from 1; made at first use.
     BlobId aliases = BlobId::none;
+    /// The topics that have an alias towards the client, as AliasGiven, alias 1 first.
+    BlobId given = BlobId::none;
+    std::uint16_t given_count = 0;
+    std::uint16_t given_maximum = 0;  // what the client takes and the broker wants to use
+    std::uint32_t exchange = kNone;   // see Exchange
+};
+
+/// A topic with an alias towards a client. Plain data, in a blob.
+struct AliasGiven {
+    std::uint32_t hash = 0;
+    BlobId topic = BlobId::none;
+};
+
+/// An authentication: under way, or done under a method that allows to do it again.
+struct Exchange {
+    std::uint32_t token = 0;  // of the question
+    bool asked = false;       // the world is to answer
+    bool first = true;        // nothing of this exchange was answered yet
+    bool again = false;       // a re-authentication is under way
+    BlobId method = BlobId::none;
+    BlobId data = BlobId::none;     // of the latest AUTH
+    BlobId connect = BlobId::none;  // CONNECT less its fixed header, until CONNACK
+    /// Bytes that came while the world was asked, with the stamps of their sends.
+    struct Early {
+        Stamp stamp;
+        std::uint32_t size = 0;
+    };
+    std::vector<Early> early;
+    std::vector<std::uint8_t> early_bytes;
 };
 
 /// One session. What it has under way is in a Traffic, which an idle one lacks.
@@ -90,6 +131,10 @@ struct Session {
     std::uint16_t window = 0;    // messages in flight to this client, at most
     wire::Version version = wire::Version::v311;
     bool limited = false;    // the client has a maximum packet size
+    bool aliased = false;    // the client takes topic aliases
+    bool congested = false;  // what was sent waits to be written: see Broker::handle_backlog
+    bool quiet = false;      // the client wants no reason strings: Request Problem Information 0
+    bool real = false;       // of the peer that is, or was last, connected
     bool in_groups = false;  // it has shared subscriptions, or had some
     bool live = false;
 
@@ -108,10 +153,11 @@ struct Traffic {
     [[nodiscard]] bool idle() const { return window.empty() && queue.empty() && received.empty(); }
 };
 
-/// A message for one session that carries subscription identifiers (see Handle).
+/// A message for one session that is more than the message itself (see Pending::message).
 struct Labelled {
     std::uint32_t message = kNone;
-    BlobId identifiers = BlobId::none;  // encoded
+    BlobId identifiers = BlobId::none;       // subscription identifiers, encoded
+    std::uint32_t group = Groups::kNoGroup;  // the shared subscription that it came by
 };
 
 struct Will {
@@ -128,18 +174,41 @@ struct Match {
     bool first = true;  // of its session
 };
 
+/// A member of a shared subscription that matches.
+struct SharedMatch {
+    Match match;
+    std::uint64_t preference = 0;
+};
+
 /// Whether an entry of a SUBSCRIBE asks for retained messages.
 struct Replay {
     bool wanted = false;
     SubscriptionData data;
 };
 
-/// A group of a shared subscription that matches a message.
+/// A group of a shared subscription that matches a message, and its member that gets it.
 struct GroupTally {
     std::uint32_t group = Groups::kNoGroup;
-    std::uint32_t members = 0;
-    std::uint32_t connected = 0;
-    std::uint32_t before = 0;  // eligible members before the one chosen
+    std::uint32_t eligible = 0;  // members with the best preference
+    std::uint32_t before = 0;    // eligible members before the one chosen
+    std::uint64_t best = 0;
+};
+
+/// What is counted for $SYS.
+struct Tally {
+    std::uint64_t messages_received = 0;  // packets of any type
+    std::uint64_t messages_sent = 0;
+    std::uint64_t bytes_received = 0;
+    std::uint64_t bytes_sent = 0;
+    std::uint64_t publishes_received = 0;
+    std::uint64_t publishes_sent = 0;
+    std::uint64_t publishes_dropped = 0;
+    std::uint64_t publish_bytes_received = 0;  // payload
+    std::uint64_t publish_bytes_sent = 0;
+    std::uint64_t sockets = 0;      // opened
+    std::uint64_t connections = 0;  // CONNECTs
+    std::uint64_t sessions_expired = 0;
+    std::uint64_t clients_maximum = 0;
 };
 
 struct State {
@@ -163,7 +232,10 @@ struct State {
     Outbox outbox;
 
     std::vector<Connection> connections;
-    Slab<Limits> limits;
+    Slab<Extras> extras;
+    Slab<Exchange> exchanges;
+    std::uint32_t last_token = 0;
+    double pace = 1;  // see Broker::set_pace
     DeadlineHeap connection_deadlines;
 
     Slab<Session> sessions;
@@ -184,12 +256,15 @@ struct State {
     std::uint64_t queued = 0;
     std::uint64_t in_flight = 0;
 
+    Tally tally;
+    SysTopics sys;
+
     BlobId pingresp = BlobId::none;  // made once, shared by all answers
 
     // Workspace, kept for its capacity.
     wire::Publish incoming;
     std::vector<Match> matches;
-    std::vector<Match> shared_matches;
+    std::vector<SharedMatch> shared_matches;
     std::vector<std::uint32_t> match_of_session;
     std::vector<GroupTally> group_tallies;
     std::vector<std::uint32_t> tally_of_group;

@@ -8,6 +8,7 @@
 
 #include "connections.hpp"
 #include "routing.hpp"
+#include "sharing.hpp"
 
 namespace mqttwin::broker {
 namespace {
@@ -19,7 +20,46 @@ using Outcome = SubscriptionIndex::Outcome;
 struct Decision {
     std::uint8_t reason = reason::unspecified_error;
     bool replay = false;
+    std::string_view explanation = {};
 };
+
+constexpr std::string_view kBadFilter = "not a valid topic filter, or one with too many levels";
+constexpr std::string_view kUnavailable = "a kind of subscription that is not available";
+
+// The reason code that names what is not served, or 0.
+std::uint8_t unavailable(const State& s, const wire::SharedFilter& parts) {
+    if (parts.shared && !s.options.shared_subscriptions_available) {
+        return reason::shared_subscriptions_not_supported;
+    }
+    if (!s.options.wildcard_subscriptions_available &&
+        parts.filter.find_first_of("+#") != std::string_view::npos) {
+        return reason::wildcard_subscriptions_not_supported;
+    }
+    return 0;
+}
+
+// 3.2.2.3.11 to 3.2.2.3.13: who was told in CONNACK that something is not available and asks for it
+// all the same breaks the protocol. Before 5.0 the entry is refused.
+Fault check_available(const State& s, const Connection& c, const wire::Subscribe& packet) {
+    if (c.version != wire::Version::v5) return {};
+    if (packet.properties.subscription_identifier_count > 0 &&
+        !s.options.subscription_identifiers_available) {
+        return {reason::subscription_identifiers_not_supported, "MQTT-4.13.1-1",
+                "subscription identifiers are not available", 0};
+    }
+    if (s.options.shared_subscriptions_available && s.options.wildcard_subscriptions_available) {
+        return {};
+    }
+    wire::SubscriptionRequests requests(packet);
+    for (std::uint32_t i = 0; i < packet.count; ++i) {
+        const std::string_view filter = requests.next().filter;
+        if (wire::check_filter(filter)) continue;
+        if (const std::uint8_t code = unavailable(s, wire::split_shared(filter))) {
+            return {code, "MQTT-4.13.1-1", kUnavailable, 0};
+        }
+    }
+    return {};
+}
 
 bool acceptable(const State& s, std::string_view filter) {
     if (wire::check_filter(filter)) return false;
@@ -36,8 +76,9 @@ std::uint32_t group_of(State& s, std::string_view text) {
 
 Decision subscribe(State& s, Session& session, std::uint32_t index,
                    const wire::SubscriptionRequest& request, SubscriptionData& data) {
-    if (!acceptable(s, request.filter)) return {reason::topic_filter_invalid, false};
+    if (!acceptable(s, request.filter)) return {reason::topic_filter_invalid, false, kBadFilter};
     const wire::SharedFilter parts = wire::split_shared(request.filter);
+    if (const std::uint8_t code = unavailable(s, parts)) return {code, false, kUnavailable};
     data.qos = std::min(request.options.qos, s.options.maximum_qos);  // [MQTT-3.8.4-7]
     data.no_local = request.options.no_local;
     data.retain_as_published = request.options.retain_as_published;
@@ -59,7 +100,7 @@ Decision subscribe(State& s, Session& session, std::uint32_t index,
     if (parts.shared && (over || outcome == Outcome::replaced)) {
         s.groups.leave(*s.pool, data.group);
     }
-    if (over) return {reason::quota_exceeded, false};
+    if (over) return {reason::quota_exceeded, false, "too many subscriptions of one session"};
 
     Decision decision;
     decision.reason = static_cast<std::uint8_t>(data.qos);
@@ -77,7 +118,8 @@ Decision subscribe(State& s, Session& session, std::uint32_t index,
     return decision;
 }
 
-std::uint8_t unsubscribe(State& s, Session& session, std::uint32_t index, std::string_view text) {
+std::uint8_t unsubscribe(State& s, Instant now, std::uint32_t index, std::string_view text) {
+    Session& session = s.sessions[index];
     if (!acceptable(s, text)) return reason::topic_filter_invalid;
     const wire::SharedFilter parts = wire::split_shared(text);
     std::uint32_t group = Groups::kNoGroup;
@@ -89,19 +131,29 @@ std::uint8_t unsubscribe(State& s, Session& session, std::uint32_t index, std::s
     if (!s.subscriptions.unsubscribe(parts.filter, index, session.subscriptions, group)) {
         return reason::no_subscription_existed;
     }
-    if (parts.shared) s.groups.leave(*s.pool, group);
+    if (parts.shared) {
+        const bool others = s.groups.members(group) > 1;
+        if (others) redistribute(s, now, index, group);
+        s.groups.leave(*s.pool, group);
+    }
     return reason::success;
 }
 
 // [MQTT-3.8.4-1], [MQTT-3.8.4-2], [MQTT-3.8.4-6], [MQTT-3.10.4-4] to [MQTT-3.10.4-6]: one answer
 // with the request's identifier and a code for each entry, in order. False when it cannot be sent.
-bool answer(State& s, Instant now, Slot slot, wire::PacketType type, wire::PacketId id) {
+bool answer(State& s, Instant now, Slot slot, wire::PacketType type, wire::PacketId id,
+            std::string_view explanation) {
     const Connection& c = s.connections[slot];
+    const Session& session = s.sessions[c.owner];
     wire::ListAck packet;
     packet.type = type;
     packet.packet_id = id;
     packet.reasons = s.reasons;
-    const std::uint32_t limit = packet_limit(s, s.sessions[c.owner]);
+    if (!explanation.empty() && !session.quiet) {  // [MQTT-3.1.2-29]
+        packet.properties.reason_string = explanation;
+        packet.properties.mark(wire::Property::reason_string);
+    }
+    const std::uint32_t limit = packet_limit(s, session);
     const BlobId bytes = wire::encode(*s.pool, c.version, packet, limit);
     if (bytes == BlobId::none) {
         fail(s, now, slot,
@@ -121,6 +173,7 @@ void handle_subscribe(State& s, Instant now, Slot slot, const wire::Frame& frame
     if (const Fault fault = wire::decode(frame, c.version, packet)) {
         return fail(s, now, slot, fault);
     }
+    if (const Fault fault = check_available(s, c, packet)) return fail(s, now, slot, fault);
     const std::uint32_t index = c.owner;
     SubscriptionData data;
     if (packet.properties.subscription_identifier_count > 0) {
@@ -129,13 +182,15 @@ void handle_subscribe(State& s, Instant now, Slot slot, const wire::Frame& frame
     }
     s.reasons.clear();
     s.to_replay.clear();
+    std::string_view explanation;  // of the first refusal: there is one for the whole packet
     wire::SubscriptionRequests requests(packet);
     for (std::uint32_t i = 0; i < packet.count; ++i) {  // [MQTT-3.8.4-5]: one by one
         const Decision decision = subscribe(s, s.sessions[index], index, requests.next(), data);
         s.reasons.push_back(decision.reason);
+        if (explanation.empty()) explanation = decision.explanation;
         s.to_replay.push_back({decision.replay, data});
     }
-    if (!answer(s, now, slot, wire::PacketType::suback, packet.packet_id)) return;
+    if (!answer(s, now, slot, wire::PacketType::suback, packet.packet_id, explanation)) return;
 
     wire::SubscriptionRequests again(packet);
     for (std::uint32_t i = 0; i < packet.count; ++i) {
@@ -152,11 +207,14 @@ void handle_unsubscribe(State& s, Instant now, Slot slot, const wire::Frame& fra
         return fail(s, now, slot, fault);
     }
     s.reasons.clear();
+    std::string_view explanation;
     wire::FilterList filters(packet);
     for (std::uint32_t i = 0; i < packet.count; ++i) {
-        s.reasons.push_back(unsubscribe(s, s.sessions[c.owner], c.owner, filters.next()));
+        const std::uint8_t code = unsubscribe(s, now, c.owner, filters.next());
+        s.reasons.push_back(code);
+        if (code == reason::topic_filter_invalid) explanation = kBadFilter;
     }
-    answer(s, now, slot, wire::PacketType::unsuback, packet.packet_id);
+    answer(s, now, slot, wire::PacketType::unsuback, packet.packet_id, explanation);
 }
 
 }  // namespace mqttwin::broker

@@ -74,7 +74,7 @@ Instant Clients::deadline(const Client& c) const {
             break;
     }
     if (c.awaiting_pingresp) return c.due;
-    const std::uint16_t keep_alive = terms_[c.terms].keep_alive;
+    const std::uint16_t keep_alive = granted(c).keep_alive;
     return keep_alive == 0 ? Instant::never() : c.last_sent + seconds(keep_alive);
 }
 
@@ -119,7 +119,7 @@ void Clients::expire(Instant now, Slot client) {
     // [MQTT-3.1.2-20]: nothing was sent for the keep-alive interval.
     send(now, client, wire::encode_pingreq(*pool_));
     c.awaiting_pingresp = true;
-    c.due = now + min(options_.ping_timeout, seconds(terms_[c.terms].keep_alive));
+    c.due = now + min(options_.ping_timeout, seconds(granted(c).keep_alive));
 }
 
 // --- unfinished messages -------------------------------------------------------------------------
@@ -137,11 +137,37 @@ Clients::Flow& Clients::flow(Client& c) {
 void Clients::settle(Client& c) {
     if (c.flow == kNone) return;
     const Flow& f = flows_[c.flow];
-    if (!f.window.empty() || !f.queue.empty() || !f.received.empty()) return;
+    if (!f.window.empty() || !f.queue.empty() || !f.received.empty() || f.link != kNone) return;
     c.last_id = f.window.last_id();
     flows_.give_back(c.flow);
     c.flow = kNone;
 }
+
+// --- connections out of the ordinary -------------------------------------------------------------
+
+Clients::Link& Clients::link(Client& c) {
+    Flow& f = flow(c);
+    if (f.link == kNone) f.link = links_.take();
+    return links_[f.link];
+}
+
+Clients::Link* Clients::find_link(const Client& c) {
+    if (c.flow == kNone || flows_[c.flow].link == kNone) return nullptr;
+    return &links_[flows_[c.flow].link];
+}
+
+void Clients::release_link(Client& c) {
+    Link* l = find_link(c);
+    if (l == nullptr) return;
+    pool_->release(l->method);
+    l->inbound.clear(*pool_);
+    l->outbound.clear(*pool_);
+    Flow& f = flows_[c.flow];
+    links_.give_back(f.link);
+    f.link = kNone;
+}
+
+// --- for the census ------------------------------------------------------------------------------
 
 std::uint32_t Clients::in_flight(Slot client) const {
     const Client& c = clients_[client];

@@ -1,16 +1,35 @@
-// The connection from open to close: CONNECT, CONNACK, what the server grants, back-off.
+// The connection from open to close: CONNECT, DISCONNECT, back-off.
 #include <algorithm>
 #include <limits>
 
 #include "mqttwin/client/client.hpp"
-#include "mqttwin/wire/decode.hpp"
 #include "mqttwin/wire/encode.hpp"
 
 namespace mqttwin::client {
 namespace {
 
-// PUBREL and PUBCOMP with a reason code: nobody can talk to a server that takes less.
-constexpr std::uint32_t kSmallestPacketMaximum = 5;
+// The reason codes of a client's DISCONNECT (table 3-10).
+constexpr bool clients_reason(std::uint8_t reason) {
+    switch (reason) {
+        case wire::reason::normal_disconnection:
+        case wire::reason::disconnect_with_will:
+        case wire::reason::unspecified_error:
+        case wire::reason::malformed_packet:
+        case wire::reason::protocol_error:
+        case wire::reason::implementation_specific_error:
+        case wire::reason::topic_name_invalid:
+        case wire::reason::receive_maximum_exceeded:
+        case wire::reason::topic_alias_invalid:
+        case wire::reason::packet_too_large:
+        case wire::reason::message_rate_too_high:
+        case wire::reason::quota_exceeded:
+        case wire::reason::administrative_action:
+        case wire::reason::payload_format_invalid:
+            return true;
+        default:
+            return false;
+    }
+}
 
 }  // namespace
 
@@ -42,7 +61,7 @@ bool Clients::asks_for_clean_start(const Client& c, std::string_view client_id) 
         return options_.clean_start || client_id.empty();
     }
     // Once it has been online, a client resumes what the server still keeps [MQTT-3.1.2-5].
-    const bool keeps_session = c.terms != kNone && terms_[c.terms].session_expiry > 0;
+    const bool keeps_session = c.terms != kNone && granted(c).session_expiry > 0;
     return c.ever_online && keeps_session ? false : options_.clean_start;
 }
 
@@ -63,7 +82,17 @@ void Clients::handle_open(Instant now, Slot client) {
     }
     c.clean_sent = packet.clean_start;
 
-    wire::Properties& properties = packet.properties;
+    announce(packet.properties);
+    texts_.clear();
+    profile_->complete(client, packet, texts_);
+    if (v5() && packet.properties.has(wire::Property::authentication_method)) {
+        start_authentication(client, packet.properties.authentication_method);
+    }
+    send(now, client, wire::encode(*pool_, packet));
+}
+
+// What differs from what is understood by its absence.
+void Clients::announce(wire::Properties& properties) const {
     if (options_.session_expiry > 0) {
         properties.mark(wire::Property::session_expiry_interval);
         properties.session_expiry_interval = options_.session_expiry;
@@ -76,9 +105,18 @@ void Clients::handle_open(Instant now, Slot client) {
         properties.mark(wire::Property::maximum_packet_size);
         properties.maximum_packet_size = options_.maximum_packet_size;
     }
-    texts_.clear();
-    profile_->complete(client, packet, texts_);
-    send(now, client, wire::encode(*pool_, packet));
+    if (options_.topic_alias_maximum > 0) {
+        properties.mark(wire::Property::topic_alias_maximum);
+        properties.topic_alias_maximum = options_.topic_alias_maximum;
+    }
+    if (!options_.request_problem_information) {
+        properties.mark(wire::Property::request_problem_information);
+        properties.request_problem_information = 0;
+    }
+    if (options_.request_response_information) {
+        properties.mark(wire::Property::request_response_information);
+        properties.request_response_information = 1;
+    }
 }
 
 void Clients::handle_closed(Instant now, Slot client) {
@@ -92,26 +130,45 @@ void Clients::handle_closed(Instant now, Slot client) {
 }
 
 void Clients::disconnect(Instant now, Slot client, std::uint8_t reason) {
+    wire::Disconnect packet;
+    packet.reason = reason;
+    disconnect(now, client, packet);
+}
+
+bool Clients::disconnect(Instant now, Slot client, const wire::Disconnect& packet) {
+    const wire::Properties& properties = packet.properties;
+    const bool has_expiry = v5() && properties.has(wire::Property::session_expiry_interval);
+    const bool wants_session = has_expiry && properties.session_expiry_interval > 0;
+    if (!clients_reason(packet.reason) || (wants_session && options_.session_expiry == 0)) {
+        return false;
+    }
     Client& c = clients_[client];
     switch (c.phase) {
         case Phase::idle:
-            return;
+            return true;
         case Phase::backing_off:
             move(c, PhaseInput::stop);
             schedule(client);
-            return;
+            return true;
         case Phase::opening:
         case Phase::awaiting_connack:
-            end(now, client, DisconnectCause::by_command, reason, Ending::abort, false);
-            return;
+            end(now, client, DisconnectCause::by_command, packet.reason, Ending::abort, false);
+            return true;
         case Phase::online:
             break;
     }
-    wire::Disconnect packet;
-    packet.reason = reason;
-    send(now, client, wire::encode(*pool_, options_.version, packet));
+    BlobId blob = wire::encode(*pool_, options_.version, packet, granted(c).maximum_packet_size);
+    if (blob == BlobId::none) {
+        wire::Disconnect bare;
+        bare.reason = packet.reason;
+        blob = wire::encode(*pool_, options_.version, bare);
+    } else if (has_expiry) {
+        change_session_expiry(c, properties.session_expiry_interval);
+    }
+    send(now, client, blob);
     // [MQTT-3.14.4-1], [MQTT-3.14.4-2]: nothing after DISCONNECT, and the network closes.
-    end(now, client, DisconnectCause::by_command, reason, Ending::close, false);
+    end(now, client, DisconnectCause::by_command, packet.reason, Ending::close, false);
+    return true;
 }
 
 void Clients::reset(Instant now, Slot client) {
@@ -150,6 +207,7 @@ void Clients::end(Instant now, Slot client, DisconnectCause cause, std::uint8_t 
     Client& c = clients_[client];
     wire::release_framer(*pool_, c.framer);
     c.awaiting_pingresp = false;
+    release_link(c);
     if (c.flow != kNone) {
         flows_[c.flow].window.drop_lists(pending_, [](std::uint32_t) {});
         settle(c);
@@ -168,25 +226,6 @@ void Clients::end(Instant now, Slot client, DisconnectCause cause, std::uint8_t 
     listener_->on_disconnected(now, client, cause, reason);
 }
 
-namespace {
-
-// What a client says in DISCONNECT about a server's fault: not all codes are for clients.
-std::uint8_t reason_to_tell(std::uint8_t reason) {
-    switch (reason) {
-        case wire::reason::malformed_packet:
-        case wire::reason::topic_name_invalid:
-        case wire::reason::receive_maximum_exceeded:
-        case wire::reason::topic_alias_invalid:
-        case wire::reason::packet_too_large:
-        case wire::reason::payload_format_invalid:
-            return reason;
-        default:
-            return wire::reason::protocol_error;
-    }
-}
-
-}  // namespace
-
 void Clients::fail(Instant now, Slot client, const Fault& fault) {
     listener_->on_fault(now, client, fault);
     if (!v5() || clients_[client].phase != Phase::online) {  // [MQTT-4.8.0-1] of 3.1.1
@@ -195,10 +234,10 @@ void Clients::fail(Instant now, Slot client, const Fault& fault) {
     }
     // [MQTT-4.13.1-1], [MQTT-4.13.2-1]: say why, then close.
     wire::Disconnect packet;
-    packet.reason = reason_to_tell(fault.reason);
+    packet.reason = clients_reason(fault.reason) ? fault.reason : wire::reason::protocol_error;
     send(now, client,
          wire::encode(*pool_, options_.version, packet,
-                      terms_[clients_[client].terms].maximum_packet_size));
+                      granted(clients_[client]).maximum_packet_size));
     lose(now, client, DisconnectCause::protocol_fault, fault.reason, Ending::close);
 }
 
@@ -218,120 +257,6 @@ Duration Clients::next_backoff(Slot client) {
     if (c.failures < std::numeric_limits<std::uint8_t>::max()) ++c.failures;
     // Never nothing: a world drains "close" and the next "open" one after the other.
     return max({static_cast<std::int64_t>(wait)}, nanoseconds(1));
-}
-
-// --- CONNACK -------------------------------------------------------------------------------------
-
-void Clients::receive_connack(Instant now, Slot client, const wire::Frame& frame) {
-    wire::Connack packet;
-    if (const Fault fault = wire::decode(frame, options_.version, packet)) {
-        fail(now, client, fault);
-        return;
-    }
-    if (packet.reason != wire::reason::success) {
-        lose(now, client, DisconnectCause::refused, packet.reason, Ending::close);
-        return;
-    }
-    Client& c = clients_[client];
-    if (packet.session_present && c.clean_sent) {
-        // [MQTT-3.2.2-2], [MQTT-3.2.2-4]: a session that we neither have nor asked for. A client
-        // that first connects without clean start says that it has one, be it an empty one.
-        fail(now, client,
-             {wire::reason::protocol_error, v5() ? "MQTT-3.2.2-4" : "MQTT-3.2.2-1",
-              "session present after a clean start", 2});
-        return;
-    }
-    const wire::Properties& properties = packet.properties;
-    if (properties.has(wire::Property::maximum_packet_size) &&
-        properties.maximum_packet_size < kSmallestPacketMaximum) {
-        fail(now, client,
-             {wire::reason::packet_too_large, "MQTT-3.2.2-15",
-              "a maximum packet size too small for acknowledgements", 0});
-        return;
-    }
-    set_terms(c, terms_of(c, packet));
-    move(c, PhaseInput::accepted);
-    // MQTT 3.1 has no such flag: if there can be a session, act as if there were, and subscribe
-    // as if there were none.
-    const bool silent = options_.version == wire::Version::v3;
-    const bool session_present = silent ? c.ever_online && !c.clean_sent : packet.session_present;
-    if (!session_present || silent) c.subscribed = false;
-    c.ever_online = true;
-    c.failures = 0;
-    schedule(client);
-
-    if (!session_present) renew_session(now, client);
-    if (!c.subscribed) subscribe_all(now, client);
-    if (c.phase == Phase::online && session_present) resume_session(now, client);
-    if (c.phase == Phase::online) pump(now, client);
-    if (c.phase == Phase::online) listener_->on_connected(now, client, session_present);
-}
-
-Clients::Terms Clients::terms_of(const Client& c, const wire::Connack& packet) {
-    Terms terms;
-    terms.keep_alive = options_.keep_alive;
-    terms.session_expiry = options_.session_expiry;
-    if (!v5()) return terms;
-
-    const wire::Properties& properties = packet.properties;
-    if (properties.has(wire::Property::maximum_packet_size)) {
-        terms.maximum_packet_size =
-            std::min(properties.maximum_packet_size, wire::kMaximumPacketSize);
-    }
-    terms.receive_maximum = properties.receive_maximum;
-    terms.maximum_qos = properties.maximum_qos;
-    terms.retain_available = properties.retain_available != 0;
-    if (properties.has(wire::Property::session_expiry_interval)) {
-        terms.session_expiry = properties.session_expiry_interval;
-    }
-    if (properties.has(wire::Property::server_keep_alive)) {  // [MQTT-3.1.2-21]
-        terms.keep_alive = properties.server_keep_alive;
-    }
-    if (terms.session_expiry > 0) {
-        // An assigned identifier is worth keeping for as long as a session hangs on it.
-        if (!properties.assigned_client_identifier.empty()) {
-            terms.assigned_id = pool_->make(as_bytes(properties.assigned_client_identifier));
-        } else if (!c.clean_sent && c.terms != kNone) {
-            terms.assigned_id = terms_[c.terms].assigned_id;
-            pool_->retain(terms.assigned_id);
-        }
-    }
-    return terms;
-}
-
-bool Clients::same_as_recent(const Terms& terms) const {
-    if (recent_terms_ == kNone || terms.assigned_id != BlobId::none) return false;
-    const Terms& recent = terms_[recent_terms_];
-    return recent.assigned_id == BlobId::none &&
-           recent.maximum_packet_size == terms.maximum_packet_size &&
-           recent.session_expiry == terms.session_expiry &&
-           recent.receive_maximum == terms.receive_maximum &&
-           recent.keep_alive == terms.keep_alive && recent.maximum_qos == terms.maximum_qos &&
-           recent.retain_available == terms.retain_available;
-}
-
-// A server grants everybody the same, so looking at the record used last finds it.
-void Clients::set_terms(Client& c, const Terms& terms) {
-    const bool same = same_as_recent(terms);
-    const std::uint32_t index = same ? recent_terms_ : terms_.take();
-    if (!same) {
-        terms_[index] = terms;
-        if (terms.assigned_id == BlobId::none) recent_terms_ = index;
-    }
-    ++terms_[index].references;
-    release_terms(c);
-    c.terms = index;
-}
-
-void Clients::release_terms(Client& c) {
-    if (c.terms == kNone) return;
-    Terms& terms = terms_[c.terms];
-    if (--terms.references == 0) {
-        pool_->release(terms.assigned_id);
-        terms_.give_back(c.terms);
-        if (recent_terms_ == c.terms) recent_terms_ = kNone;
-    }
-    c.terms = kNone;
 }
 
 }  // namespace mqttwin::client

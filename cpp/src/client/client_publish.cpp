@@ -7,7 +7,7 @@
 #include "mqttwin/wire/encode.hpp"
 #include "mqttwin/wire/topic.hpp"
 
-#include "encoded_publish.hpp"
+#include "encoded_packet.hpp"
 
 namespace mqttwin::client {
 namespace {
@@ -16,36 +16,75 @@ BlobId blob_of(const Pending& record) { return static_cast<BlobId>(record.messag
 
 }  // namespace
 
-// Whether the server takes such a message [MQTT-3.2.2-11], [MQTT-3.2.2-14].
-bool Clients::admits(const Client& c, wire::QoS qos, bool retain) const {
-    const Terms& terms = terms_[c.terms];
-    return static_cast<std::uint8_t>(qos) <= terms.maximum_qos &&
-           (!retain || terms.retain_available);
+// What is no message of a client, whatever the server.
+Fault Clients::check_message(const wire::Publish& message) {
+    if (const Fault fault = wire::check_topic_name(message.topic)) return fault;
+    const wire::Properties& properties = message.properties;
+    if (properties.empty()) [[likely]]
+        return {};
+    if (properties.has(wire::Property::topic_alias)) {
+        return {wire::reason::topic_alias_invalid, "MQTT-3.3.2-9",
+                "topic aliases are given by the engine", 0};
+    }
+    if (properties.subscription_identifier_count > 0) {
+        return {wire::reason::protocol_error, "MQTT-3.3.4-6",
+                "a subscription identifier in a message to the server", 0};
+    }
+    if (properties.has(wire::Property::response_topic) &&
+        wire::check_topic_name(properties.response_topic)) {
+        return {wire::reason::topic_name_invalid, "MQTT-3.3.2-14",
+                "a response topic that is not a topic name", 0};
+    }
+    return {};
 }
 
-// The same for a message that was kept from another time, in its encoded form [MQTT-3.2.2-15].
+// Whether the server takes such a message; `size` is that of its packet.
+Fault Clients::check_grants(const Client& c, wire::QoS qos, bool retain, std::size_t size) const {
+    const Grants& grants = granted(c);
+    if (static_cast<std::uint8_t>(qos) > grants.maximum_qos) {
+        return {wire::reason::qos_not_supported, "MQTT-3.2.2-11",
+                "a higher quality of service than the server's maximum", 0};
+    }
+    if (retain && !grants.retain) {
+        return {wire::reason::retain_not_supported, "MQTT-3.2.2-14",
+                "a retained message, which the server does not take", 0};
+    }
+    if (size > grants.maximum_packet_size) {
+        return {wire::reason::packet_too_large, "MQTT-3.2.2-15",
+                "larger than the server's maximum packet size", 0};
+    }
+    return {};
+}
+
+Fault Clients::check_publish(Slot client, const wire::Publish& message) const {
+    if (const Fault fault = check_message(message)) return fault;
+    const std::size_t size = wire::encoded_size(options_.version, message);
+    if (size > wire::kMaximumPacketSize) {
+        return {wire::reason::packet_too_large, "", "larger than any packet of MQTT", 0};
+    }
+    const Client& c = clients_[client];
+    if (c.phase != Phase::online) return {};
+    return check_grants(c, message.qos, message.retain, size);
+}
+
+// The same for a message that was kept from another time, in its encoded form.
 bool Clients::admits(const Client& c, const Pending& record) const {
     if (is_list(record.state)) return true;
     const ByteView bytes = pool_->bytes(blob_of(record));
-    return bytes.size() <= terms_[c.terms].maximum_packet_size &&
-           admits(c, record.qos, retain_flag(bytes));
+    return !check_grants(c, record.qos, retain_flag(bytes), bytes.size());
 }
 
 PublishOutcome Clients::publish(Instant now, Slot client, const wire::Publish& message,
                                 const Stamp& stamp) {
     Client& c = clients_[client];
-    if (wire::check_topic_name(message.topic) ||
-        message.properties.has(wire::Property::topic_alias)) {
-        return PublishOutcome::refused;
-    }
+    if (check_message(message)) return PublishOutcome::refused;
     const bool online = c.phase == Phase::online;
     const bool acknowledged = message.qos != wire::QoS::at_most_once;
-    if (online && !admits(c, message.qos, message.retain)) return PublishOutcome::refused;
+    if (online && check_grants(c, message.qos, message.retain, 0)) return PublishOutcome::refused;
     if (!online && (options_.max_queued == 0 || (!acknowledged && !options_.queue_qos0))) {
         return PublishOutcome::dropped_offline;
     }
-    const std::uint32_t limit =
-        online ? terms_[c.terms].maximum_packet_size : wire::kMaximumPacketSize;
+    const std::uint32_t limit = online ? granted(c).maximum_packet_size : wire::kMaximumPacketSize;
 
     BlobId blob = BlobId::none;
     if (!acknowledged && !message.dup) [[likely]] {
@@ -58,7 +97,7 @@ PublishOutcome Clients::publish(Instant now, Slot client, const wire::Publish& m
     }
     if (blob == BlobId::none) return PublishOutcome::refused;  // [MQTT-3.2.2-15]
     if (online && !acknowledged) {
-        send_publish(now, client, blob, stamp);
+        send_first(now, client, blob, stamp);
         return PublishOutcome::sent;
     }
     return keep(now, client, blob, message.qos, stamp);
@@ -108,7 +147,7 @@ void Clients::drop(Instant now, Slot client, const Pending& record, PublishOutco
 
 // How many messages may be unacknowledged: the server's Receive Maximum [MQTT-3.3.4-7] and our own.
 std::uint32_t Clients::window_limit(const Client& c) const {
-    return std::min<std::uint32_t>(options_.max_in_flight, terms_[c.terms].receive_maximum);
+    return std::min<std::uint32_t>(options_.max_in_flight, granted(c).receive_maximum);
 }
 
 // Sends what may be sent: first again what this session has sent before, then what waits.
@@ -183,8 +222,33 @@ bool Clients::send_next(Instant now, Slot client) {
     } else {
         pending_.give_back(index);
     }
-    send_publish(now, client, blob, stamp);
+    send_first(now, client, blob, stamp);
     return true;
+}
+
+// A first sending goes under a topic alias where there is one. What is kept for redelivery has its
+// topic, and is sent again as it is: aliases end with their connection [MQTT-3.3.2-7].
+void Clients::send_first(Instant now, Slot client, BlobId blob, const Stamp& stamp) {
+    Client& c = clients_[client];
+    const Grants& grants = granted(c);
+    if (grants.topic_aliases == 0) [[likely]] {
+        send_publish(now, client, blob, stamp);
+        return;
+    }
+    OutboundAliases& aliases = link(c).outbound;
+    if (!aliases.allowed()) aliases.allow(grants.topic_aliases);
+    const std::string_view topic = topic_of(pool_->bytes(blob));
+    const OutboundAliases::Use use = aliases.find(*pool_, topic);
+    if (use.alias != 0) {
+        const BlobId aliased =
+            with_topic_alias(*pool_, blob, use.alias, !use.known, grants.maximum_packet_size);
+        if (aliased != BlobId::none) {
+            if (!use.known) aliases.add(*pool_, topic);
+            pool_->release(blob);
+            blob = aliased;
+        }
+    }
+    send_publish(now, client, blob, stamp);
 }
 
 // --- acknowledgements ----------------------------------------------------------------------------
@@ -201,8 +265,10 @@ void Clients::send_ack(Instant now, Slot client, wire::PacketType type, wire::Pa
 // PUBACK, PUBREC or PUBCOMP for a message of ours.
 void Clients::receive_ack(Instant now, Slot client, const wire::Frame& frame) {
     wire::Ack packet;
-    if (const Fault fault = wire::decode(frame, options_.version, packet)) {
-        fail(now, client, fault);
+    Fault broken = wire::decode(frame, options_.version, packet);
+    if (!broken) broken = check_problem(packet.properties);
+    if (broken) {
+        fail(now, client, broken);
         return;
     }
     Client& c = clients_[client];
@@ -221,9 +287,10 @@ void Clients::receive_ack(Instant now, Slot client, const wire::Frame& frame) {
             pump(now, client);
             // "Packet identifier not found" in PUBCOMP is no refusal: the message had arrived.
             const bool refused = verdict.transition->action == SendAction::refuse;
-            const bool told = refused || packet.type != wire::PacketType::pubcomp;
-            listener_->on_acknowledged(now, client, done.stamp, done.qos,
-                                       told ? packet.reason : wire::reason::success);
+            if (!refused && packet.type == wire::PacketType::pubcomp) {
+                packet.reason = wire::reason::success;
+            }
+            listener_->on_acknowledged(now, client, done.stamp, done.qos, packet);
             return;
         }
         case SendAction::release:

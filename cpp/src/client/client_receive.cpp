@@ -3,16 +3,21 @@
 #include "mqttwin/wire/decode.hpp"
 
 namespace mqttwin::client {
+namespace {
+
+constexpr Fault kBeforeConnack = {wire::reason::protocol_error, "MQTT-3.2.0-1",
+                                  "a packet before CONNACK", 0};
+
+}  // namespace
 
 void Clients::handle_bytes(Instant now, Slot client, ByteView bytes, const Stamp& stamp) {
     Client& c = clients_[client];
     if (!connected(c)) return;    // late bytes of a connection that we have closed
     c.awaiting_pingresp = false;  // whatever it is, the server lives
     if (c.phase == Phase::awaiting_connack && c.framer.filled == 0 && !bytes.empty() &&
-        bytes[0] >> 4 != static_cast<unsigned>(wire::PacketType::connack)) {
+        !answers_connect(c, bytes[0])) {
         // [MQTT-3.2.0-1]: no need to wait for the rest of what is not a server of MQTT.
-        fail(now, client,
-             {wire::reason::protocol_error, "MQTT-3.2.0-1", "a packet before CONNACK", 0});
+        fail(now, client, kBeforeConnack);
         return;
     }
     // [MQTT-3.1.2-24]; without this property there is no limit but MQTT's own.
@@ -28,9 +33,22 @@ void Clients::handle_bytes(Instant now, Slot client, ByteView bytes, const Stamp
     if (reader.fault()) fail(now, client, reader.fault());
 }
 
+// CONNACK, or AUTH where an authentication is on its way.
+bool Clients::answers_connect(const Client& c, std::uint8_t first_byte) {
+    const auto type = static_cast<wire::PacketType>(first_byte >> 4);
+    return type == wire::PacketType::connack ||
+           (type == wire::PacketType::auth && find_link(c) != nullptr);
+}
+
 void Clients::receive(Instant now, Slot client, const wire::Frame& frame, const Stamp& stamp) {
     if (clients_[client].phase == Phase::awaiting_connack) {
-        receive_connack(now, client, frame);  // as its first byte said
+        if (frame.type() == wire::PacketType::connack) {
+            receive_connack(now, client, frame);
+        } else if (frame.type() == wire::PacketType::auth) {
+            receive_auth(now, client, frame);
+        } else {
+            fail(now, client, kBeforeConnack);
+        }
         return;
     }
     switch (frame.type()) {
@@ -61,10 +79,7 @@ void Clients::receive(Instant now, Slot client, const wire::Frame& frame, const 
                   "a second CONNACK", 0});
             return;
         case wire::PacketType::auth:
-            // [MQTT-4.12.0-6]: no CONNECT of ours names an authentication method.
-            fail(now, client,
-                 {wire::reason::protocol_error, v5() ? "MQTT-4.12.0-6" : "MQTT-4.8.0-1",
-                  "AUTH without an authentication method in CONNECT", 0});
+            receive_auth(now, client, frame);
             return;
         case wire::PacketType::connect:
         case wire::PacketType::subscribe:
@@ -80,15 +95,45 @@ void Clients::receive(Instant now, Slot client, const wire::Frame& frame, const 
 void Clients::receive_publish(Instant now, Slot client, const wire::Frame& frame,
                               const Stamp& stamp) {
     wire::Publish packet;
-    if (const Fault fault = wire::decode(frame, options_.version, wire::Sender::server, packet)) {
+    BlobId topic = BlobId::none;
+    Fault fault = wire::decode(frame, options_.version, wire::Sender::server, packet);
+    if (!fault && packet.properties.has(wire::Property::topic_alias)) {
+        fault = resolve_alias(clients_[client], packet, topic);
+    }
+    if (fault) {
         fail(now, client, fault);
         return;
     }
-    if (packet.properties.has(wire::Property::topic_alias)) {
-        // [MQTT-3.1.2-27]: our Topic Alias Maximum is absent.
-        fail(now, client, {wire::reason::topic_alias_invalid, "MQTT-3.1.2-27", "topic alias", 0});
-        return;
+    // A listener that disconnects gives up the aliases, and looks at the topic afterwards.
+    pool_->retain(topic);
+    accept(now, client, packet, stamp);
+    pool_->release(topic);
+}
+
+Fault Clients::resolve_alias(Client& c, wire::Publish& packet, BlobId& topic) {
+    const std::uint16_t alias = packet.properties.topic_alias;
+    if (alias == 0 || alias > options_.topic_alias_maximum) {
+        std::string_view clause = "MQTT-3.1.2-26";
+        if (options_.topic_alias_maximum == 0) clause = "MQTT-3.1.2-27";
+        if (alias == 0) clause = "MQTT-3.3.2-8";
+        return {wire::reason::topic_alias_invalid, clause, "topic alias out of range", 0};
     }
+    if (!packet.topic.empty()) {
+        link(c).inbound.set(*pool_, alias, packet.topic);
+        return {};
+    }
+    const Link* l = find_link(c);
+    if (l != nullptr) topic = l->inbound.find(alias);
+    if (topic == BlobId::none) {
+        return {wire::reason::protocol_error, "MQTT-4.13.1-1",
+                "a topic alias without a topic on this connection", 0};
+    }
+    packet.topic = as_text(pool_->bytes(topic));
+    return {};
+}
+
+// The message to the application, the acknowledgement to the server.
+void Clients::accept(Instant now, Slot client, const wire::Publish& packet, const Stamp& stamp) {
     Client& c = clients_[client];
     const wire::PacketId id = packet.packet_id;
     switch (packet.qos) {
@@ -105,9 +150,12 @@ void Clients::receive_publish(Instant now, Slot client, const wire::Frame& frame
         case wire::QoS::exactly_once:
             break;
     }
-    ReceivedIds& received = flow(c).received;
-    const bool held = received.contains(*pool_, id);
-    if (!held && v5() && received.count() >= options_.receive_maximum) {  // [MQTT-3.3.4-9]
+    Flow& f = flow(c);
+    const bool held = f.received.contains(*pool_, id);
+    // What was received on former connections does not count: with a connection, the server's
+    // quota starts anew [MQTT-4.9.0-1], while their PUBRELs may still be on the way.
+    const std::uint32_t limit = options_.receive_maximum + f.received_before;
+    if (!held && v5() && f.received.count() >= limit) {  // [MQTT-3.3.4-9]
         fail(now, client,
              {wire::reason::receive_maximum_exceeded, "MQTT-3.3.4-9",
               "more QoS 2 messages than the receive maximum", 0});
@@ -115,7 +163,7 @@ void Clients::receive_publish(Instant now, Slot client, const wire::Frame& frame
     }
     const ReceiveState state = held ? ReceiveState::awaiting_pubrel : ReceiveState::none;
     if (receive_transition(state, ReceiveInput::publish).action == ReceiveAction::deliver) {
-        received.insert(*pool_, id);
+        f.received.insert(*pool_, id);
         listener_->on_message(now, client, packet, stamp);
     }
     // [MQTT-4.3.3-8], [MQTT-4.3.3-10]
@@ -126,7 +174,9 @@ void Clients::receive_publish(Instant now, Slot client, const wire::Frame& frame
 
 void Clients::receive_pubrel(Instant now, Slot client, const wire::Frame& frame) {
     wire::Ack packet;
-    if (const Fault fault = wire::decode(frame, options_.version, packet)) {
+    Fault fault = wire::decode(frame, options_.version, packet);
+    if (!fault) fault = check_problem(packet.properties);
+    if (fault) {
         fail(now, client, fault);
         return;
     }
@@ -147,7 +197,19 @@ void Clients::receive_disconnect(Instant now, Slot client, const wire::Frame& fr
         fail(now, client, fault);  // before MQTT 5.0, servers have no DISCONNECT at all
         return;
     }
+    listener_->on_disconnect_received(now, client, packet);
     lose(now, client, DisconnectCause::by_server, packet.reason, Ending::close);
+}
+
+// [MQTT-3.1.2-29]: nothing about problems, in packets that answer, to whom does not want it.
+Fault Clients::check_problem(const wire::Properties& properties) const {
+    if (options_.request_problem_information || properties.empty()) [[likely]]
+        return {};
+    if (!properties.has(wire::Property::reason_string) && properties.user_property_count == 0) {
+        return {};
+    }
+    return {wire::reason::protocol_error, "MQTT-3.1.2-29",
+            "reason string or user property that was asked not to be sent", 0};
 }
 
 }  // namespace mqttwin::client

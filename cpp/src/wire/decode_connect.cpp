@@ -112,8 +112,9 @@ bool announced(const Reader& reader, std::uint8_t flags, std::uint8_t flag) {
 }
 
 bool read_connect(Reader& reader, const Frame& frame, Connect& out) {
-    if (!read_flags(reader, frame)) return false;
+    // The protocol first: it says in which version a fault is answered.
     if (!read_protocol(reader, out)) return false;
+    if (!read_flags(reader, frame)) return false;
     std::uint8_t flags = 0;
     if (!read_connect_flags(reader, flags, out)) return false;
     if (!reader.two(out.keep_alive)) return false;

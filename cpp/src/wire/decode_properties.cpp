@@ -110,7 +110,7 @@ class PropertyReader {
                                {"MQTT-3.3.2-8", "MQTT-3.3.2-8"}, "Topic Alias 0");
     }
 
-    bool response_topic() {
+    bool response_topic() {  // [MQTT-3.3.2-13]
         if (!reader_.text(out_.response_topic, "malformed UTF-8 in Response Topic")) return false;
         const auto* start = reader_.position() - out_.response_topic.size();
         if (out_.response_topic.empty()) {  // [MQTT-4.7.3-1]
@@ -187,7 +187,7 @@ std::uint32_t skip_plain_user_properties(Reader& section) {
 
 bool read_some_properties(Reader& reader, PropertyPlaces place, Properties& out) {
     std::uint32_t length = 0;
-    if (!reader.variable(length)) return false;
+    if (!reader.variable(length)) return false;  // [MQTT-2.2.2-1]: there, even if it is 0
     if (reader.left() < length) return reader.ends_early();
     Reader section = reader.section(length);
     const ByteView whole = section.rest();

@@ -14,6 +14,7 @@ namespace mqttwin::wire {
 
 namespace {
 
+// [MQTT-2.1.3-1] (3.1.1: [MQTT-2.2.2-1]): reserved flags are 0 but for PUBREL and the requests.
 std::uint8_t first_byte(PacketType type, unsigned flags = 0) {
     return static_cast<std::uint8_t>((static_cast<unsigned>(type) << 4) | flags);
 }
@@ -27,8 +28,11 @@ struct Answer {
     std::optional<ByteView> bare = std::nullopt;
 };
 
-// [MQTT-3.2.2-19], [MQTT-3.2.2-20] for CONNACK, and the like for the others: neither user
-// properties nor the reason string may make a packet too large for its receiver.
+// [MQTT-3.2.2-19], [MQTT-3.2.2-20] for CONNACK, [MQTT-3.9.2-1], [MQTT-3.9.2-2] for SUBACK,
+// [MQTT-3.11.2-1], [MQTT-3.11.2-2] for UNSUBACK, [MQTT-3.4.2-2], [MQTT-3.4.2-3], [MQTT-3.5.2-2],
+// [MQTT-3.5.2-3], [MQTT-3.6.2-2], [MQTT-3.6.2-3], [MQTT-3.7.2-2], [MQTT-3.7.2-3] for PUBACK and its
+// kin, [MQTT-3.14.2-3], [MQTT-3.14.2-4] for DISCONNECT, [MQTT-3.15.2-2], [MQTT-3.15.2-3] for AUTH:
+// neither user properties nor the reason string may make a packet too large for its receiver.
 BlobId write_answer(BlobPool& pool, const Answer& answer, std::uint32_t limit) {
     const PropertyPlaces place = place_of(static_cast<PacketType>(answer.first >> 4));
     PropertyPlan plan;

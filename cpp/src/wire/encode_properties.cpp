@@ -173,7 +173,7 @@ bool leave_something_out(PropertyPlan& plan, const Properties& properties) {
 
 void write_properties(Writer& writer, const PropertyPlan& plan, const Properties& properties,
                       PropertyPlaces place) {
-    writer.variable(plan.length);
+    writer.variable(plan.length);  // [MQTT-2.2.2-1]: 0 where there are none
     if (plan.length == 0) return;
     for (std::uint64_t bits = plan.present; bits != 0; bits &= bits - 1) {
         const Property id = lowest(bits);

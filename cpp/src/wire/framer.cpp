@@ -38,7 +38,7 @@ Header read_header(ByteView bytes, std::uint32_t limit) {
             return broken("MQTT-1.5.5-1", "remaining length not in its shortest form", 1);
         }
         Header header{HeaderState::complete, i + 1, i + 1 + remaining, {}};
-        if (header.total > limit) {  // [MQTT-3.1.2-24], [MQTT-3.2.2-15]
+        if (header.total > limit) {  // [MQTT-3.1.2-24], [MQTT-3.2.2-15]; 3.1.1 [MQTT-4.8.0-2]
             header.state = HeaderState::broken;
             header.fault = {reason::packet_too_large, "MQTT-3.2.2-15",
                             "packet over the maximum packet size", 1};

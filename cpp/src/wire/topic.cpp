@@ -35,11 +35,12 @@ Fault check_levels(std::string_view filter, std::size_t start) {
         const auto offset = static_cast<std::uint32_t>(i);
         const bool first = i == start || filter[i - 1] == '/';
         const bool last = i + 1 == filter.size();
-        if (c == '#' && (!first || !last)) {  // [MQTT-4.7.1-1]
+        if (c == '#' && (!first || !last)) {  // [MQTT-4.7.1-1], 3.1.1 [MQTT-4.7.1-2]
             return {reason::topic_filter_invalid, "MQTT-4.7.1-1",
                     "# is not the whole last level of a filter", offset};
         }
-        if (c == '+' && (!first || (!last && filter[i + 1] != '/'))) {  // [MQTT-4.7.1-2]
+        // [MQTT-4.7.1-2], 3.1.1 [MQTT-4.7.1-3]
+        if (c == '+' && (!first || (!last && filter[i + 1] != '/'))) {
             return {reason::topic_filter_invalid, "MQTT-4.7.1-2",
                     "+ is not a whole level of a filter", offset};
         }
@@ -60,7 +61,8 @@ Fault check_topic_name(std::string_view topic) {
     if (plain_name(topic)) return {};
     if (const Fault fault = text_fault(topic)) return fault;
     const std::size_t wildcard = topic.find_first_of("+#");
-    if (wildcard != std::string_view::npos) {  // [MQTT-4.7.0-1], [MQTT-3.3.2-2]
+    // [MQTT-4.7.0-1], [MQTT-3.3.2-2]; 3.1.1 [MQTT-4.7.1-1]
+    if (wildcard != std::string_view::npos) {
         return {reason::topic_name_invalid, "MQTT-4.7.0-1", "wildcard in a topic name",
                 static_cast<std::uint32_t>(wildcard)};
     }
@@ -110,6 +112,7 @@ bool matches(std::string_view filter, std::string_view topic) {
         if (level == "#") return true;  // also the parent itself: "a/#" matches "a"
         if (given.done()) return false;
         const std::string_view name = given.next();
+        // [MQTT-4.7.3-4]: byte by byte, nothing is normalized.
         if (level != "+" && level != name) return false;
     }
     return given.done();

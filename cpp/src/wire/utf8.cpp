@@ -27,6 +27,7 @@ Sequence sequence_of(std::uint8_t lead) {
 
 }  // namespace
 
+// Where U+FEFF stands it is a character like any other [MQTT-1.5.4-3] (3.1.1: [MQTT-1.5.3-3]).
 TextProblem find_text_problem(std::string_view text) {
     const auto* p = reinterpret_cast<const std::uint8_t*>(text.data());
     const std::size_t n = text.size();

@@ -54,7 +54,10 @@ void VirtualWorld::cut(std::uint32_t fleet, std::uint32_t device, bool silent) {
     if (flow == net::kNoFlow) return;
     recorder_->ended(now_, host.tag(device), net::End::client, Recorder::EndedBy::fault);
     host.flow[device] = net::kNoFlow;
-    if (silent) {
+    if (is_real(flow)) {
+        real_[flow & ~kReal] = {};
+        gate_->abort(flow & ~kReal);
+    } else if (silent) {
         network_.vanish(now_, flow, net::End::client);
     } else {
         network_.abort(now_, flow, net::End::client);
@@ -101,7 +104,8 @@ std::uint64_t VirtualWorld::count_in_flight() const {
             });
     }
     network_.for_each_in_transit(
-        [&](std::uint32_t, net::End receiver, ByteView bytes, const Stamp& stamp) {
+        [&](std::uint32_t tag, net::End receiver, ByteView bytes, const Stamp& stamp) {
+            if (!recorder_->is_device(tag)) return;
             if (receiver == net::End::client && Recorder::counts_as_qos0(bytes, stamp)) ++pending;
         });
     return pending;
@@ -115,7 +119,8 @@ std::uint64_t VirtualWorld::count_unsent() const {
         }
     }
     network_.for_each_in_transit(
-        [&](std::uint32_t, net::End receiver, ByteView bytes, const Stamp& stamp) {
+        [&](std::uint32_t tag, net::End receiver, ByteView bytes, const Stamp& stamp) {
+            if (!recorder_->is_device(tag)) return;
             if (receiver == net::End::server && Recorder::counts_as_qos0(bytes, stamp)) ++pending;
         });
     return pending;
@@ -155,8 +160,8 @@ void VirtualWorld::FleetHost::on_message(Instant now, Slot device, const wire::P
 }
 
 void VirtualWorld::FleetHost::on_acknowledged(Instant now, Slot device, const Stamp& stamp,
-                                              wire::QoS qos, std::uint8_t reason) {
-    world.recorder_->acknowledged(now, tag(device), stamp, qos, reason);
+                                              wire::QoS qos, const wire::Ack& packet) {
+    world.recorder_->acknowledged(now, tag(device), stamp, qos, packet.reason);
 }
 
 void VirtualWorld::FleetHost::on_dropped(Instant now, Slot device, const Stamp& stamp,

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "mqttwin/world/virtual_world.hpp"
@@ -35,7 +37,7 @@ struct VirtualWorld::FleetHost final : client::Listener {
     void on_message(Instant now, Slot device, const wire::Publish& message,
                     const Stamp& stamp) override;
     void on_acknowledged(Instant now, Slot device, const Stamp& stamp, wire::QoS qos,
-                         std::uint8_t reason) override;
+                         const wire::Ack& packet) override;
     void on_dropped(Instant now, Slot device, const Stamp& stamp, wire::QoS qos,
                     client::PublishOutcome outcome) override;
 
@@ -56,6 +58,16 @@ struct VirtualWorld::FleetHost final : client::Listener {
     Instant armed = Instant::never();  // the deadline event that counts
 };
 
+/// Which passwords were right.
+class PasswordCache {
+   public:
+    bool check(const auth::Record& record, const std::string& password);
+
+   private:
+    static constexpr std::size_t kMaximum = 1'000'000;
+    std::unordered_map<std::string, bool> results_;  // looked up, never walked through
+};
+
 /// A broker: its engine, and which flow each of its connection slots stands for.
 struct VirtualWorld::BrokerHost {
     BrokerHost(VirtualWorld& world, std::string the_name, const broker::Options& options,
@@ -65,13 +77,29 @@ struct VirtualWorld::BrokerHost {
                  StreamKey::of(world.seed_, name, "broker")),
           population(population_number) {}
 
+    [[nodiscard]] bool remote() const { return !remote_host.empty(); }
+
     std::string name;
     broker::Broker engine;
     std::uint16_t population;
     bool down = false;
+    bool listener = false;  // a raw server stands here, not the engine
+    std::vector<RawEnd> accepted;
+    std::string remote_host;  // somebody else's broker, beyond the gate
+    std::uint16_t remote_port = 0;
+    std::unique_ptr<auth::Authenticator> doorman;  // of virtual clients
+    std::unique_ptr<auth::Authenticator> real_doorman;
+    PasswordCache passwords;        // of virtual clients
     std::vector<net::FlowId> flow;  // by connection slot
     std::vector<Slot> free_slots;
     Instant armed = Instant::never();
+};
+
+/// Raw clients of a broker.
+struct VirtualWorld::PeerHost {
+    std::uint16_t population = 0;
+    std::uint32_t broker = 0;
+    std::vector<RawEnd> ends;
 };
 
 }  // namespace mqttwin::world

@@ -91,6 +91,7 @@ std::string Recorder::entity_name(std::uint32_t tag) const {
 // --- The network ---------------------------------------------------------------------------------
 
 void Recorder::opened(Instant now, std::uint32_t tag, net::End end) {
+    if (tag >= entities_.size()) return;
     Entity& entity = entities_[tag];
     (end == net::End::server ? entity.up : entity.down).opened(now);
     if (log_ && log_->wants(tag)) {
@@ -119,6 +120,7 @@ void Recorder::sent(Instant now, std::uint32_t tag, net::End sender, ByteView he
 }
 
 void Recorder::delivered(Instant now, std::uint32_t tag, net::End receiver, ByteView bytes) {
+    if (tag >= entities_.size()) return;
     Entity& entity = entities_[tag];
     if (receiver == net::End::server) {
         entity.up.update(now, trace::Direction::up, bytes);
@@ -130,6 +132,7 @@ void Recorder::delivered(Instant now, std::uint32_t tag, net::End receiver, Byte
 }
 
 void Recorder::ended(Instant now, std::uint32_t tag, net::End end, EndedBy by) {
+    if (tag >= entities_.size()) return;
     Entity& entity = entities_[tag];
     (end == net::End::server ? entity.up : entity.down).closed(now, static_cast<std::uint64_t>(by));
     if (log_ && log_->wants(tag)) {
@@ -356,20 +359,35 @@ void Recorder::on_publish(Instant now, std::uint32_t /*publisher*/, const Stamp&
     if (stamp.published < now) ingest_.record(now - stamp.published);
 }
 
-void Recorder::on_expected(Instant /*now*/, std::uint32_t /*subscriber*/, const Stamp& /*stamp*/,
+// What is owed to somebody who is no device of this world is not part of its census: nobody here
+// hears whether it arrived.
+void Recorder::on_expected(Instant /*now*/, std::uint32_t subscriber, const Stamp& /*stamp*/,
                            wire::QoS /*qos*/) {
+    if (subscriber == Stamp::kNobody) return;
     counters_.add(Counter::expected);
+}
+
+void Recorder::on_rerouted(Instant /*now*/, std::uint32_t from, std::uint32_t to,
+                           const Stamp& stamp, wire::QoS /*qos*/) {
+    if (stamp.origin == Stamp::kReplay) return;
+    const bool was_owed =
+        from != Stamp::kNobody && (stamp.sequence == 0 || still_owed(from, stamp));
+    const bool is_owed = to != Stamp::kNobody;
+    if (is_owed && !was_owed) counters_.add(Counter::expected);
+    if (was_owed && !is_owed) {
+        counters_.set(Counter::expected, counters_[Counter::expected] - 1);
+    }
 }
 
 bool Recorder::still_owed(std::uint32_t subscriber, const Stamp& stamp) const {
     if (stamp.origin == Stamp::kReplay) return false;
-    if (subscriber >= entities_.size()) return true;
+    if (subscriber >= entities_.size()) return false;
     return stamp.sequence == 0 || stamp.sequence > entities_[subscriber].highest;
 }
 
 void Recorder::on_drop(Instant now, std::uint32_t subscriber, const Stamp& stamp, wire::QoS qos,
                        broker::DropReason reason) {
-    if (stamp.origin == Stamp::kReplay) return;
+    if (stamp.origin == Stamp::kReplay || subscriber == Stamp::kNobody) return;
     // It arrived, only its acknowledgement did not: that is not a loss.
     if (qos != wire::QoS::at_most_once && !still_owed(subscriber, stamp)) return;
     drop(now, static_cast<unsigned>(reason));

@@ -205,8 +205,8 @@ void VirtualWorld::dispatch(const sim::Event& next) {
     const auto [rank, index, kind, detail] = sim::EventKey::unpack(next.key);
     const Population& who = populations_[by_rank_[rank]];
     if (kind <= static_cast<std::uint8_t>(net::FlowEvent::last)) {
-        network_.handle_event(now_, static_cast<net::FlowEvent>(kind), detail,
-                              who.fleet->population, index, *this);
+        network_.handle_event(now_, static_cast<net::FlowEvent>(kind), detail, by_rank_[rank],
+                              index, *this);
         return;
     }
     switch (static_cast<EventKind>(kind)) {
@@ -273,6 +273,10 @@ void VirtualWorld::drain(FleetHost& fleet) {
         const Output out = outbox[i];
         net::FlowId& flow = fleet.flow[out.slot];
         const std::uint32_t tag = fleet.tag(out.slot);
+        if (is_real(flow) || (out.kind == Output::Kind::open && brokers_[fleet.broker]->remote())) {
+            perform_real(fleet, out);
+            continue;
+        }
         switch (out.kind) {
             case Output::Kind::open:
                 flow = network_.open(now_, fleet.population, out.slot, fleet.broker);
@@ -300,6 +304,8 @@ void VirtualWorld::drain(FleetHost& fleet) {
                 flow = net::kNoFlow;
                 fleet.clients.handle_closed(now_, out.slot);
                 break;
+            case Output::Kind::authenticate:  // a broker's question
+                break;
         }
     }
     outbox.clear();
@@ -308,12 +314,24 @@ void VirtualWorld::drain(FleetHost& fleet) {
 
 void VirtualWorld::drain(BrokerHost& broker) {
     Outbox& outbox = broker.engine.outbox();
-    for (const Output& out : outbox) {
+    // By index: what the engine does once it knows who somebody is, is drained, too.
+    for (std::size_t i = 0; i < outbox.size(); ++i) {
+        const Output out = outbox[i];
+        if (out.kind == Output::Kind::authenticate) {
+            authenticate(broker, out);
+            continue;
+        }
         const net::FlowId flow =
             out.slot < broker.flow.size() ? broker.flow[out.slot] : net::kNoFlow;
+        if (is_real(flow)) {
+            perform_real(out, flow & ~kReal);
+            continue;
+        }
         if (flow == net::kNoFlow || network_.ended(flow, net::End::server)) {
             if (out.kind == Output::Kind::send) {
-                recorder_->undeliverable(now_, pool_.bytes(out.head), out.stamp);
+                if (flow == net::kNoFlow || !is_stranger(flow)) {
+                    recorder_->undeliverable(now_, pool_.bytes(out.head), out.stamp);
+                }
                 pool_.release(out.head);
                 pool_.release(out.body);
             }
@@ -338,6 +356,7 @@ void VirtualWorld::drain(BrokerHost& broker) {
                 network_.abort(now_, flow, net::End::server);
                 break;
             case Output::Kind::open:  // a broker opens nothing
+            case Output::Kind::authenticate:
                 break;
         }
     }
@@ -345,8 +364,21 @@ void VirtualWorld::drain(BrokerHost& broker) {
     arm(broker);
 }
 
+Slot VirtualWorld::take_slot(BrokerHost& broker, net::FlowId flow) {
+    if (broker.free_slots.empty()) {
+        broker.flow.push_back(flow);
+        return static_cast<Slot>(broker.flow.size() - 1);
+    }
+    const Slot slot = broker.free_slots.back();
+    broker.free_slots.pop_back();
+    broker.flow[slot] = flow;
+    return slot;
+}
+
 void VirtualWorld::free_slot(BrokerHost& broker, Slot slot) {
-    network_.set_server_slot(broker.flow[slot], kNoSlot);
+    const auto& doorman = is_real(broker.flow[slot]) ? broker.real_doorman : broker.doorman;
+    if (doorman) doorman->forget(slot);
+    if (!is_real(broker.flow[slot])) network_.set_server_slot(broker.flow[slot], kNoSlot);
     broker.flow[slot] = net::kNoFlow;
     broker.free_slots.push_back(slot);
 }
@@ -364,6 +396,10 @@ bool VirtualWorld::on_request(Instant /*now*/, net::FlowId flow) {
 void VirtualWorld::on_opened(Instant now, net::FlowId flow, net::End end) {
     recorder_->opened(now, network_.tag(flow), end);
     if (end == net::End::client) {
+        if (RawEnd* raw = raw_end(flow, end)) {
+            raw->state = RawState::open;
+            return;
+        }
         FleetHost& fleet = fleet_of(flow);
         fleet.clients.handle_open(now, network_.index(flow));
         drain(fleet);
@@ -374,23 +410,31 @@ void VirtualWorld::on_opened(Instant now, net::FlowId flow, net::End end) {
         network_.abort(now, flow, net::End::server);
         return;
     }
-    Slot slot = kNoSlot;
-    if (broker.free_slots.empty()) {
-        slot = static_cast<Slot>(broker.flow.size());
-        broker.flow.push_back(flow);
-    } else {
-        slot = broker.free_slots.back();
-        broker.free_slots.pop_back();
-        broker.flow[slot] = flow;
+    if (broker.listener) {
+        network_.set_server_slot(flow, static_cast<Slot>(broker.accepted.size()));
+        RawEnd& raw = broker.accepted.emplace_back();
+        raw.flow = flow;
+        raw.end = net::End::server;
+        raw.state = RawState::open;
+        return;
     }
+    const Slot slot = take_slot(broker, flow);
     network_.set_server_slot(flow, slot);
-    broker.engine.handle_open(now, slot, {network_.tag(flow), {}});
+    broker::Peer peer;
+    peer.tag = is_stranger(flow) ? Stamp::kNobody : network_.tag(flow);
+    peer.authenticate = has_doorman(broker, false);
+    broker.engine.handle_open(now, slot, peer);
     drain(broker);
 }
 
 void VirtualWorld::on_bytes(Instant now, net::FlowId flow, net::End receiver, ByteView bytes,
                             const Stamp& stamp) {
     recorder_->delivered(now, network_.tag(flow), receiver, bytes);
+    if (RawEnd* raw = raw_end(flow, receiver)) {
+        if (raw->received.size() + bytes.size() > RawEnd::kMaximumUnread) return raw_abort(*raw);
+        raw->received.insert(raw->received.end(), bytes.begin(), bytes.end());
+        return;
+    }
     if (receiver == net::End::client) {
         FleetHost& fleet = fleet_of(flow);
         fleet.clients.handle_bytes(now, network_.index(flow), bytes, stamp);
@@ -409,6 +453,15 @@ void VirtualWorld::on_closed(Instant now, net::FlowId flow, net::End end, net::E
                     : how == net::Ending::reset  ? Recorder::EndedBy::reset
                                                  : Recorder::EndedBy::peer;
     recorder_->ended(now, network_.tag(flow), end, by);
+    if (RawEnd* raw = raw_end(flow, end)) {
+        const bool refused = raw->state == RawState::opening && how == net::Ending::reset;
+        raw->state = refused                        ? RawState::refused
+                     : how == net::Ending::time_out ? RawState::timed_out
+                     : how == net::Ending::reset    ? RawState::reset
+                                                    : RawState::closed;
+        raw->flow = net::kNoFlow;
+        return;
+    }
     if (end == net::End::client) {
         FleetHost& fleet = fleet_of(flow);
         const std::uint32_t device = network_.index(flow);
@@ -425,8 +478,9 @@ void VirtualWorld::on_closed(Instant now, net::FlowId flow, net::End end, net::E
     drain(broker);
 }
 
-void VirtualWorld::on_discarded(Instant now, net::FlowId /*flow*/, net::End receiver,
-                                ByteView bytes, const Stamp& stamp) {
+void VirtualWorld::on_discarded(Instant now, net::FlowId flow, net::End receiver, ByteView bytes,
+                                const Stamp& stamp) {
+    if (is_stranger(flow)) return;  // the census is one of devices
     if (receiver == net::End::client) {
         recorder_->undeliverable(now, bytes, stamp);
     } else {

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from .._core import __version__
 from ..errors import ConfigError
-from . import parameters, replaying
+from . import parameters, passwd, properties, pub, replaying, serving, sub
 from .checks import Check, Outcome
 from .running import FAILED, OK, Finished, Order, execute
 from .scenario import Scenario, load
@@ -103,7 +103,7 @@ def run(
     checks = [Check.parse(text) for text in check or []]
     given = parameters.split(parameter or [])
     order = Order(until, seed, given, out, checks, trace, quiet)
-    finished = execute(_load(scenario), order)
+    finished = execute(load_scenario(scenario), order)
     _tell(finished, quiet=quiet, out=out)
     return finished.status
 
@@ -131,7 +131,7 @@ def replay(
     return FAILED
 
 
-def _load(path: Path) -> Scenario:
+def load_scenario(path: Path) -> Scenario:
     """A scenario; an exception while its file is executed is the user's, as in `execute`."""
     from ..errors import MqttwinError
     from .running import ScenarioFailed
@@ -143,6 +143,15 @@ def _load(path: Path) -> Scenario:
         raise
     except Exception as error:
         raise ScenarioFailed(user_traceback(error)) from error
+
+
+app.command()(serving.serve)
+app.command()(passwd.passwd)
+# -h is the host here, as people know it.
+for _command in (pub.pub, sub.sub):
+    app.command(
+        cls=properties.CommandWithProperties, context_settings={"help_option_names": ["--help"]}
+    )(_command)
 
 
 # --- what is said -------------------------------------------------------------------------------
@@ -180,7 +189,7 @@ def _show_help(context: typer.Context, path: Path | None) -> None:
         if text:
             print(text)
         return
-    scenario = _load(path)
+    scenario = load_scenario(path)
     console = Console(highlight=False)
     console.print(f"\n[bold]{path}[/]  {scenario.about}\n")
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)

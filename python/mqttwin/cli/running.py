@@ -83,15 +83,15 @@ def execute(scenario: Scenario, order: Order) -> Finished:
     if order.out is not None:
         output.prepare_directory(order.out)
     with World(order.seed) as world:
-        found = _users(scenario, lambda: scenario.build(world, values))
+        found = users_call(scenario, lambda: scenario.build(world, values))
         for check in order.checks:
             check.validate(world.result())
         if order.trace and order.out is not None:
             world.trace(order.out / TRACE)
         rest = max(0, until - round(world.now * units.SECOND))
         show = False if order.quiet else None
-        result = _users(scenario, lambda: world.run(f"{rest}ns", progress=show))
-        said = None if found is None else _users(scenario, lambda: found(result))
+        result = users_call(scenario, lambda: world.run(f"{rest}ns", progress=show))
+        said = None if found is None else users_call(scenario, lambda: found(result))
         outcomes = [check.judge(result) for check in order.checks]
         if order.trace and order.out is not None:
             world.stop_trace()
@@ -110,7 +110,7 @@ def _until(scenario: Scenario, order: Order) -> int:
         raise ConfigError(error.message, file=scenario.path, key="UNTIL") from None
 
 
-def _users(scenario: Scenario, call: Callable[[], Any]) -> Any:
+def users_call(scenario: Scenario, call: Callable[[], Any]) -> Any:
     """Calls the user's code: wrong input gets its place, anything else is theirs."""
     try:
         return call()

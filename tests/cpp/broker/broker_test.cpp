@@ -1,98 +1,20 @@
 #include "broker_test.hpp"
 
 #include <array>
-#include <cstdio>
-
-#include "mqttwin/wire/decode.hpp"
-#include "mqttwin/wire/encode.hpp"
 
 namespace mqttwin::broker {
 namespace {
 
 using wire::PacketType;
-using wire::Property;
 
 std::string number(std::uint64_t value) { return std::to_string(value); }
 
 std::string code(std::uint8_t reason) {
-    std::array<char, 8> text{};
-    std::snprintf(text.data(), text.size(), "%02x", static_cast<unsigned>(reason));
-    return text.data();
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    return {kDigits[reason >> 4U], kDigits[reason & 15U]};
 }
 
 std::string quality(QoS qos) { return "q" + number(static_cast<unsigned>(qos)); }
-
-std::string describe_connack(const wire::Frame& frame, Version version) {
-    wire::Connack packet;
-    EXPECT_FALSE(wire::decode(frame, version, packet));
-    std::string line = "CONNACK";
-    if (packet.reason != 0) return line + " " + code(packet.reason);
-    line += packet.session_present ? " resumed" : " fresh";
-    const wire::Properties& p = packet.properties;
-    if (p.has(Property::session_expiry_interval))
-        line += " expiry=" + number(p.session_expiry_interval);
-    if (p.has(Property::receive_maximum)) line += " receive=" + number(p.receive_maximum);
-    if (p.has(Property::maximum_qos)) line += " qos=" + number(p.maximum_qos);
-    if (p.has(Property::retain_available)) line += " retain=" + number(p.retain_available);
-    if (p.has(Property::maximum_packet_size)) line += " size=" + number(p.maximum_packet_size);
-    if (p.has(Property::topic_alias_maximum)) line += " aliases=" + number(p.topic_alias_maximum);
-    if (p.has(Property::server_keep_alive)) line += " keep=" + number(p.server_keep_alive);
-    if (p.has(Property::assigned_client_identifier)) {
-        line += " id=" + std::string(p.assigned_client_identifier);
-    }
-    return line;
-}
-
-std::string describe_publish(const wire::Frame& frame, Version version) {
-    wire::Publish packet;
-    EXPECT_FALSE(wire::decode(frame, version, wire::Sender::server, packet));
-    std::string line = "PUBLISH " + quality(packet.qos);
-    if (packet.qos != QoS::at_most_once) line += " id=" + number(packet.packet_id);
-    if (packet.dup) line += " dup";
-    if (packet.retain) line += " retain";
-    line += " " + std::string(packet.topic) + "=" + std::string(as_text(packet.payload));
-    const wire::Properties& p = packet.properties;
-    if (p.has(Property::payload_format_indicator))
-        line += " format=" + number(p.payload_format_indicator);
-    if (p.has(Property::message_expiry_interval))
-        line += " expiry=" + number(p.message_expiry_interval);
-    if (p.has(Property::content_type)) line += " type=" + std::string(p.content_type);
-    if (p.has(Property::response_topic)) line += " response=" + std::string(p.response_topic);
-    if (p.has(Property::correlation_data))
-        line += " correlation=" + std::string(as_text(p.correlation_data));
-    if (p.has(Property::topic_alias)) line += " alias=" + number(p.topic_alias);
-    wire::SubscriptionIdentifiers identifiers(p.subscription_identifiers);
-    for (std::uint32_t id = identifiers.next(); id != 0; id = identifiers.next()) {
-        line += " sub=" + number(id);
-    }
-    wire::UserProperties users(p.user_properties);
-    for (auto item = users.next(); item.found; item = users.next()) {
-        line += " " + std::string(item.pair.name) + ":" + std::string(item.pair.value);
-    }
-    return line;
-}
-
-std::string describe_ack(const wire::Frame& frame, Version version) {
-    wire::Ack packet;
-    EXPECT_FALSE(wire::decode(frame, version, packet));
-    std::string line = std::string(wire::packet_name(packet.type)) + " " + number(packet.packet_id);
-    if (packet.reason != 0) line += " " + code(packet.reason);
-    return line;
-}
-
-std::string describe_list_ack(const wire::Frame& frame, Version version) {
-    wire::ListAck packet;
-    EXPECT_FALSE(wire::decode(frame, version, packet));
-    std::string line = std::string(wire::packet_name(packet.type)) + " " + number(packet.packet_id);
-    for (const std::uint8_t reason : packet.reasons) line += " " + code(reason);
-    return line;
-}
-
-std::string describe_disconnect(const wire::Frame& frame, Version version) {
-    wire::Disconnect packet;
-    EXPECT_FALSE(wire::decode(frame, version, wire::Sender::server, packet));
-    return "DISCONNECT " + code(packet.reason);
-}
 
 Bytes taken(BlobPool& pool, BlobId blob) {
     const ByteView view = pool.bytes(blob);
@@ -109,174 +31,6 @@ constexpr std::array<const char*, kCloseCauses> kCauses = {
     "refused",           "connect_timeout", "administrative", "backlog"};
 
 }  // namespace
-
-// --- What clients say ----------------------------------------------------------------------------
-
-Hello& Hello::expires(std::uint32_t seconds) {
-    packet.properties.session_expiry_interval = seconds;
-    packet.properties.mark(Property::session_expiry_interval);
-    return *this;
-}
-
-Hello& Hello::receive_maximum(std::uint16_t n) {
-    packet.properties.receive_maximum = n;
-    packet.properties.mark(Property::receive_maximum);
-    return *this;
-}
-
-Hello& Hello::maximum_packet_size(std::uint32_t bytes) {
-    packet.properties.maximum_packet_size = bytes;
-    packet.properties.mark(Property::maximum_packet_size);
-    return *this;
-}
-
-Hello& Hello::will(std::string_view topic, std::string_view payload, QoS qos, bool retain,
-                   std::uint32_t delay) {
-    packet.has_will = true;
-    packet.will.topic = topic;
-    packet.will.payload = as_bytes(payload);
-    packet.will.qos = qos;
-    packet.will.retain = retain;
-    if (delay > 0) {
-        packet.will.properties.will_delay_interval = delay;
-        packet.will.properties.mark(Property::will_delay_interval);
-    }
-    return *this;
-}
-
-Bytes connect(const Hello& hello) {
-    BlobPool pool;
-    return taken(pool, wire::encode(pool, hello.packet));
-}
-
-Bytes subscribe(Version version, wire::PacketId id, std::initializer_list<Ask> asks,
-                std::uint32_t identifier) {
-    BlobPool pool;
-    std::vector<wire::SubscriptionRequest> requests;
-    for (const Ask& ask : asks) {
-        wire::SubscriptionRequest request;
-        request.filter = ask.filter;
-        request.options.qos = ask.qos;
-        request.options.no_local = ask.no_local;
-        request.options.retain_as_published = ask.retain_as_published;
-        request.options.retain_handling = ask.retain_handling;
-        requests.push_back(request);
-    }
-    wire::Properties properties;
-    Bytes encoded;
-    if (identifier != 0) {
-        wire::append_subscription_identifier(encoded, identifier);
-        properties.subscription_identifiers = encoded;
-        properties.subscription_identifier_count = 1;
-    }
-    return taken(pool, wire::encode_subscribe(pool, version, id, requests, properties));
-}
-
-Bytes unsubscribe(Version version, wire::PacketId id,
-                  std::initializer_list<std::string_view> filters) {
-    BlobPool pool;
-    const std::vector<std::string_view> list(filters);
-    return taken(pool, wire::encode_unsubscribe(pool, version, id, list));
-}
-
-Bytes publish(Version version, std::string_view topic, std::string_view payload, QoS qos,
-              const Extra& extra) {
-    BlobPool pool;
-    wire::Publish packet;
-    packet.topic = topic;
-    packet.payload = as_bytes(payload);
-    packet.qos = qos;
-    packet.packet_id = extra.id;
-    packet.retain = extra.retain;
-    packet.dup = extra.dup;
-    wire::Properties& p = packet.properties;
-    if (extra.expiry > 0) {
-        p.message_expiry_interval = extra.expiry;
-        p.mark(Property::message_expiry_interval);
-    }
-    if (extra.alias > 0) {
-        p.topic_alias = extra.alias;
-        p.mark(Property::topic_alias);
-    }
-    if (extra.format >= 0) {
-        p.payload_format_indicator = static_cast<std::uint8_t>(extra.format);
-        p.mark(Property::payload_format_indicator);
-    }
-    if (!extra.content_type.empty()) {
-        p.content_type = extra.content_type;
-        p.mark(Property::content_type);
-    }
-    if (!extra.response_topic.empty()) {
-        p.response_topic = extra.response_topic;
-        p.mark(Property::response_topic);
-    }
-    if (!extra.correlation.empty()) {
-        p.correlation_data = as_bytes(extra.correlation);
-        p.mark(Property::correlation_data);
-    }
-    Bytes users;
-    if (!extra.user_name.empty()) {
-        wire::append_user_property(users, extra.user_name, extra.user_value);
-        p.user_properties = users;
-        p.user_property_count = 1;
-    }
-    return taken(pool, wire::encode(pool, version, packet));
-}
-
-Bytes ack(Version version, PacketType type, wire::PacketId id, std::uint8_t reason) {
-    BlobPool pool;
-    wire::Ack packet;
-    packet.type = type;
-    packet.packet_id = id;
-    packet.reason = reason;
-    return taken(pool, wire::encode(pool, version, packet));
-}
-
-Bytes pingreq() {
-    BlobPool pool;
-    return taken(pool, wire::encode_pingreq(pool));
-}
-
-Bytes disconnect(Version version, std::uint8_t reason, std::int64_t expiry) {
-    BlobPool pool;
-    wire::Disconnect packet;
-    packet.reason = reason;
-    if (expiry >= 0) {
-        packet.properties.session_expiry_interval = static_cast<std::uint32_t>(expiry);
-        packet.properties.mark(Property::session_expiry_interval);
-    }
-    return taken(pool, wire::encode(pool, version, packet));
-}
-
-std::string describe(Version version, ByteView packet) {
-    BlobPool pool;
-    wire::FramerState state;
-    wire::FrameReader reader(pool, state, packet, wire::kMaximumPacketSize);
-    wire::Frame frame;
-    if (!reader.next(frame) || frame.size() != packet.size()) {
-        reader.abandon();
-        return "not one whole packet";
-    }
-    switch (frame.type()) {
-        case PacketType::connack:
-            return describe_connack(frame, version);
-        case PacketType::publish:
-            return describe_publish(frame, version);
-        case PacketType::puback:
-        case PacketType::pubrec:
-        case PacketType::pubrel:
-        case PacketType::pubcomp:
-            return describe_ack(frame, version);
-        case PacketType::suback:
-        case PacketType::unsuback:
-            return describe_list_ack(frame, version);
-        case PacketType::disconnect:
-            return describe_disconnect(frame, version);
-        default:
-            EXPECT_FALSE(wire::decode_empty(frame));
-            return std::string(wire::packet_name(frame.type()));
-    }
-}
 
 // --- Witness -------------------------------------------------------------------------------------
 
@@ -312,6 +66,13 @@ void Witness::on_drop(Instant, std::uint32_t subscriber, const Stamp& stamp, QoS
                        kDrops[static_cast<std::size_t>(reason)];
     if (stamp.sequence != 0) line += " #" + number(stamp.sequence);
     if (stamp.origin == Stamp::kReplay) line += " replay";
+    lines_.push_back(line);
+}
+
+void Witness::on_rerouted(Instant, std::uint32_t from, std::uint32_t to, const Stamp& stamp,
+                          QoS qos) {
+    std::string line = "rerouted " + number(from) + " to " + number(to) + " " + quality(qos);
+    if (stamp.sequence != 0) line += " #" + number(stamp.sequence);
     lines_.push_back(line);
 }
 
@@ -377,6 +138,30 @@ void Party::leaves(std::uint8_t reason, std::int64_t expiry) {
     says(disconnect(version_, reason, expiry));
 }
 
+Credentials Party::shows() const { return bench_.broker.credentials(slot_); }
+
+void Party::is_answered(const Verdict& verdict) {
+    bench_.broker.handle_authenticated(bench_.now, slot_, question_, verdict);
+    bench_.drain();
+}
+
+void Party::is_vouched_for(std::string_view data) {
+    is_answered({Verdict::Kind::success, 0, as_bytes(data), {}});
+}
+
+void Party::is_challenged(std::string_view data, std::string_view explanation) {
+    is_answered({Verdict::Kind::more, 0, as_bytes(data), explanation});
+}
+
+void Party::is_rejected(std::uint8_t reason, std::string_view explanation) {
+    is_answered({Verdict::Kind::failure, reason, {}, explanation});
+}
+
+void Party::is_congested(bool congested) {
+    bench_.broker.handle_backlog(bench_.now, slot_, congested);
+    bench_.drain();
+}
+
 // --- Bench ---------------------------------------------------------------------------------------
 
 Bench::Bench(const Options& options)
@@ -391,9 +176,13 @@ Bench::~Bench() {
 }
 
 Party& Bench::open(Version version, std::uint32_t tag) {
-    const auto slot = static_cast<Slot>(by_slot_.size());
     Peer peer;
-    peer.tag = tag == Stamp::kNobody - 1 ? slot : tag;
+    peer.tag = tag == Stamp::kNobody - 1 ? static_cast<Slot>(by_slot_.size()) : tag;
+    return open(version, peer);
+}
+
+Party& Bench::open(Version version, const Peer& peer) {
+    const auto slot = static_cast<Slot>(by_slot_.size());
     broker.handle_open(now, slot, peer);
     parties_.emplace_back(*this, slot, version);
     by_slot_.push_back(&parties_.back());
@@ -449,6 +238,11 @@ void Bench::drain() {
             party.closed_ = true;
             continue;
         }
+        if (out.kind == Output::Kind::authenticate) {
+            party.question_ = out.stamp.sequence;
+            party.lines_.push_back("who?");
+            continue;
+        }
         if (out.kind == Output::Kind::abort) {
             party.lines_.push_back("abort");
             party.closed_ = party.aborted_ = true;
@@ -461,8 +255,10 @@ void Bench::drain() {
             party.bodies.push_back(out.body);
         }
         const Bytes packet = taken(pool, out.head) + taken(pool, out.body);
-        party.bytes = party.bytes + packet;
+        party.bytes.insert(party.bytes.end(), packet.begin(), packet.end());
         if (!party.reads) continue;
+        const std::string why = reason_string(party.version_, packet);
+        if (!why.empty()) party.reasons.push_back(why);
         party.lines_.push_back(describe(party.version_, packet));
         EXPECT_EQ(out.is_publish, party.lines_.back().starts_with("PUBLISH"));
     }

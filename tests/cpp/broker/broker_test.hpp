@@ -47,6 +47,10 @@ struct Hello {
     Hello& expires(std::uint32_t seconds);
     Hello& keep_alive(std::uint16_t seconds) { return packet.keep_alive = seconds, *this; }
     Hello& receive_maximum(std::uint16_t n);
+    Hello& topic_aliases(std::uint16_t n);
+    Hello& user(std::string_view name, std::string_view password);
+    Hello& method(std::string_view method, std::string_view data = {});
+    Hello& without_problem_information();
     Hello& maximum_packet_size(std::uint32_t bytes);
     Hello& will(std::string_view topic, std::string_view payload, QoS qos = QoS::at_most_once,
                 bool retain = false, std::uint32_t delay = 0);
@@ -87,9 +91,12 @@ Bytes publish(Version version, std::string_view topic, std::string_view payload,
 Bytes ack(Version version, wire::PacketType type, wire::PacketId id, std::uint8_t reason = 0);
 Bytes pingreq();
 Bytes disconnect(Version version, std::uint8_t reason = 0, std::int64_t expiry = -1);
+Bytes auth(std::uint8_t reason, std::string_view method, std::string_view data = {});
 
 /// One packet from a broker as text, such as "PUBLISH q1 id=7 dup a/b=21.5" or "CONNACK resumed".
 std::string describe(Version version, ByteView packet);
+/// The reason string of a packet, or nothing.
+std::string reason_string(Version version, ByteView packet);
 
 // --- The surroundings ----------------------------------------------------------------------------
 
@@ -105,6 +112,8 @@ class Witness : public Observer {
     void on_expected(Instant now, std::uint32_t subscriber, const Stamp& stamp, QoS qos) override;
     void on_drop(Instant now, std::uint32_t subscriber, const Stamp& stamp, QoS qos,
                  DropReason reason) override;
+    void on_rerouted(Instant now, std::uint32_t from, std::uint32_t to, const Stamp& stamp,
+                     QoS qos) override;
     void on_fault(Instant now, Slot connection, std::uint32_t tag, const Fault& fault) override;
 
     /// The lines since the last time that begin with one of these words; the others are gone.
@@ -148,6 +157,14 @@ class Party {
     void pubcomps(wire::PacketId id) { acks(wire::PacketType::pubcomp, id); }
     void leaves(std::uint8_t reason = 0, std::int64_t expiry = -1);
 
+    // What the world says when it was asked about this party ("who?").
+    [[nodiscard]] Credentials shows() const;
+    void is_vouched_for(std::string_view data = {});
+    void is_challenged(std::string_view data, std::string_view explanation = {});
+    void is_rejected(std::uint8_t reason, std::string_view explanation = {});
+    /// The transport cannot keep up with what is sent to it, or can again.
+    void is_congested(bool congested);
+
     [[nodiscard]] bool closed() const { return closed_; }
     [[nodiscard]] bool aborted() const { return aborted_; }
     [[nodiscard]] Slot slot() const { return slot_; }
@@ -155,6 +172,7 @@ class Party {
 
     /// False: it need not be able to read what it gets, which may be in another version.
     bool reads = true;
+    Lines reasons;              // the reason strings that it got
     std::vector<Stamp> stamps;  // of the PUBLISHes
     Bytes bytes;                // all of them
     std::vector<BlobId> heads;  // for comparison only: the blobs are given back
@@ -162,10 +180,12 @@ class Party {
 
    private:
     friend class Bench;
+    void is_answered(const Verdict& verdict);
     Bench& bench_;
     Slot slot_;
     Version version_;
     Lines lines_;
+    std::uint32_t question_ = 0;
     bool closed_ = false;
     bool aborted_ = false;
 };
@@ -178,6 +198,7 @@ class Bench {
 
     /// A connection that has said nothing yet. The peer's tag is its slot, unless given.
     Party& open(Version version = Version::v5, std::uint32_t tag = Stamp::kNobody - 1);
+    Party& open(Version version, const Peer& peer);
     /// A connection that has said this; what it heard is still to be asked for.
     Party& open_with(const Hello& hello);
     /// A client that is in: clean, without expiry. It has heard its CONNACK.

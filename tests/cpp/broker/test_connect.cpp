@@ -12,7 +12,7 @@ TEST_P(Connecting, AClientIsWelcomed) {
     Party& ann = bench.open(version());
     ann.hears_nothing();
     ann.says(connect(Hello(version(), "ann")));
-    ann.hears({v5() ? "CONNACK fresh receive=1024 size=1048576" : "CONNACK fresh"});
+    ann.hears({v5() ? "CONNACK fresh receive=1024 size=1048576 aliases=16" : "CONNACK fresh"});
     EXPECT_EQ(bench.witness.take({"connect", "fault"}), (Lines{"connect 0 ann fresh"}));
     EXPECT_EQ(bench.broker.counts().connections, 1U);
     EXPECT_EQ(bench.broker.counts().sessions, 1U);

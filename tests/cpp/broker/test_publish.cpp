@@ -246,7 +246,8 @@ TEST(TopicAliases, AnAliasBeyondTheMaximumIsAFault) {
     Party& bob = bench.join("bob");
     bob.publishes("t", "1", QoS::at_most_once, {.alias = 6});
     bob.hears({"DISCONNECT 94", "close"});
-    Bench none;
+    options.topic_alias_maximum = 0;
+    Bench none(options);
     Party& cat = none.join("cat");
     cat.publishes("t", "1", QoS::at_most_once, {.alias = 1});
     cat.hears({"DISCONNECT 94", "close"});

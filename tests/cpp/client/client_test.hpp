@@ -29,11 +29,14 @@ class Recorder : public Listener {
     void on_message(Instant now, Slot client, const wire::Publish& packet,
                     const Stamp& stamp) override;
     void on_acknowledged(Instant now, Slot client, const Stamp& stamp, wire::QoS qos,
-                         std::uint8_t reason) override;
+                         const wire::Ack& packet) override;
     void on_dropped(Instant now, Slot client, const Stamp& stamp, wire::QoS qos,
                     PublishOutcome outcome) override;
-    void on_subscribed(Instant now, Slot client, ByteView reasons) override;
-    void on_unsubscribed(Instant now, Slot client, ByteView reasons) override;
+    void on_subscribed(Instant now, Slot client, const wire::ListAck& packet) override;
+    void on_unsubscribed(Instant now, Slot client, const wire::ListAck& packet) override;
+    void on_connack(Instant now, Slot client, const wire::Connack& packet) override;
+    void on_disconnect_received(Instant now, Slot client, const wire::Disconnect& packet) override;
+    void on_authenticate(Instant now, Slot client, const wire::Auth& packet) override;
     void on_fault(Instant now, Slot client, const Fault& fault) override;
 
     Lines take(Slot client);
@@ -43,11 +46,16 @@ class Recorder : public Listener {
     std::function<void(Instant, Slot, const wire::Publish&)> when_message;
     std::function<void(Instant, Slot)> when_subscribed;
     std::function<void(Instant, Slot, const Stamp&)> when_acknowledged;
+    std::function<void(Instant, Slot, const wire::Connack&)> when_connack;
+    std::function<void(Instant, Slot, const wire::Auth&)> when_authenticate;
+    /// What came with answers, as lines: "PUBACK 1 reason=…", "DISCONNECT server=…".
+    Lines details;
     std::vector<Stamp> message_stamps;
     std::vector<Fault> faults;
 
    private:
     void add(Slot client, std::string line);
+    void add_details(const std::string& packet, const wire::Properties& properties);
     std::vector<Lines> lines_;
 };
 
@@ -64,6 +72,10 @@ class TestProfile : public Profile {
     std::vector<std::pair<std::string, wire::QoS>> subscriptions;
     std::string user_name;
     std::string will_topic;
+    std::string method;  // and data, of an enhanced authentication
+    std::string data;
+    wire::Properties connect_properties;
+    wire::Properties will_properties;
 };
 
 /// What a client engine put into its outbox for one slot.
@@ -102,13 +114,16 @@ class Bench {
     // What a server says.
     Bytes connack(bool session_present = false, std::uint8_t reason = 0,
                   const wire::Properties& properties = {});
-    Bytes ack(wire::PacketType type, wire::PacketId id, std::uint8_t reason = 0);
-    Bytes suback(wire::PacketId id, Bytes reasons);
-    Bytes unsuback(wire::PacketId id, Bytes reasons);
+    Bytes ack(wire::PacketType type, wire::PacketId id, std::uint8_t reason = 0,
+              const wire::Properties& properties = {});
+    Bytes suback(wire::PacketId id, Bytes reasons, const wire::Properties& properties = {});
+    Bytes unsuback(wire::PacketId id, Bytes reasons, const wire::Properties& properties = {});
     Bytes message(std::string_view topic, std::string_view payload, wire::QoS qos,
                   wire::PacketId id = 0, bool dup = false);
+    Bytes message(const wire::Publish& packet);
     Bytes pingresp();
-    Bytes server_disconnect(std::uint8_t reason);
+    Bytes server_disconnect(std::uint8_t reason, const wire::Properties& properties = {});
+    Bytes auth(std::uint8_t reason, std::string_view method, std::string_view data = {});
 
     /// Everything that engines keep in the pool is given back: nothing leaked.
     void expect_no_leak();
@@ -124,6 +139,13 @@ class Bench {
     Bytes taken(BlobId blob);
     std::vector<std::vector<Sent>> sent_;
 };
+
+// Properties as tests write them; texts are literals.
+wire::Properties with_number(wire::Property id, std::uint32_t value, wire::Properties base = {});
+wire::Properties with_text(wire::Property id, std::string_view text, wire::Properties base = {});
+/// One user property, "kind: test".
+wire::Properties with_user_property(wire::Properties base = {});
+wire::Properties with_subscription_identifier();
 
 inline Bytes operator+(Bytes a, const Bytes& b) {
     a.insert(a.end(), b.begin(), b.end());

@@ -9,85 +9,53 @@
 #include "mqttwin/base/blob_pool.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/base/time.hpp"
+#include "mqttwin/broker/observer.hpp"
+#include "mqttwin/broker/options.hpp"
 #include "mqttwin/session/engine.hpp"
 #include "mqttwin/wire/packets.hpp"
 
 namespace mqttwin::broker {
-
-/// Every bound and unspecified choice of the broker, with its default.
-struct Options {
-    std::uint32_t maximum_packet_size = 1U << 20;  // bytes, announced and enforced
-    std::uint16_t receive_maximum = 1024;          // QoS > 0 from a client awaiting our answer
-    std::uint32_t max_in_flight = 256;             // QoS > 0 to a client, with its own maximum
-    std::uint32_t max_queued = 1000;               // messages kept for a session beyond the window
-    bool queue_qos0_offline = false;
-    std::uint32_t max_session_expiry = 0xFFFF'FFFF;  // seconds
-    wire::QoS maximum_qos = wire::QoS::exactly_once;
-    bool retain_available = true;
-    std::uint32_t max_retained = 1'000'000;
-    std::uint32_t max_sessions = 10'000'000;
-    std::uint32_t max_subscriptions_per_session = 1000;
-    std::uint32_t max_topic_levels = 256;
-    std::uint16_t topic_alias_maximum = 0;
-    std::uint16_t server_keep_alive = 0;     // 0: the client's own
-    Duration connect_timeout = seconds(30);  // from open to CONNECT
-    bool allow_anonymous = true;
-    bool retain_clears_with_empty = true;
-    bool check_payload_format = false;  // refuse "text" payloads that are not UTF-8
-};
 
 /// Who is at the other end of a connection.
 struct Peer {
     /// Tag of the entity in the world, echoed to the observer; Stamp::kNobody for a real client.
     std::uint32_t tag = Stamp::kNobody;
     std::string_view address;  // for logs
+    /// A client of the real world: its timers follow the wall clock, see Broker::set_pace.
+    bool real = false;
+    /// The world is asked about this one as with Options::authenticate.
+    bool authenticate = false;
+    /// A random word of this connection alone. A client identifier that the broker assigns follows
+    /// from it; 0: from the broker's key, the tag and the instant.
+    std::uint64_t nonce = 0;
 };
 
-enum class DropReason : std::uint8_t {
-    queue_full,        // the session's bound
-    session_ended,     // expired, clean start, or taken over by a clean one while it was waiting
-    packet_too_large,  // the subscriber's Maximum Packet Size
-    message_expired,
-    offline_qos0,       // QoS 0 and not connected
-    refused_by_client,  // PUBACK / PUBREC with an error
-    restart,            // the broker restarted and kept nothing
+/// What a client shows of itself when the world is asked who it is. Views are valid until the
+/// answer.
+struct Credentials {
+    std::string_view client_id;
+    bool has_user_name = false;  // like the password: of the CONNECT, so not in later packets
+    std::string_view user_name;
+    bool has_password = false;
+    ByteView password;
+    std::string_view method;  // Authentication Method; empty: user name and password
+    ByteView data;            // Authentication Data of this packet
+    /// CONNECT, or the AUTH that begins a re-authentication: a new exchange.
+    bool first = true;
+    bool again = false;  // re-authentication: the client is connected
 };
-inline constexpr unsigned kDropReasons = 7;
 
-enum class CloseCause : std::uint8_t {
-    client_disconnect,  // DISCONNECT received
-    network,            // the transport closed or broke
-    keep_alive,
-    taken_over,
-    protocol_fault,
-    refused,  // CONNACK with an error
-    connect_timeout,
-    administrative,  // restart, shutdown
-    backlog,         // the client reads too slowly
-};
-inline constexpr unsigned kCloseCauses = 9;
-
-/// What happens in the broker; every method has an empty default. `subscriber` and `publisher`
-/// are peer tags. Called while the broker is handling something: observers only look.
-class Observer {
-   public:
-    virtual ~Observer() = default;
-    virtual void on_connect(Instant, Slot /*connection*/, std::uint32_t /*tag*/,
-                            std::string_view /*client_id*/, bool /*session_present*/) {}
-    virtual void on_close(Instant, Slot /*connection*/, std::uint32_t /*tag*/, CloseCause,
-                          std::uint8_t /*reason*/) {}
-    /// A publish was accepted and routed to `matched` sessions (once, also for QoS 2). The stamp is
-    /// the publisher's, its own sequence number included.
-    virtual void on_publish(Instant, std::uint32_t /*publisher*/, const Stamp&,
-                            const wire::Publish&, std::uint32_t /*matched*/) {}
-    /// One of those: a message now owed to a subscriber, at the QoS granted. Each is settled
-    /// by its first delivery or by one on_drop, or is still pending (for_each_pending).
-    virtual void on_expected(Instant, std::uint32_t /*subscriber*/, const Stamp&, wire::QoS) {}
-    /// The stamp's sequence is not 0 if it was sent before, so it may have been delivered all the
-    /// same; its origin is Stamp::kReplay for a retained replay, which nobody expected.
-    virtual void on_drop(Instant, std::uint32_t /*subscriber*/, const Stamp&, wire::QoS,
-                         DropReason) {}
-    virtual void on_fault(Instant, Slot /*connection*/, std::uint32_t /*tag*/, const Fault&) {}
+/// The world's answer.
+struct Verdict {
+    enum class Kind : std::uint8_t {
+        success,
+        more,     // AUTH with `data` goes to the client; only with an Authentication Method
+        failure,  // `reason` says why: 0x80 or more
+    };
+    Kind kind = Kind::failure;
+    std::uint8_t reason = 0;
+    ByteView data;                 // Authentication Data for the client
+    std::string_view explanation;  // Reason String
 };
 
 struct Counts {
@@ -97,6 +65,8 @@ struct Counts {
     std::uint64_t retained = 0;
     std::uint64_t queued = 0;  // waiting beyond the window or offline
     std::uint64_t in_flight = 0;
+    std::uint64_t stored_messages = 0;  // kept by queues, windows, wills and the retained store
+    std::uint64_t stored_bytes = 0;     // of those, each counted once, and of who is to get them
 };
 
 /// All that a broker knows; private to its room.
@@ -124,24 +94,47 @@ class Broker {
     void handle_bytes(Instant now, Slot connection, ByteView bytes, const Stamp& stamp);
     /// The transport is gone. Not called for a connection that the broker closed itself.
     void handle_closed(Instant now, Slot connection);
+    /// What waits to be written to this connection is over its mark (`congested`), or under it
+    /// again. Meanwhile QoS > 0 is queued and QoS 0 dropped; answers still go, so that what is
+    /// written is bounded by what the client sends.
+    void handle_backlog(Instant now, Slot connection, bool congested);
+
+    // Who is who, with Options::authenticate: the answer to Output::Kind::authenticate.
+    /// Nothing, if there is no such question any more: behind it in the same bytes may stand what
+    /// closes the connection, so that the outbox has the question and then the close.
+    [[nodiscard]] Credentials credentials(Slot connection) const;
+    /// `token` is the stamp's sequence of the output; an answer to a question that is no more, or
+    /// was another one, is ignored.
+    void handle_authenticated(Instant now, Slot connection, std::uint32_t token,
+                              const Verdict& verdict);
 
     /// Ends a connection for a reason of the world's: a client that reads too slowly, an operator.
     void close(Instant now, Slot connection, CloseCause cause, std::uint8_t reason);
+    /// Sends a connected client to another server: DISCONNECT with 0x9D (`permanent`) or 0x9C and
+    /// the reference; a client before 5.0 is closed.
+    void redirect(Instant now, Slot connection, std::string_view reference, bool permanent);
 
     // Time.
     [[nodiscard]] Instant next_deadline() const;
     void handle_timeout(Instant now);
+    /// Virtual seconds in a second of the wall clock, 1 at first and always over 0. Keep-alive,
+    /// connect timeout, session expiry and will delay of real peers are stretched by it, those
+    /// under way included.
+    void set_pace(Instant now, double virtual_seconds_per_wall_second);
 
     /// After an Output close or abort for a slot, the slot is free for another handle_open once
     /// the world has let go of it; late bytes for it are ignored.
     Outbox& outbox();
 
     // Commands.
-    /// Ends every connection: 5.0 clients get DISCONNECT 0x8B and a close, others an abort.
-    /// Sessions, subscriptions and retained messages stay, or all is forgotten, wills included.
-    void restart(Instant now, bool keep_sessions);
+    /// Ends every connection: 5.0 clients get DISCONNECT 0x8B (0x9C with a `reference` to another
+    /// server) and a close, others an abort. Sessions, subscriptions and retained messages stay, or
+    /// all is forgotten, wills included.
+    void restart(Instant now, bool keep_sessions, std::string_view reference = {});
     /// A message from the application that owns the broker.
     void publish(Instant now, const wire::Publish& message, const Stamp& stamp);
+    /// Options::server_reference and server_moved from now on.
+    void set_server_reference(std::string_view reference, bool moved);
 
     /// Loads what bytes from this connection will touch; `prefetch_session` reads what `prefetch`
     /// has loaded.

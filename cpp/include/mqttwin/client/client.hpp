@@ -11,7 +11,10 @@
 #include "mqttwin/base/blob_pool.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/base/time.hpp"
+#include "mqttwin/client/listener.hpp"
+#include "mqttwin/client/options.hpp"
 #include "mqttwin/client/phases.hpp"
+#include "mqttwin/client/topic_aliases.hpp"
 #include "mqttwin/session/engine.hpp"
 #include "mqttwin/session/send_window.hpp"
 #include "mqttwin/session/slab.hpp"
@@ -20,102 +23,6 @@
 #include "mqttwin/wire/packets.hpp"
 
 namespace mqttwin::client {
-
-/// How long to wait before the n-th attempt to reconnect: min(initial * factor^(n-1), maximum),
-/// of which `jitter` (0 to 1) is drawn at random: wait * (1 - jitter * U[0,1)).
-/// factor 1 and jitter 0 is the fixed back-off that synchronises fleets.
-/// n starts again at 1 when a CONNACK has accepted the client.
-struct Backoff {
-    Duration initial = seconds(1);
-    Duration maximum = minutes(2);
-    double factor = 2.0;
-    double jitter = 1.0;
-};
-
-/// What all clients of an engine share.
-struct Options {
-    wire::Version version = wire::Version::v5;
-    std::uint16_t keep_alive = 60;     // seconds; 0 is off
-    bool clean_start = true;           // on the first connect of a client; a reconnect resumes if
-                                       // session_expiry > 0 (3.1.1: always this flag as it stands)
-    std::uint32_t session_expiry = 0;  // seconds; 0xFFFFFFFF never expires
-    std::uint16_t receive_maximum = 65535;
-    std::uint32_t maximum_packet_size = wire::kMaximumPacketSize;
-    std::uint32_t max_in_flight = 20;  // own QoS > 0 publishes awaiting their ack
-    std::uint32_t max_queued = 100;    // messages kept while offline or over the window; the
-                                       // oldest is dropped
-    bool queue_qos0 = false;           // keep QoS 0 messages while offline, too
-    bool reconnect = true;
-    Backoff backoff;
-    Duration connect_timeout = seconds(30);  // from open to CONNACK
-    Duration ping_timeout = seconds(20);     // from PINGREQ to anything; at most keep_alive
-};
-
-/// Text that differs by client, asked for when it is needed instead of being kept a million times.
-class Profile {
-   public:
-    virtual ~Profile() = default;
-    virtual void client_id(Slot client, std::string& out) const = 0;
-    /// Subscriptions that a client makes whenever it gets a fresh session, and again until the
-    /// server has answered them.
-    [[nodiscard]] virtual std::uint32_t subscription_count(Slot) const { return 0; }
-    virtual wire::SubscriptionOptions subscription(Slot /*client*/, std::uint32_t /*n*/,
-                                                   std::string& filter) const {
-        filter.clear();
-        return {};
-    }
-    /// Fills user name, password, will (views must outlive the call; use the given scratch text,
-    /// which comes empty). What the engine has filled in is not for changing.
-    virtual void complete(Slot /*client*/, wire::Connect& /*packet*/,
-                          std::vector<std::string>& /*scratch*/) const {}
-};
-
-/// What became of a publish command.
-enum class PublishOutcome : std::uint8_t {
-    sent,
-    queued,
-    dropped_offline,
-    dropped_queue_full,
-    refused,  // not a topic name, or more than the server takes (size, QoS, retain)
-};
-
-enum class DisconnectCause : std::uint8_t {
-    by_command,
-    transport,       // the network closed or broke the connection
-    connect_failed,  // the transport never opened
-    refused,         // CONNACK with an error
-    by_server,       // DISCONNECT received
-    ping_timeout,
-    connect_timeout,
-    protocol_fault,  // the server broke the protocol
-};
-
-/// What happens to the clients; every method has an empty default. Called while the engine is
-/// handling something: a listener may read the engine, and may call `publish`, `subscribe`,
-/// `unsubscribe` and `disconnect` only from `on_message`, `on_connected`, `on_subscribed`,
-/// `on_unsubscribed` and `on_acknowledged`.
-class Listener {
-   public:
-    virtual ~Listener() = default;
-    /// CONNACK accepted the client, and what its session still owed has been sent.
-    virtual void on_connected(Instant, Slot, bool /*session_present*/) {}
-    /// Also for an attempt that came to nothing; the slot's connection is over.
-    virtual void on_disconnected(Instant, Slot, DisconnectCause, std::uint8_t /*reason*/) {}
-    /// To the application: QoS 2 exactly once. Views live until it returns.
-    virtual void on_message(Instant, Slot, const wire::Publish&, const Stamp&) {}
-    /// An own QoS > 0 message was acknowledged (PUBACK, PUBCOMP) or refused (reason >= 0x80).
-    virtual void on_acknowledged(Instant, Slot, const Stamp&, wire::QoS, std::uint8_t /*reason*/) {}
-    /// An own message that `publish` had accepted will never be sent (again): pushed out of a full
-    /// queue, more than the server turned out to take (`refused`), or lost by `reset`
-    /// (`dropped_offline`).
-    virtual void on_dropped(Instant, Slot, const Stamp&, wire::QoS, PublishOutcome) {}
-    /// SUBACK; or packet_too_large for a subscription of the profile that does not fit the server.
-    virtual void on_subscribed(Instant, Slot, ByteView /*reasons*/) {}
-    /// UNSUBACK (which has no reasons before MQTT 5.0).
-    virtual void on_unsubscribed(Instant, Slot, ByteView /*reasons*/) {}
-    /// The server broke the protocol; on_disconnected follows.
-    virtual void on_fault(Instant, Slot, const Fault&) {}
-};
 
 /// N clients. 60-odd bytes each while idle and online; in-flight and queued messages cost when
 /// they exist.
@@ -146,14 +53,39 @@ class Clients {
     void connect(Instant now, Slot client);
     /// DISCONNECT and close; no reconnect until `connect`.
     void disconnect(Instant now, Slot client, std::uint8_t reason = 0);
-    /// A message with a topic alias is refused: aliases are the engine's business.
+    /// The same with properties, which are left out where the server's maximum packet size wants
+    /// it. False, and nothing happens, for a reason that is not a client's to give [MQTT-3.14.2-1],
+    /// and for a session expiry where CONNECT had none (3.14.2.2.2).
+    bool disconnect(Instant now, Slot client, const wire::Disconnect& packet);
+
     PublishOutcome publish(Instant now, Slot client, const wire::Publish& message,
                            const Stamp& stamp);
-    /// Returns the packet identifier, or 0 when the client is not online or the request is more
-    /// than the server takes.
+    /// Why `publish` would refuse a message: it is not one that a client may send, or more than the
+    /// server takes. What only a server can refuse is known while the client is online.
+    [[nodiscard]] Fault check_publish(Slot client, const wire::Publish& message) const;
+
+    /// Each returns the packet identifier, or 0 when the client is not online or `check_subscribe`
+    /// has a fault.
     wire::PacketId subscribe(Instant now, Slot client,
-                             std::span<const wire::SubscriptionRequest> requests);
-    wire::PacketId unsubscribe(Instant now, Slot client, std::span<const std::string_view> filters);
+                             std::span<const wire::SubscriptionRequest> requests,
+                             const wire::Properties& properties = {});
+    wire::PacketId unsubscribe(Instant now, Slot client, std::span<const std::string_view> filters,
+                               const wire::Properties& properties = {});
+    /// Why the server of an online client does not take this. Precondition: online.
+    [[nodiscard]] Fault check_subscribe(Slot client,
+                                        std::span<const wire::SubscriptionRequest> requests,
+                                        const wire::Properties& properties = {}) const;
+    [[nodiscard]] Fault check_unsubscribe(Slot client, std::span<const std::string_view> filters,
+                                          const wire::Properties& properties = {}) const;
+
+    /// Answers the server's AUTH. False when there is none to be answered, or the answer is larger
+    /// than the server takes. Method and data of `properties` are the engine's to fill in.
+    bool authenticate(Instant now, Slot client, ByteView data,
+                      const wire::Properties& properties = {});
+    /// Starts a re-authentication. False when the client is not online, came without an
+    /// authentication method, or is at it already.
+    bool reauthenticate(Instant now, Slot client, ByteView data,
+                        const wire::Properties& properties = {});
     /// As if the device lost its power: the connection breaks, session and queue are forgotten.
     /// Idle until `connect`, which is its first one again.
     void reset(Instant now, Slot client);
@@ -206,21 +138,46 @@ class Clients {
     };
     static_assert(sizeof(Client) <= 40);
 
-    /// What a client with unfinished messages has besides.
+    /// What a client has besides: with unfinished messages, or a connection out of the ordinary.
     struct Flow {
         SendWindow window;
         MessageQueue queue;
         ReceivedIds received;
+        std::uint32_t received_before = 0;  // of those, at the start of this connection
+        std::uint32_t link = kNone;         // in links_
     };
 
-    /// What a server grants in its CONNACK; clients of one server share a record.
-    struct Terms {
+    /// What a connection with enhanced authentication or topic aliases has besides. Lives as long.
+    enum class Exchange : std::uint8_t {
+        none,
+        servers_turn,  // CONNECT or AUTH was sent
+        our_turn,      // AUTH was received
+    };
+    struct Link {
+        BlobId method = BlobId::none;  // of CONNECT
+        Exchange exchange = Exchange::none;
+        InboundAliases inbound;
+        OutboundAliases outbound;
+    };
+
+    /// What a server grants in its CONNACK.
+    struct Grants {
         std::uint32_t maximum_packet_size = wire::kMaximumPacketSize;
         std::uint32_t session_expiry = 0;
         std::uint16_t receive_maximum = 65535;
         std::uint16_t keep_alive = 0;
+        std::uint16_t topic_aliases = 0;  // that we use: what we want, within what it allows
         std::uint8_t maximum_qos = 2;
-        bool retain_available = true;
+        bool retain : 1 = true;
+        bool wildcards : 1 = true;
+        bool identifiers : 1 = true;
+        bool sharing : 1 = true;
+
+        friend bool operator==(const Grants&, const Grants&) = default;
+    };
+    /// Clients of one server share a record.
+    struct Terms {
+        Grants granted;
         BlobId assigned_id = BlobId::none;  // a record with one is not shared
         std::uint32_t references = 0;
     };
@@ -238,52 +195,83 @@ class Clients {
     void expire(Instant now, Slot client);
     Flow& flow(Client& c);
     void settle(Client& c);
+    Link& link(Client& c);
+    [[nodiscard]] Link* find_link(const Client& c);
+    void release_link(Client& c);
     [[nodiscard]] bool v5() const { return options_.version == wire::Version::v5; }
+    [[nodiscard]] const Grants& granted(const Client& c) const { return terms_[c.terms].granted; }
 
     // client_connect.cpp: the connection from open to close
     enum class Ending : std::uint8_t { gone, close, abort };
     void open(Instant now, Slot client);
+    void announce(wire::Properties& properties) const;
     void lose(Instant now, Slot client, DisconnectCause cause, std::uint8_t reason, Ending ending);
     void fail(Instant now, Slot client, const Fault& fault);
     void end(Instant now, Slot client, DisconnectCause cause, std::uint8_t reason, Ending ending,
              bool again);
-    void receive_connack(Instant now, Slot client, const wire::Frame& frame);
     Duration next_backoff(Slot client);
     [[nodiscard]] bool asks_for_clean_start(const Client& c, std::string_view client_id) const;
+
+    // client_connack.cpp: what the server said to CONNECT
+    void receive_connack(Instant now, Slot client, const wire::Frame& frame);
+    [[nodiscard]] Fault check_connack(Slot client, const wire::Connack& packet);
+    void go_online(Instant now, Slot client, const wire::Connack& packet);
+    [[nodiscard]] Grants grants_of(const wire::Connack& packet) const;
     [[nodiscard]] Terms terms_of(const Client& c, const wire::Connack& packet);
     void set_terms(Client& c, const Terms& terms);
+    void change_session_expiry(Client& c, std::uint32_t expiry);
     void release_terms(Client& c);
     [[nodiscard]] bool same_as_recent(const Terms& terms) const;
 
+    // client_authenticate.cpp: AUTH
+    void start_authentication(Slot client, std::string_view method);
+    void receive_auth(Instant now, Slot client, const wire::Frame& frame);
+    [[nodiscard]] Fault check_auth(Slot client, const wire::Auth& packet);
+    bool send_auth(Instant now, Slot client, std::uint8_t reason, ByteView data,
+                   const wire::Properties& properties);
+
     // client_publish.cpp: messages to the server
-    [[nodiscard]] bool admits(const Client& c, wire::QoS qos, bool retain) const;
+    [[nodiscard]] static Fault check_message(const wire::Publish& message);
+    [[nodiscard]] Fault check_grants(const Client& c, wire::QoS qos, bool retain,
+                                     std::size_t size) const;
     [[nodiscard]] bool admits(const Client& c, const Pending& record) const;
     [[nodiscard]] std::uint32_t window_limit(const Client& c) const;
     PublishOutcome keep(Instant now, Slot client, BlobId blob, wire::QoS qos, const Stamp& stamp);
     void pump(Instant now, Slot client);
     void redeliver(Instant now, Slot client);
     bool send_next(Instant now, Slot client);
+    void send_first(Instant now, Slot client, BlobId blob, const Stamp& stamp);
     void receive_ack(Instant now, Slot client, const wire::Frame& frame);
     void send_ack(Instant now, Slot client, wire::PacketType type, wire::PacketId id,
                   std::uint8_t reason);
     void drop(Instant now, Slot client, const Pending& record, PublishOutcome outcome);
 
-    // client_session.cpp: sessions and subscriptions
+    // client_session.cpp: sessions that go on or start anew
     void resume_session(Instant now, Slot client);
     void renew_session(Instant now, Slot client);
+
+    // client_subscribe.cpp: SUBSCRIBE and UNSUBSCRIBE
     void subscribe_all(Instant now, Slot client);
-    wire::PacketId send_subscribe(Instant now, Slot client,
-                                  std::span<const wire::SubscriptionRequest> requests,
-                                  bool of_profile);
-    wire::PacketId add_list(Slot client, SendState state, std::size_t entries, bool of_profile);
+    [[nodiscard]] Fault check_request(const Client& c,
+                                      const wire::SubscriptionRequest& request) const;
+    [[nodiscard]] Fault check_requests(const Client& c,
+                                       std::span<const wire::SubscriptionRequest> requests,
+                                       const wire::Properties& properties) const;
+    [[nodiscard]] Fault check_size(const Client& c, BlobId packet) const;
+    wire::PacketId send_list(Instant now, Slot client, BlobId blob, SendState state,
+                             std::size_t entries, bool of_profile);
     void receive_list_ack(Instant now, Slot client, const wire::Frame& frame);
     [[nodiscard]] bool awaits_profile_suback(const Client& c) const;
 
     // client_receive.cpp: packets from the server
+    [[nodiscard]] bool answers_connect(const Client& c, std::uint8_t first_byte);
     void receive(Instant now, Slot client, const wire::Frame& frame, const Stamp& stamp);
     void receive_publish(Instant now, Slot client, const wire::Frame& frame, const Stamp& stamp);
+    [[nodiscard]] Fault resolve_alias(Client& c, wire::Publish& packet, BlobId& topic);
+    void accept(Instant now, Slot client, const wire::Publish& packet, const Stamp& stamp);
     void receive_pubrel(Instant now, Slot client, const wire::Frame& frame);
     void receive_disconnect(Instant now, Slot client, const wire::Frame& frame);
+    [[nodiscard]] Fault check_problem(const wire::Properties& properties) const;
 
     Options options_;
     StreamKey backoff_stream_;
@@ -293,6 +281,7 @@ class Clients {
     std::vector<Client> clients_;
     SlotDeadlines deadlines_;
     Slab<Flow> flows_;
+    Slab<Link> links_;
     PendingSlab pending_;
     Slab<Terms> terms_;
     std::uint32_t recent_terms_ = kNone;

@@ -25,6 +25,9 @@ struct Output {
         send,   // send `head`, then `body`; the references become the world's
         close,  // send what was queued before, then close in good order
         abort,  // close at once (reset); what is under way is lost
+        /// Broker: who is this? `stamp.sequence` is the token; see Broker::credentials; answer with
+        /// Broker::handle_authenticated, now or later.
+        authenticate,
     };
     Kind kind = Kind::send;
     /// Send only: the bytes are a PUBLISH packet (`stamp` is meaningful); observers count these.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "mqttwin/base/blob_pool.hpp"
 #include "mqttwin/base/bytes.hpp"
@@ -72,6 +73,12 @@ class FrameReader {
     }
     [[nodiscard]] const Fault& fault() const { return fault_; }
     void abandon();
+    /// What stands behind the frame given last, for whoever leaves the loop and comes back to it
+    /// later; the reader is done. Precondition: `next` has just said true.
+    ByteView take_rest() {
+        stopped_ = true;
+        return std::exchange(rest_, {});
+    }
 
    private:
     bool next_uncommon(Frame& out);

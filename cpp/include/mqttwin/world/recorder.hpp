@@ -74,6 +74,8 @@ class Recorder final : public broker::Observer {
                      wire::QoS qos) override;
     void on_drop(Instant now, std::uint32_t subscriber, const Stamp& stamp, wire::QoS qos,
                  broker::DropReason reason) override;
+    void on_rerouted(Instant now, std::uint32_t from, std::uint32_t to, const Stamp& stamp,
+                     wire::QoS qos) override;
     void on_fault(Instant now, Slot connection, std::uint32_t tag, const Fault& fault) override;
 
     // Results.
@@ -94,6 +96,7 @@ class Recorder final : public broker::Observer {
     void prefetch(std::uint32_t tag) const { __builtin_prefetch(&entities_[tag]); }
 
     // For the census.
+    [[nodiscard]] bool is_device(std::uint32_t tag) const { return fleet_of(tag) != nullptr; }
     [[nodiscard]] bool still_owed(std::uint32_t subscriber, const Stamp& stamp) const;
     /// Bytes that are a PUBLISH of QoS 0 which somebody is owed.
     static bool counts_as_qos0(ByteView bytes, const Stamp& stamp);

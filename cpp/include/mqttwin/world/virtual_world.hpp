@@ -1,4 +1,7 @@
 // The virtual world: fleets, links and brokers in one process, driven by one event queue.
+//
+// Real clients and servers may join it through a Gate: their connections end at the same engines.
+// Without a gate everything is a function of the description and the seed.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mqttwin/auth/authenticator.hpp"
 #include "mqttwin/broker/broker.hpp"
 #include "mqttwin/client/client.hpp"
 #include "mqttwin/fleet/profile.hpp"
@@ -15,6 +19,8 @@
 #include "mqttwin/net/network.hpp"
 #include "mqttwin/sim/event_queue.hpp"
 #include "mqttwin/world/events.hpp"
+#include "mqttwin/world/gate.hpp"
+#include "mqttwin/world/raw_end.hpp"
 #include "mqttwin/world/recorder.hpp"
 
 namespace mqttwin::world {
@@ -53,6 +59,14 @@ class VirtualWorld final : private net::Sink {
     void add_publish(std::uint32_t fleet, const fleet::PublishSpec& spec);
     void add_subscribe(std::uint32_t fleet, const fleet::SubscriptionSpec& spec);
 
+    /// Raw ends in virtual time, for whoever speaks bytes: `count` clients of a broker ...
+    std::uint32_t add_peers(std::string name, std::uint32_t count, std::uint32_t broker,
+                            const net::LinkSpec& link);
+    /// ... and a server, whose number stands wherever a broker's does.
+    std::uint32_t add_listener(std::string name);
+    /// A broker of somebody else's, beyond the gate; its number stands wherever a broker's does.
+    std::uint32_t add_remote(std::string name, std::string host, std::uint16_t port);
+
     /// Handles every event up to and including `until`, or until `keep_going` (asked now and then)
     /// says no. True when `until` was reached. Where a run is split makes no difference to it.
     bool run(Instant until, const std::function<bool()>& keep_going);
@@ -66,6 +80,43 @@ class VirtualWorld final : private net::Sink {
     void cut(std::uint32_t fleet, std::uint32_t device, bool silent);
     void connect(std::uint32_t fleet, std::uint32_t device);
     void disconnect(std::uint32_t fleet, std::uint32_t device);
+
+    // Raw ends. A listener's connections are numbered from 0 in the order of their arrival.
+    void peer_open(std::uint32_t peers, std::uint32_t index);
+    void raw_send(RawEnd& end, ByteView bytes);
+    void raw_close(RawEnd& end);
+    void raw_abort(RawEnd& end);
+    /// Without a word: power lost, out of coverage.
+    void raw_vanish(RawEnd& end);
+    RawEnd& peer(std::uint32_t peers, std::uint32_t index);
+    RawEnd& accepted(std::uint32_t listener, std::uint32_t connection);
+    [[nodiscard]] std::uint32_t accepted_count(std::uint32_t listener) const;
+
+    /// Who comes in to a broker from now on, among virtual or among real clients.
+    void set_doorman(std::uint32_t broker, bool real, auth::Users users,
+                     const auth::Policy& policy);
+
+    // Real connections: the gate's side.
+    void attach(Gate* gate) { gate_ = gate; }
+    /// The gate goes: every real connection is over.
+    void forget_real();
+    /// How many virtual seconds pass in a real one: timers of real connections follow the latter.
+    void set_pace(double virtual_seconds_per_wall_second);
+    /// A real client has connected to a broker. False: it is down.
+    bool real_accepted(std::uint32_t connection, std::uint32_t broker, std::string_view address);
+    /// What Gate::open began is established.
+    void real_connected(std::uint32_t connection);
+    void real_bytes(std::uint32_t connection, ByteView bytes);
+    void real_closed(std::uint32_t connection);
+    /// The other end reads too slowly, or does no longer.
+    void real_backlog(std::uint32_t connection, bool congested);
+    /// What Gate::verify was asked to find out.
+    void verified(Verification& check, bool right);
+    /// When the next event is due.
+    [[nodiscard]] Instant next_event() const {
+        return queue_.empty() ? Instant::never() : Instant{queue_.top().at};
+    }
+    BlobPool& pool() { return pool_; }
 
     // Looking.
     [[nodiscard]] Instant now() const { return now_; }
@@ -91,9 +142,20 @@ class VirtualWorld final : private net::Sink {
     [[nodiscard]] Memory memory() const;
     [[nodiscard]] std::size_t live_blobs() const { return pool_.live(); }
 
-   private:
-    struct BrokerHost;
+    struct BrokerHost;  // defined in the room itself
     struct FleetHost;
+    struct PeerHost;
+
+   private:
+    /// A flow number with this bit is a real connection's.
+    static constexpr net::FlowId kReal = 1U << 30;
+    static bool is_real(net::FlowId flow) { return flow != net::kNoFlow && (flow & kReal) != 0; }
+    /// The engine at this end of a real connection.
+    struct RealEnd {
+        BrokerHost* broker = nullptr;
+        FleetHost* fleet = nullptr;
+        Slot slot = kNoSlot;
+    };
     // net::Sink
     bool on_request(Instant now, net::FlowId flow) override;
     void on_opened(Instant now, net::FlowId flow, net::End end) override;
@@ -108,6 +170,20 @@ class VirtualWorld final : private net::Sink {
     void behave(FleetHost& fleet, std::uint32_t device, std::uint8_t behaviour);
     void drain(FleetHost& fleet);
     void drain(BrokerHost& broker);
+    void authenticate(BrokerHost& broker, const Output& question);
+    void answer(BrokerHost& broker, Slot slot, std::uint32_t token, const auth::Decision& decision);
+    void settle(Verification& check, bool right);
+    static bool has_doorman(const BrokerHost& host, bool real);
+    void perform_real(FleetHost& fleet, const Output& out);
+    void perform_real(const Output& out, std::uint32_t connection);
+    Slot take_slot(BrokerHost& broker, net::FlowId flow);
+    RealEnd real_end(std::uint32_t connection) const;
+    /// The client end of this flow is no device.
+    [[nodiscard]] bool is_stranger(net::FlowId flow) const {
+        return populations_[network_.population(flow)].peers != nullptr;
+    }
+    /// The raw end at this side of a flow; none if an engine is there.
+    RawEnd* raw_end(net::FlowId flow, net::End end);
     void detach_client(FleetHost& fleet, std::uint32_t device);
     void free_slot(BrokerHost& broker, Slot slot);
     void arm(FleetHost& fleet);
@@ -118,6 +194,7 @@ class VirtualWorld final : private net::Sink {
     FleetHost& fleet_of(net::FlowId flow);
     FleetHost& fleet_at(std::uint32_t fleet);
     BrokerHost& broker_at(std::uint32_t broker);
+    PeerHost& peers_at(std::uint32_t peers);
     [[nodiscard]] std::uint32_t checked_device(const FleetHost& fleet, std::uint32_t device) const;
 
     std::uint64_t seed_;
@@ -129,6 +206,10 @@ class VirtualWorld final : private net::Sink {
     std::unique_ptr<Recorder> recorder_;
     std::vector<std::unique_ptr<BrokerHost>> brokers_;
     std::vector<std::unique_ptr<FleetHost>> fleets_;
+    std::vector<std::unique_ptr<PeerHost>> peers_;
+    Gate* gate_ = nullptr;
+    double pace_ = 1.0;
+    std::vector<RealEnd> real_;  // by connection
 
     /// A fleet or a broker, in the order of their addition; ranks are in the order of their names.
     struct Population {
@@ -136,6 +217,7 @@ class VirtualWorld final : private net::Sink {
         std::uint16_t rank = 0;
         FleetHost* fleet = nullptr;
         BrokerHost* broker = nullptr;
+        PeerHost* peers = nullptr;
     };
     std::vector<Population> populations_;
     std::vector<std::uint16_t> by_rank_;  // population of a rank
