@@ -14,7 +14,7 @@ from ._core import __version__, topic_matches
 from .arrivals import Arrival, once, periodic, poisson, replay_times
 from .backoff import Backoff
 from .broker import Broker
-from .client import NEVER_EXPIRES, Client
+from .client import Client
 from .client_auth import Authenticator
 from .client_errors import (
     AuthenticationError,
@@ -25,6 +25,7 @@ from .client_errors import (
     SubscribeError,
 )
 from .client_messages import IncomingMessage
+from .client_values import NEVER_EXPIRES
 from .conservation import Conservation
 from .dist import Distribution
 from .errors import ConfigError, MqttwinError, ProtocolError, SimulationError

@@ -41,6 +41,7 @@ _NUMBERS = {
     "outbound_topic_aliases",
 }
 _OPTIONS = _DURATIONS | _SECONDS | _SIZES | _FLAGS | _TEXTS | _NUMBERS
+_LONGEST_TEXT = 65_535  # bytes of an MQTT string
 _MAY_BE_0 = {
     "maximum_qos",
     "topic_alias_maximum",
@@ -86,6 +87,8 @@ def _option(name: str, value: Any) -> int | bool | str:
     if name in _TEXTS:
         if not isinstance(value, str):
             raise ConfigError(f"must be a text, not {value!r}", key=name)
+        if len(value.encode()) > _LONGEST_TEXT:
+            raise ConfigError(f"must be at most {_LONGEST_TEXT} bytes", key=name)
         return value
     return units.whole(value, name, int(name not in _MAY_BE_0), _AT_MOST.get(name, 2**32 - 1))
 

@@ -10,11 +10,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeVar
 
 from . import _core, client_auth, units
 from .client_auth import AuthMethod, Exchange
@@ -25,25 +24,26 @@ from .client_errors import (
     DisconnectedError,
     PublishError,
     SubscribeError,
+    cause_of,
+    reason_of,
     refusal,
+    restated,
 )
 from .client_link import Event, Link
 from .client_messages import IncomingMessage, Messages
+from .client_values import (
+    Payload,
+    Properties,
+    expiry_seconds,
+    payload_bytes,
+    whole_seconds,
+    will_parts,
+)
 from .errors import ConfigError, MqttwinError, ProtocolError, refusals
 from .messages import Message
 from .units import Duration
 
-Payload: TypeAlias = "str | bytes | bytearray | memoryview | int | float | None"
-"""Text is sent as UTF-8, a number as its text, None as nothing."""
-
-Properties: TypeAlias = "Mapping[str, Any] | None"
-"""``{"content_type": "text/plain", "user_properties": [("name", "value")], …}``: the names of the
-standard in snake case."""
-
 T = TypeVar("T")
-
-NEVER_EXPIRES = 0xFFFF_FFFF
-"""A session expiry in seconds that means: keep it until somebody ends it."""
 
 _WAITING = 65_535  # publishes that may wait for a place in flight: callers bound this themselves
 _FAILURE = 0x80
@@ -127,7 +127,7 @@ class Client:
         self._version = version
         self._timeout = units.duration(timeout, "timeout", zero=False)
         self._make_authenticator = client_auth.maker(auth, username, password)
-        expiry = _expiry(session_expiry)
+        expiry = expiry_seconds(session_expiry)
         self._keeps_session = expiry > 0 if version == 5 else not clean_start
         scram = self._make_authenticator is not None
         secret = password.encode() if isinstance(password, str) else password
@@ -136,7 +136,7 @@ class Client:
             self._engine = _core.ClientEngine(
                 client_id,
                 version=version,
-                keep_alive=_whole_seconds(keep_alive, "keep_alive"),
+                keep_alive=whole_seconds(keep_alive, "keep_alive"),
                 clean_start=clean_start,
                 session_expiry=expiry,
                 receive_maximum=receive_maximum,
@@ -151,7 +151,7 @@ class Client:
                 ping_timeout=self._timeout,
                 user_name=None if scram else username,
                 password=None if scram else secret,
-                will=_will(will, will_properties),
+                will=will_parts(will, will_properties),
                 auth_method=method,
                 properties=dict(properties or {}),
             )
@@ -245,7 +245,7 @@ class Client:
             message = f"no connection to {self._place()} within {self._timeout / 1e9:g} s"
             raise ClientTimeout(message) from None
         except OSError as error:
-            raise ConnectError(f"no connection to {self._place()}: {_why(error)}") from error
+            raise ConnectError(f"no connection to {self._place()}: {reason_of(error)}") from error
         await self._online
 
     async def _open(self, link: Link) -> None:
@@ -300,14 +300,14 @@ class Client:
             ClientTimeout: The server did not answer in time.
         """
         link = self._connected()
-        content = _payload(payload)
+        content = payload_bytes(payload)
         try:
             with refusals("publish"):
                 token = self._engine.publish(
                     link.now(), topic, content, qos, retain, dict(properties or {})
                 )
         except ProtocolError as error:
-            raise _as(PublishError, "not published", error) from None
+            raise restated(PublishError, "not published", error) from None
         link.soon()
         if token == 0:
             await link.drain()
@@ -361,7 +361,7 @@ class Client:
             with refusals("subscribe"):
                 packet_id = self._engine.subscribe(link.now(), requests, more)
         except ProtocolError as error:
-            raise _as(SubscribeError, "not subscribed", error) from None
+            raise restated(SubscribeError, "not subscribed", error) from None
         return await self._list_answer(packet_id, filters, timeout, "subscribe to")
 
     async def unsubscribe(
@@ -388,7 +388,7 @@ class Client:
             with refusals("unsubscribe"):
                 packet_id = self._engine.unsubscribe(link.now(), filters, dict(properties or {}))
         except ProtocolError as error:
-            raise _as(SubscribeError, "not unsubscribed", error) from None
+            raise restated(SubscribeError, "not unsubscribed", error) from None
         return await self._list_answer(packet_id, filters, timeout, "unsubscribe from")
 
     async def reauthenticate(self, *, timeout: Duration | None = None) -> None:
@@ -539,7 +539,7 @@ class Client:
         self._cause = DisconnectedError(message, reason_code=event["reason"])
 
     def _on_disconnected(self, event: Event) -> None:
-        cause = self._cause or _cause(event["cause"])
+        cause = self._cause or cause_of(event["cause"])
         if self._online is not None and not self._online.done():
             # A fault or DISCONNECT before CONNACK is told as such.
             self._online.set_exception(cause)
@@ -553,66 +553,3 @@ class Client:
         for answer in waiting:
             if not answer.done():
                 answer.set_exception(error)
-
-
-# --- what users write ---------------------------------------------------------------------------
-
-
-def _cause(name: str) -> MqttwinError:
-    if name == "connect_timeout":
-        return ClientTimeout("no answer to CONNECT in time")
-    if name == "ping_timeout":
-        return DisconnectedError("no answer to PINGREQ in time")
-    if name == "by_command":
-        return DisconnectedError("disconnected")
-    return DisconnectedError("the connection is lost")
-
-
-def _as(kind: type[Any], message: str, error: ProtocolError) -> Any:
-    text = str(error).split(" (reason code")[0]
-    return kind(f"{message}: {text}", reason_code=error.reason_code, clause=error.clause)
-
-
-def _payload(payload: Payload) -> bytes:
-    if payload is None:
-        return b""
-    if isinstance(payload, str):
-        return payload.encode()
-    if isinstance(payload, int | float):
-        return str(payload).encode()
-    if isinstance(payload, bytes | bytearray | memoryview):
-        return bytes(payload)
-    raise ConfigError(f"cannot be a {type(payload).__name__}", key="payload")
-
-
-def _whole_seconds(value: Duration, key: str) -> int:
-    ns = units.duration(value, key)
-    if ns % units.SECOND:
-        raise ConfigError(f"{value!r} is not a whole number of seconds", key=key)
-    return ns // units.SECOND
-
-
-def _expiry(value: Duration) -> int:
-    if value in (NEVER_EXPIRES, float("inf")):
-        return NEVER_EXPIRES
-    return _whole_seconds(value, "session_expiry")
-
-
-def _will(
-    will: Message | None, properties: Properties
-) -> tuple[str, bytes, int, bool, dict[str, Any]] | None:
-    if will is None:
-        if properties:
-            raise ConfigError("there is no will", key="will_properties")
-        return None
-    more = dict(properties or {})
-    delay = _whole_seconds(will.delay, "will.delay")
-    if delay:
-        more["will_delay_interval"] = delay
-    return (will.topic, _payload(will.payload), will.qos, will.retain, more)
-
-
-def _why(error: OSError) -> str:
-    if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno).lower()
-    return error.strerror or str(error) or type(error).__name__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -100,3 +102,30 @@ def _more(reason_code: int | None, properties: Mapping[str, Any]) -> str:
     if reason_code is not None:
         said.append(f"reason code 0x{reason_code:02X}")
     return f" ({', '.join(said)})" if said else ""
+
+
+def cause_of(name: str) -> MqttwinError:
+    """The error for the end of a connection, as the engine names it."""
+    if name == "connect_timeout":
+        return ClientTimeout("no answer to CONNECT in time")
+    if name == "ping_timeout":
+        return DisconnectedError("no answer to PINGREQ in time")
+    if name == "by_command":
+        return DisconnectedError("disconnected")
+    return DisconnectedError("the connection is lost")
+
+
+def restated(kind: type[Any], message: str, error: ProtocolError) -> Any:
+    """A refusal of the engine as the error of what was tried."""
+    text = str(error).split(" (reason code")[0]
+    return kind(f"{message}: {text}", reason_code=error.reason_code, clause=error.clause)
+
+
+def reason_of(error: OSError) -> str:
+    """Why there is no connection, in a few words."""
+    if isinstance(error, ssl.SSLError):  # its number is none of the system's
+        problem = getattr(error, "verify_message", "")  # SSLCertVerificationError
+        return f"certificate: {problem}" if problem else (error.reason or str(error)).lower()
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return error.strerror or str(error) or type(error).__name__

@@ -82,8 +82,8 @@ wire::PacketId SendWindow::add(PendingSlab& slab, std::uint32_t index) {
     return last_id_;
 }
 
-// Moves last_id_ over identifiers in use, to just before one that is free [MQTT-2.2.1-3],
-// [MQTT-2.2.1-4] (3.1.1: [MQTT-2.3.1-2], [MQTT-2.3.1-4]), and counts how many are free from there on.
+// Moves last_id_ over identifiers in use, to just before one that is free, and counts how many
+// are free from there on. [MQTT-2.2.1-3], [MQTT-2.2.1-4] (3.1.1: [MQTT-2.3.1-2], [MQTT-2.3.1-4])
 void SendWindow::find_free_run(const PendingSlab& slab) {
     constexpr std::uint32_t kFew = 64;  // up to here a look at every record is cheapest
     if (count_ <= kFew) {

@@ -77,6 +77,7 @@ std::uint32_t VirtualWorld::add_broker(std::string name, const broker::Options& 
     const std::uint16_t population = add_population(name);
     brokers_.push_back(std::make_unique<BrokerHost>(*this, std::move(name), options, population));
     populations_[population].broker = brokers_.back().get();
+    arm(*brokers_.back());  // $SYS topics are due at once
     return static_cast<std::uint32_t>(brokers_.size() - 1);
 }
 

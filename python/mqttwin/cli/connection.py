@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
-from ..client import NEVER_EXPIRES, Client
+from ..client import Client
+from ..client_values import NEVER_EXPIRES
 from ..errors import ConfigError
 from ..messages import Message
 from . import properties
