@@ -22,9 +22,8 @@ from mqttwin.users import add_user
     ],
 )
 def test_wrong_options(option, value, message):
-    with mt.World() as world:
-        with pytest.raises(mt.ConfigError, match=message):
-            world.broker(**{option: value})
+    with mt.World() as world, pytest.raises(mt.ConfigError, match=message):
+        world.broker(**{option: value})
 
 
 @pytest.mark.parametrize(

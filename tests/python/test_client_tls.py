@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trustme
-from scripted import within
 
 import mqttwin as mt
+from scripted import within
 
 
 @pytest.fixture(scope="module")

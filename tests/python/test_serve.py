@@ -283,9 +283,9 @@ def test_wrong_arguments(arguments, message):
 
 
 def test_a_port_in_use():
-    with mt.World() as first, first.serve() as server, mt.World() as second:
-        with pytest.raises(mt.ConfigError, match="in use"):
-            second.serve(port=server.port)
+    refused = pytest.raises(mt.ConfigError, match="in use")
+    with mt.World() as first, first.serve() as server, mt.World() as second, refused:
+        second.serve(port=server.port)
 
 
 # --- somebody else's broker -----------------------------------------------------------------------
@@ -304,6 +304,11 @@ def test_a_fleet_uses_somebody_elses_broker():
         assert meters.online == 5
         assert result.info.virtual_ns >= 40e6, "in real time"
         assert len(ears.received) > 10
+        assert result.published > 20
+        assert result.conservation.holds
+        assert result.latency.count == 0, "nobody knows since when they were under way"
+        assert result.counts["mqtt_bytes_down"] > 0
+        assert result.messages.to_pandas()["published"].isna().all()
 
 
 @pytest.mark.parametrize(

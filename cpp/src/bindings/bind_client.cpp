@@ -265,10 +265,10 @@ std::unique_ptr<ClientEngine> make_engine(
 
     const bool v5 = options.version == wire::Version::v5;
     auto profile = std::make_unique<OneProfile>();
-    profile->id = text_from(client_id, "client_id");
-    if (user_name) profile->user_name = text_from(*user_name, "user_name");
+    profile->id = text_from(client_id, "client_id");                         // [MQTT-3.1.3-4]
+    if (user_name) profile->user_name = text_from(*user_name, "user_name");  // [MQTT-3.1.3-12]
     if (password) profile->password = bytes_from(*password, "password");
-    if (password && !user_name && !v5) {
+    if (password && !user_name && !v5) {  // 3.1.1 [MQTT-3.1.2-22]
         throw py::value_error("password: before MQTT 5.0 it needs a user_name (MQTT-3.1.2-22)");
     }
     if (will) profile->set_will(*will);

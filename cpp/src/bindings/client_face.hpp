@@ -87,7 +87,7 @@ class OneProfile final : public client::Profile {
 
     void set_will(const WillTuple& given) {
         has_will = true;
-        will_topic = text_from(std::get<0>(given), "will topic");
+        will_topic = text_from(std::get<0>(given), "will topic");  // [MQTT-3.1.3-11]
         will_payload = bytes_from(std::get<1>(given), "will payload");
         if (const Fault fault = wire::check_topic_name(will_topic)) raise(fault);
         will.topic = will_topic;

@@ -197,6 +197,7 @@ void OwnedProperties::assign_one(const std::string& name, const py::handle& valu
             [&](auto member) {
                 using Value = std::remove_cvref_t<decltype(view.*member)>;
                 if constexpr (std::is_same_v<Value, std::string_view>) {
+                    // UTF-8: [MQTT-3.3.2-13], [MQTT-3.3.2-19] and others.
                     view.*member = keep(text_from(value, what));
                 } else if constexpr (std::is_same_v<Value, ByteView>) {
                     view.*member = as_bytes(keep(bytes_from(value, what)));

@@ -47,7 +47,7 @@ void handle_disconnect(State& s, Instant now, Slot slot, const wire::Frame& fram
                         {reason::protocol_error, "MQTT-4.13.1-1",
                          "DISCONNECT prolongs a session that expires at once", 0});
         }
-        session.expiry = std::min(expiry, s.options.max_session_expiry);
+        session.expiry = std::min(expiry, s.options.max_session_expiry);  // [MQTT-4.1.0-2]
     }
     // [MQTT-3.14.4-3], [MQTT-3.1.2-10]: without a will for the normal reason, and only for that.
     const bool keep_will = packet.reason != reason::normal_disconnection;
@@ -58,11 +58,8 @@ void handle_disconnect(State& s, Instant now, Slot slot, const wire::Frame& fram
 // Before CONNACK. [MQTT-3.1.2-30]: during an authentication, AUTH and DISCONNECT are all there is.
 void handle_early_frame(State& s, Instant now, Slot slot, const wire::Frame& frame) {
     const Connection& c = s.connections[slot];
-    if (c.phase == Phase::awaiting_connect) {
-        if (frame.type() == PacketType::connect) return handle_connect(s, now, slot, frame);
-        return fail(s, now, slot,  // [MQTT-3.1.0-1]
-                    {reason::protocol_error, "MQTT-3.1.0-1", "the first packet is not CONNECT", 0});
-    }
+    // It is a CONNECT: take_bytes lets nothing else through as the first packet.
+    if (c.phase == Phase::awaiting_connect) return handle_connect(s, now, slot, frame);
     if (frame.type() == PacketType::auth) return handle_auth(s, now, slot, frame);
     if (frame.type() != PacketType::disconnect) {
         return fail(s, now, slot,
@@ -84,7 +81,7 @@ void handle_frame(State& s, Instant now, Slot slot, const wire::Frame& frame, co
     if (c.phase != Phase::connected) [[unlikely]]
         return handle_early_frame(s, now, slot, frame);
     c.heard = now;
-    switch (type) {
+    switch (type) {  // however much is under way to the client [MQTT-4.9.0-3]
         case PacketType::publish:
             return handle_publish(s, now, slot, frame, stamp);
         case PacketType::puback:
@@ -101,7 +98,7 @@ void handle_frame(State& s, Instant now, Slot slot, const wire::Frame& frame, co
             return handle_pingreq(s, now, slot, frame);
         case PacketType::disconnect:
             return handle_disconnect(s, now, slot, frame);
-        case PacketType::connect:  // [MQTT-3.1.0-2]
+        case PacketType::connect:  // [MQTT-3.1.0-2]; no second CONNACK [MQTT-3.2.0-2]
             return fail(s, now, slot,
                         {reason::protocol_error, "MQTT-3.1.0-2", "second CONNECT", 0});
         case PacketType::auth:
@@ -117,6 +114,12 @@ void handle_frame(State& s, Instant now, Slot slot, const wire::Frame& frame, co
 void take_bytes(State& s, Instant now, Slot slot, ByteView bytes, const Stamp& stamp) {
     Connection& c = s.connections[slot];
     if (c.phase == Phase::asking) return keep_early_bytes(s, now, slot, bytes, stamp);
+    if (c.phase == Phase::awaiting_connect && c.framer.partial == BlobId::none && !bytes.empty() &&
+        bytes[0] >> 4U != static_cast<unsigned>(PacketType::connect)) {
+        // [MQTT-3.1.0-1]: the first byte tells; the rest is not worth waiting for.
+        return fail(s, now, slot,
+                    {reason::protocol_error, "MQTT-3.1.0-1", "the first packet is not CONNECT", 0});
+    }
     wire::FrameReader reader(*s.pool, c.framer, bytes, s.options.maximum_packet_size);
     wire::Frame frame;
     while (reader.next(frame)) {

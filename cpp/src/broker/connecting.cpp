@@ -28,13 +28,14 @@ void note_client(State& s, Connection& c, const wire::Connect& packet) {
     c.version = packet.version;
     const wire::Properties& p = packet.properties;
     if (!p.has(Property::maximum_packet_size)) return;
+    if (p.maximum_packet_size == 0) return;                         // refused, and told so
     if (p.maximum_packet_size >= wire::kMaximumPacketSize) return;  // no limit at all
     extras_of(s, c).maximum_packet_size = p.maximum_packet_size;
 }
 
 void refuse_malformed(State& s, Instant now, Slot slot, const Fault& fault) {
     // [MQTT-3.1.4-1], [MQTT-3.1.2-2]. 3.1.1 has a code for an unknown protocol level, and none for
-    // anything else that can be wrong with a packet.
+    // anything else that can be wrong with a packet: 3.1.1 [MQTT-3.2.2-6].
     const Connection& c = s.connections[slot];
     const bool tell =
         c.version == Version::v5 || fault.reason == reason::unsupported_protocol_version;
@@ -73,7 +74,7 @@ Refusal judge_will(const State& s, const wire::Will& will) {
 Refusal judge(const State& s, const wire::Connect& packet, bool asks) {
     if (packet.client_id.empty() && packet.version != Version::v5 &&
         (!packet.clean_start || packet.version == Version::v3)) {
-        // [MQTT-3.1.3-8] of 3.1.1; 3.1 always wants one.
+        // 3.1.1 [MQTT-3.1.3-7], [MQTT-3.1.3-8], [MQTT-3.1.3-9]; 3.1 always wants one.
         return {reason::client_identifier_not_valid, "no client identifier"};
     }
     if (!s.options.server_reference.empty()) {  // 4.11
@@ -142,7 +143,8 @@ void set_limits(State& s, Slot slot, Session& session, const wire::Connect& pack
 wire::Connack welcome(const State& s, const wire::Connect& packet, const Session& session,
                       bool present, const Admission& admission) {
     wire::Connack answer;
-    answer.session_present = present;  // [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+    // [MQTT-3.2.2-2] [MQTT-3.2.2-3] 3.1.1 [MQTT-3.2.2-1] [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+    answer.session_present = present;
     if (packet.version != Version::v5) return answer;
     wire::Properties& p = answer.properties;
     if (session.expiry != packet.properties.session_expiry_interval) {
@@ -205,11 +207,13 @@ wire::Connack welcome(const State& s, const wire::Connect& packet, const Session
 
 }  // namespace
 
+// Whatever is wrong, a client identifier among it [MQTT-3.1.3-8]: no session is present
+// [MQTT-3.2.2-6], and the connection ends [MQTT-3.2.2-7], [MQTT-4.13.2-1].
 void refuse(State& s, Instant now, Slot slot, std::uint8_t code, CloseCause cause,
             std::string_view explanation, std::string_view reference) {
     const Connection& c = s.connections[slot];
     wire::Connack answer;
-    if (c.version == Version::v5) {
+    if (c.version == Version::v5) {  // [MQTT-3.2.2-8]
         answer.reason = wire::reason_allowed(wire::PacketType::connack, code)
                             ? code
                             : reason::unspecified_error;
@@ -246,7 +250,7 @@ void handle_connect(State& s, Instant now, Slot slot, const wire::Frame& frame) 
 void admit(State& s, Instant now, Slot slot, const wire::Connect& packet,
            const Admission& admission) {
     const std::uint32_t tag = s.connections[slot].owner;
-    AssignedId assigned{};
+    AssignedId assigned{};  // otherwise any identifier will do [MQTT-3.1.3-5]
     const std::string_view client_id = packet.client_id.empty()
                                            ? assign_client_id(s, now, s.connections[slot], assigned)
                                            : packet.client_id;
@@ -260,11 +264,12 @@ void admit(State& s, Instant now, Slot slot, const wire::Connect& packet,
         take_over(s, now, index);
         index = find_session(s, client_id, hash);  // it may have ended with its connection
     }
-    if (index != kNone && packet.clean_start) {  // [MQTT-3.1.2-4]
+    // [MQTT-3.1.2-4] [MQTT-3.1.4-4] 3.1.1 [MQTT-3.1.2-6]
+    if (index != kNone && packet.clean_start) {
         end_session(s, now, index, DropReason::session_ended);
         index = kNone;
     }
-    const bool present = index != kNone;  // [MQTT-3.1.2-5] [MQTT-3.1.2-6]
+    const bool present = index != kNone;  // [MQTT-3.1.2-5] [MQTT-3.1.2-6] 3.1.1 [MQTT-3.1.2-4]
     if (!present) index = make_session(s, client_id, hash);
 
     Connection& c = s.connections[slot];
@@ -272,6 +277,7 @@ void admit(State& s, Instant now, Slot slot, const wire::Connect& packet,
     c.phase = Phase::connected;
     c.owner = index;
     c.heard = now;
+    // [MQTT-3.2.2-22]: the client's, unless the server has one.
     c.keep_alive = packet.version == Version::v5 && s.options.server_keep_alive > 0
                        ? s.options.server_keep_alive
                        : packet.keep_alive;
@@ -282,7 +288,7 @@ void admit(State& s, Instant now, Slot slot, const wire::Connect& packet,
     session.expiry = expiry_of(s, packet);
     session.ends_at = Instant::never();
     discard_will(s, session);  // [MQTT-3.1.3-9]: it is back before its will was due
-    if (packet.has_will) keep_will(s, now, index, packet.will);
+    if (packet.has_will) keep_will(s, now, index, packet.will);  // 3.1.1 [MQTT-3.1.2-12]
     set_limits(s, slot, session, packet);
     ++s.connected;
     s.tally.clients_maximum = std::max(s.tally.clients_maximum, s.connected);
@@ -296,7 +302,7 @@ void admit(State& s, Instant now, Slot slot, const wire::Connect& packet,
         return end_connection(s, now, slot, Ending::close, CloseCause::refused,
                               reason::packet_too_large);
     }
-    send(s, slot, bytes);  // [MQTT-3.2.0-1]: before anything else
+    send(s, slot, bytes);  // [MQTT-3.1.4-5]; before anything else [MQTT-3.2.0-1]
     if (present) resume_delivery(s, now, index);
 }
 

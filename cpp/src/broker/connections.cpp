@@ -23,10 +23,11 @@ Instant deadline_of(const State& s, const Connection& c) {
         return later(c.heard, paced(s, c.real, s.options.connect_timeout));
     }
     if (c.keep_alive == 0) return Instant::never();
-    // [MQTT-3.1.2-22]
+    // [MQTT-3.1.2-22] 3.1.1 [MQTT-3.1.2-24]
     return later(c.heard, paced(s, c.real, milliseconds(1500) * c.keep_alive));
 }
 
+// Topic aliases are those of one connection [MQTT-3.3.2-7].
 void release_extras(State& s, Connection& c) {
     if (c.extras == kNone) return;
     end_exchange(s, c);
@@ -131,7 +132,8 @@ bool say_goodbye(State& s, Slot slot, const Farewell& farewell) {
     const Connection& c = s.connections[slot];
     // [MQTT-3.14.0-1]: not before CONNACK has let the client in.
     if (c.phase != Phase::connected || c.version != wire::Version::v5) return false;
-    wire::Disconnect packet;
+    wire::Disconnect packet;  // without a session expiry interval [MQTT-3.14.2-2]
+    // [MQTT-3.14.2-1]
     packet.reason = wire::reason_allowed(wire::PacketType::disconnect, farewell.reason)
                         ? farewell.reason
                         : wire::reason::unspecified_error;
@@ -154,6 +156,7 @@ bool say_goodbye(State& s, Slot slot, const Farewell& farewell) {
     return true;
 }
 
+// [MQTT-3.14.4-1], [MQTT-3.14.4-2], [MQTT-4.13.2-1]: after DISCONNECT, nothing but the end.
 void disconnect(State& s, Instant now, Slot slot, CloseCause cause, const Farewell& farewell) {
     say_goodbye(s, slot, farewell);
     end_connection(s, now, slot, Ending::close, cause, farewell.reason);
@@ -165,7 +168,8 @@ void fail(State& s, Instant now, Slot slot, const Fault& fault) {
     if (c.phase == Phase::asking || c.phase == Phase::challenged) {
         return refuse(s, now, slot, fault.reason, CloseCause::protocol_fault, fault.what);
     }
-    // [MQTT-4.13.1-1]: whoever sends a malformed packet or breaks the protocol is closed.
+    // [MQTT-4.13.1-1], 3.1.1 [MQTT-4.8.0-1]: whoever sends a malformed packet or breaks the
+    // protocol is closed.
     disconnect(s, now, slot, CloseCause::protocol_fault, {fault.reason, fault.what, {}});
 }
 

@@ -70,7 +70,8 @@ void let_go(State& s, std::uint32_t handle) {
 
 // --- Sending, queueing --------------------------------------------------------------------------
 
-// [MQTT-3.3.4-9]: the client's receive maximum, and no more identifiers than there are.
+// [MQTT-3.3.4-9], [MQTT-4.9.0-1], [MQTT-4.9.0-2]: the client's receive maximum, and no more
+// identifiers than there are.
 bool has_room(const Session& to, const SendWindow& window) {
     return window.messages() < to.window && window.count() < SendWindow::kIdentifiers;
 }
@@ -83,11 +84,13 @@ bool may_go_at_once(const State& s, const Session& to, QoS qos) {
         // Where messages of QoS 0 are queued as well, a later one does not overtake them.
         return !s.options.queue_qos0_offline || traffic.queue.empty();
     }
-    // [MQTT-4.6.0-6]: nothing overtakes what is to be sent again, or waits.
+    // [MQTT-4.6.0-5], [MQTT-4.6.0-6]: nothing overtakes what is to be sent again, or waits; on no
+    // topic. 3.1.1 [MQTT-4.6.0-5], [MQTT-4.6.0-6]
     return traffic.queue.empty() && traffic.window.unsent() == 0 && has_room(to, traffic.window);
 }
 
-// A record in no list becomes one in flight. `pending` has its message and stamp.
+// A record in no list becomes one in flight, sent for the first time: with DUP 0 [MQTT-4.3.2-2],
+// [MQTT-4.3.3-2]. `pending` has its message and stamp.
 void launch(State& s, std::uint32_t index, std::uint32_t pending, Fanout& fanout,
             const Copy& copy) {
     Traffic& traffic = traffic_of(s, index);
@@ -114,6 +117,23 @@ bool has_expired(const State& s, Instant now, std::uint32_t pending) {
     return s.messages.expired(now, message_of(s, s.pending[pending].message));
 }
 
+// Whether the message can be kept for this session. When the store is full, those who fill it wait,
+// and nobody else: everybody has an equal share that the others cannot take. So the store holds at
+// most max_stored_bytes, and as much again for those who come to their share late.
+bool has_space(const State& s, const Session& to, const Fanout& fanout) {
+    if (fanout.storable(s)) return true;
+    std::uint64_t held = 0;
+    std::uint64_t holders = s.traffic.live();
+    if (to.traffic == kNone) {
+        ++holders;
+    } else {
+        const Traffic& traffic = s.traffic[to.traffic];
+        held = std::uint64_t{traffic.window.count()} + traffic.queue.count();
+    }
+    return (held + 1) * fanout.cost() <= s.options.max_stored_bytes / holders;
+}
+
+// [MQTT-4.5.0-1]: into the session, which may be without a connection (3.1.1 [MQTT-3.1.2-5]).
 void enqueue(State& s, Instant now, std::uint32_t index, Fanout& fanout, const Copy& copy) {
     const Session& to = s.sessions[index];
     Traffic& traffic = traffic_of(s, index);
@@ -124,7 +144,7 @@ void enqueue(State& s, Instant now, std::uint32_t index, Fanout& fanout, const C
             --s.queued;
         }
     }
-    if (traffic.queue.count() >= s.options.max_queued || !fanout.storable(s)) {
+    if (traffic.queue.count() >= s.options.max_queued || !has_space(s, to, fanout)) {
         report_drop(s, now, to, fanout.stamp(), copy.qos, DropReason::queue_full);
         settle_traffic(s, index);
         return;
@@ -182,7 +202,9 @@ void send_again(State& s, Instant now, std::uint32_t index) {
         --s.in_flight;
         drop_pending(s, now, to, place.index, DropReason::packet_too_large);
     } else {
-        // [MQTT-4.4.0-1], [MQTT-3.3.1-1]: the same identifier, DUP set.
+        // [MQTT-4.4.0-1], [MQTT-3.3.1-1], 3.1.1 [MQTT-4.4.0-1], [MQTT-2.3.1-4]: the same
+        // identifier, DUP set. It goes on with this member where it is of a shared subscription
+        // [MQTT-4.8.2-4], and although it may have expired [MQTT-4.3.3-7].
         transmit(s, to, fanout, copy, record.id, record.sent_before, record.stamp);
         traffic.window.mark_sent(s.pending, place.index);
     }
@@ -228,7 +250,7 @@ void deliver(State& s, Instant now, std::uint32_t index, Fanout& fanout, const C
             drop(DropReason::packet_too_large);
         } else if (copy.qos == QoS::at_most_once) {
             transmit(s, to, fanout, copy, 0, false, fanout.stamp());
-        } else if (!fanout.storable(s)) {
+        } else if (!has_space(s, to, fanout)) {
             drop(DropReason::queue_full);  // it could not be sent again
         } else {
             const std::uint32_t handle = hold(s, now, fanout, copy);
@@ -281,7 +303,7 @@ void handle_ack(State& s, Instant now, Slot slot, const wire::Frame& frame) {
     const std::uint32_t pending = verdict.place.index;
     switch (verdict.transition->action) {
         case SendAction::complete:
-        case SendAction::refuse: {
+        case SendAction::refuse: {  // [MQTT-4.8.2-6]: and nobody else of its group gets it
             const Pending& record = s.pending[pending];
             if (verdict.transition->action == SendAction::refuse &&
                 record.state != SendState::awaiting_pubcomp) {
@@ -295,7 +317,8 @@ void handle_ack(State& s, Instant now, Slot slot, const wire::Frame& frame) {
             return;
         }
         case SendAction::release:
-            // [MQTT-4.3.3-6]: the message is the client's now, only its identifier is left.
+            // [MQTT-4.3.3-6]: the message is the client's now, only its identifier is left, in a
+            // PUBREL that says so [MQTT-3.6.2-1].
             let_go(s, s.pending[pending].message);
             s.pending[pending].message = kNothing;
             s.traffic[from.traffic].window.release(s.pending, verdict.place);
@@ -314,6 +337,8 @@ void handle_ack(State& s, Instant now, Slot slot, const wire::Frame& frame) {
     }
 }
 
+// With the identifier of what it answers [MQTT-2.2.1-5] (3.1.1: [MQTT-2.3.1-6]), and at once,
+// however much is under way [MQTT-3.3.4-10].
 void send_ack(State& s, Slot slot, wire::PacketType type, wire::PacketId id, std::uint8_t reason,
               std::string_view explanation) {
     const Connection& c = s.connections[slot];
@@ -347,6 +372,7 @@ void take_shared(State& s, std::uint32_t index, std::uint32_t group, bool unackn
         let_go(s, p.message);
         s.pending.give_back(pending);
     };
+    // [MQTT-4.8.2-5]: of QoS 2, what was begun with this member is nobody else's.
     SendWindow::Place at{traffic.window.first(), kNoPending};
     while (unacknowledged && at) {
         const std::uint32_t next = s.pending[at.index].next;

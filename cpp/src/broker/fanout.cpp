@@ -38,7 +38,7 @@ Alias alias_for(State& s, const Session& to, Fanout& fanout) {
         if (given.hash != hash || as_text(s.pool->bytes(given.topic)) != fanout.topic()) continue;
         return {static_cast<std::uint16_t>(i + 1), true};
     }
-    // [MQTT-3.1.2-26]
+    // [MQTT-3.1.2-26], [MQTT-3.3.2-11]: within the client's maximum; and never 0 [MQTT-3.3.2-8].
     if (extras.given_count == extras.given_maximum) return {};
     return {static_cast<std::uint16_t>(extras.given_count + 1), false};
 }
@@ -165,6 +165,7 @@ std::uint32_t Fanout::message(State& s, Instant now) {
     return message_;
 }
 
+// [MQTT-4.3.1-1], [MQTT-3.3.1-2]: at QoS 0, of which nothing is sent again: DUP 0.
 BlobId Fanout::make_plain_frame(State& s, bool v5, bool retain) {
     Copy copy;
     copy.retain = retain;

@@ -60,6 +60,8 @@ class Fanout {
         const std::uint64_t message = message_ == kNone ? cost_of(packet_, topic_) : 0;
         return stored_bytes(s) + sizeof(Pending) + message <= s.options.max_stored_bytes;
     }
+    /// What the message takes in the store, for one session.
+    [[nodiscard]] std::uint64_t cost() const { return sizeof(Pending) + cost_of(packet_, topic_); }
     /// The message in the store; the reference belongs to the fan-out.
     std::uint32_t message(State& s, Instant now);
 

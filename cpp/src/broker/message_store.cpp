@@ -29,7 +29,7 @@ void keep_end_to_end(wire::Publish& publish) {
         (std::uint64_t{1} << static_cast<unsigned>(wire::Property::content_type)) |
         (std::uint64_t{1} << static_cast<unsigned>(wire::Property::response_topic)) |
         (std::uint64_t{1} << static_cast<unsigned>(wire::Property::correlation_data));
-    publish.dup = false;
+    publish.dup = false;  // [MQTT-3.3.1-3]: each delivery has its own
     publish.packet_id = 0;
     publish.properties.present &= kForwarded;
     publish.properties.subscription_identifiers = {};

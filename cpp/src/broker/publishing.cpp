@@ -29,7 +29,8 @@ std::span<std::uint8_t> alias_place(State& s, Connection& c, std::uint16_t alias
     return s.pool->writable(table).subspan((alias - 1U) * sizeof(BlobId), sizeof(BlobId));
 }
 
-// Sets the topic that an alias stands for, or learns it [MQTT-3.3.2-10].
+// Sets the topic that an alias stands for, or learns it: any alias from 1 to the server's maximum
+// [MQTT-3.3.2-12].
 Fault resolve_alias(State& s, Connection& c, wire::Publish& publish) {
     const std::uint16_t alias = publish.properties.topic_alias;
     if (alias == 0) {
@@ -74,14 +75,14 @@ Fault check_support(State& s, Connection& c, wire::Publish& publish) {
     return {};
 }
 
-// What becomes of a message, for its acknowledgement.
+// What becomes of a message, as a reason code of PUBACK [MQTT-3.4.2-1] and PUBREC [MQTT-3.5.2-1].
 struct Acceptance {
     std::uint8_t reason = 0;
     std::string_view explanation = {};
 };
 
-// Hands a message on, or does not want it. Who cannot be told of that [MQTT-3.3.5-2] gets a
-// success.
+// Hands a message on, or does not want it. Who cannot be told of that gets a success (3.1.1
+// [MQTT-3.3.5-2]).
 Acceptance accept(State& s, Instant now, Slot slot, wire::Publish& publish, const Stamp& stamp) {
     const Connection& from = s.connections[slot];
     if (publish.topic.starts_with(kSystemTopics)) {
@@ -90,9 +91,9 @@ Acceptance accept(State& s, Instant now, Slot slot, wire::Publish& publish, cons
     if (!payload_format_holds(s, publish.properties, publish.payload)) {
         return {wire::reason::payload_format_invalid, "not the UTF-8 that it says it is"};
     }
-    // Otherwise it goes to whoever is there, and is not retained.
-    const bool tells = publish.qos != QoS::at_most_once && from.version == wire::Version::v5;
-    if (tells && publish.retain && !may_be_retained(s, publish)) {
+    // At QoS 0 it goes to whoever is there, and is not retained (3.1.1 [MQTT-3.3.1-7]).
+    const bool awaits_answer = publish.qos != QoS::at_most_once;
+    if (awaits_answer && publish.retain && !may_be_retained(s, publish)) {
         return {wire::reason::quota_exceeded, "no room for another retained message"};
     }
     const std::uint32_t matched = route(s, now, from.owner, publish, stamp);
@@ -134,7 +135,7 @@ void handle_publish(State& s, Instant now, Slot slot, const wire::Frame& frame,
     ++s.tally.publishes_received;
     s.tally.publish_bytes_received += publish.payload.size();
 
-    if (publish.qos == QoS::at_most_once) {
+    if (publish.qos == QoS::at_most_once) {  // [MQTT-3.3.4-1]: the QoS decides on the answer
         accept(s, now, slot, publish, stamp);
         return;
     }
@@ -154,7 +155,13 @@ void handle_publish(State& s, Instant now, Slot slot, const wire::Frame& frame,
                      "more messages on the way than the server's receive maximum", 0});
     }
     const Acceptance accepted = accept(s, now, slot, publish, stamp);
-    if (qos == QoS::at_least_once) {  // [MQTT-4.3.2-4]
+    if (accepted.reason == wire::reason::quota_exceeded && c.version != wire::Version::v5) {
+        // 3.1.1 [MQTT-4.8.0-2]: there may be room another time, and no code that says so.
+        return fail(s, now, slot, {accepted.reason, "MQTT-4.8.0-2", accepted.explanation, 0});
+    }
+    // [MQTT-4.3.2-4]; nothing is remembered: the same identifier is another message from here on
+    // [MQTT-4.3.2-5], 3.1.1 [MQTT-4.3.2-2].
+    if (qos == QoS::at_least_once) {
         send_ack(s, slot, PacketType::puback, id, accepted.reason, accepted.explanation);
         return;
     }
@@ -180,7 +187,8 @@ void handle_pubrel(State& s, Instant now, Slot slot, const wire::Frame& frame) {
         if (traffic.received_before > 0) --traffic.received_before;
         settle_traffic(s, index);
     }
-    // [MQTT-4.3.3-11]
+    // [MQTT-4.3.3-11], [MQTT-3.7.2-1], whether or not the message has expired [MQTT-4.3.3-13]; with
+    // it the identifier is free [MQTT-4.3.3-12]. 3.1.1 [MQTT-4.3.3-2]
     send_ack(s, slot, PacketType::pubcomp, ack.packet_id,
              transition.action == ReceiveAction::complete
                  ? wire::reason::success

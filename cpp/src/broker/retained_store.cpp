@@ -101,7 +101,8 @@ std::vector<RetainedStore::Match> RetainedStore::find_matches(std::string_view f
             }
             std::uint32_t child = node.payload.first_child;
             for (; child != 0; child = nodes_.at(child).payload.next) {
-                // [MQTT-4.7.2-1] Wildcards at the root do not match topics that begin with "$".
+                // [MQTT-4.7.2-1], 3.1.1 [MQTT-4.7.2-1]: wildcards at the root do not match topics
+                // that begin with "$".
                 if (at_root && nodes_.text(nodes_.at(child)).starts_with('$')) continue;
                 next.push_back(child);
             }

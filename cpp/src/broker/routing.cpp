@@ -13,7 +13,7 @@ namespace {
 
 using wire::QoS;
 
-// All subscriptions that match, those of shared ones apart.
+// All subscriptions that match [MQTT-3.3.2-3], [MQTT-4.5.0-1], those of shared ones apart.
 void gather(State& s, std::uint32_t publisher, std::string_view topic) {
     s.matches.clear();
     s.shared_matches.clear();
@@ -31,7 +31,8 @@ void gather(State& s, std::uint32_t publisher, std::string_view topic) {
     });
 }
 
-// Links the subscriptions of a session behind its first one: a session gets one copy.
+// Links the subscriptions of a session behind its first one: a session gets one copy, and no
+// others with an identifier each [MQTT-3.3.4-5].
 // `match_of_session` need not be cleared between messages: an entry counts only if the match that
 // it names is one of that session.
 std::uint32_t link_overlaps(State& s) {
@@ -61,7 +62,7 @@ void serve(State& s, Instant now, Fanout& fanout, QoS qos, bool retain, const Ma
     bool as_published = match.data.retain_as_published;
     s.identifiers.clear();
     for (const Match* m = &match;; m = &s.matches[m->next]) {
-        granted = std::max(granted, m->data.qos);  // [MQTT-3.3.4-2]
+        granted = std::max(granted, m->data.qos);  // [MQTT-3.3.4-2] 3.1.1 [MQTT-3.3.5-1]
         as_published = as_published || m->data.retain_as_published;
         if (m->data.identifier != 0) {  // [MQTT-3.3.4-3] [MQTT-3.3.4-4]
             wire::append_subscription_identifier(s.identifiers, m->data.identifier);
@@ -69,8 +70,8 @@ void serve(State& s, Instant now, Fanout& fanout, QoS qos, bool retain, const Ma
         if (m->next == kNone) break;
     }
     Copy copy;
-    copy.qos = std::min(qos, granted);     // [MQTT-3.8.4-8]
-    copy.retain = retain && as_published;  // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+    copy.qos = std::min(qos, granted);     // [MQTT-3.8.4-8] [MQTT-4.8.2-3] 3.1.1 [MQTT-3.8.4-6]
+    copy.retain = retain && as_published;  // [MQTT-3.3.1-12] [MQTT-3.3.1-13] 3.1.1 [MQTT-3.3.1-9]
     copy.group = match.data.group;
     copy.identifiers = s.identifiers;
     s.observer->on_expected(now, s.sessions[match.session].tag, fanout.stamp(), copy.qos);
@@ -81,11 +82,13 @@ void update_retained(State& s, Instant now, Fanout& fanout, const wire::Publish&
     const std::string_view topic = publish.topic;
     std::uint32_t old = kNone;
     if (publish.payload.empty() && s.options.retain_clears_with_empty) {
-        old = s.retained.erase(topic);  // [MQTT-3.3.1-6] [MQTT-3.3.1-7]
+        // [MQTT-3.3.1-6] [MQTT-3.3.1-7] 3.1.1 [MQTT-3.3.1-10] [MQTT-3.3.1-11]
+        old = s.retained.erase(topic);
     } else if (topic.starts_with(kSystemTopics) || may_be_retained(s, publish)) {
         const std::uint32_t message = fanout.message(s, now);
         s.messages.retain(message);
-        old = s.retained.set(topic, message);  // [MQTT-3.3.1-5]
+        // [MQTT-3.3.1-5] 3.1.1 [MQTT-3.3.1-5] [MQTT-3.3.1-7]
+        old = s.retained.set(topic, message);
     } else {
         old = s.retained.erase(topic);  // 3.3.1.3: rather none than one that holds no more
     }
@@ -122,6 +125,7 @@ std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publis
     Stamp onward = stamp;
     onward.sequence = 0;  // the publisher's own number; each session has its own
     Fanout fanout(publish, onward);
+    // [MQTT-3.3.1-8]: otherwise what is retained stays.
     if (retain) update_retained(s, now, fanout, publish);
     constexpr std::size_t kLookAhead = 8;  // sessions are far apart in memory
     for (std::size_t i = 0; i < s.matches.size(); ++i) {
@@ -139,7 +143,7 @@ std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publis
 
 void replay_retained(State& s, Instant now, std::uint32_t session, std::string_view filter,
                      const SubscriptionData& data) {
-    s.handles.clear();
+    s.handles.clear();  // 3.1.1 [MQTT-3.3.1-6]: of each topic the last
     s.retained.for_each_match(
         filter, [&](std::string_view, std::uint32_t message) { s.handles.push_back(message); });
     s.identifiers.clear();

@@ -37,6 +37,7 @@ void remove_subscriptions(State& s, Session& session) {
 
 }  // namespace
 
+// [MQTT-3.1.3-2]: the client identifier says which session it is.
 std::uint32_t find_session(const State& s, std::string_view client_id, std::uint32_t hash) {
     return s.clients.find(hash, [&](std::uint32_t index) {
         return as_text(s.pool->bytes(s.sessions[index].client_id)) == client_id;
@@ -61,6 +62,8 @@ void unplug_session(State& s, std::uint32_t index) {
     --s.connected;
 }
 
+// A session has lasted as long as its connection [MQTT-4.1.0-1]; what is left to it is its expiry
+// interval [MQTT-3.1.2-23]. 3.1.1 [MQTT-4.1.0-1], [MQTT-4.1.0-2]
 void begin_absence(State& s, Instant now, std::uint32_t index, bool keep_will) {
     Session& session = s.sessions[index];
     assert(!session.connected());
@@ -101,6 +104,7 @@ void end_session(State& s, Instant now, std::uint32_t index, DropReason reason) 
     if (will != kNone) publish_will(s, now, will, tag, kNone);
 }
 
+// All that belongs to it; retained messages do not (3.1.1 [MQTT-3.1.2-7]).
 void forget_session(State& s, std::uint32_t index) {
     Session& session = s.sessions[index];
     remove_subscriptions(s, session);
@@ -145,7 +149,7 @@ void handle_session_deadline(State& s, Instant now) {
             return;
         }
     }
-    if (s.sessions[index].ends_at <= now) {
+    if (s.sessions[index].ends_at <= now) {  // [MQTT-4.1.0-2]
         ++s.tally.sessions_expired;
         end_session(s, now, index, DropReason::session_ended);
         return;

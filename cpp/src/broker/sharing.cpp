@@ -92,7 +92,7 @@ void hand_over(State& s, Instant now, std::uint32_t from, const Moved& moved) {
 
     const Message& message = s.messages[moved.message];
     Copy copy;
-    copy.qos = std::min(message.qos, heir.data.qos);
+    copy.qos = std::min(message.qos, heir.data.qos);  // [MQTT-4.8.2-3]
     copy.retain = message.retain && heir.data.retain_as_published;
     copy.group = moved.group;
     s.identifiers.clear();

@@ -26,7 +26,7 @@ struct Decision {
 constexpr std::string_view kBadFilter = "not a valid topic filter, or one with too many levels";
 constexpr std::string_view kUnavailable = "a kind of subscription that is not available";
 
-// The reason code that names what is not served, or 0.
+// The reason code that names what is not served (3.1.1 [MQTT-3.8.3-2]), or 0.
 std::uint8_t unavailable(const State& s, const wire::SharedFilter& parts) {
     if (parts.shared && !s.options.shared_subscriptions_available) {
         return reason::shared_subscriptions_not_supported;
@@ -79,7 +79,8 @@ Decision subscribe(State& s, Session& session, std::uint32_t index,
     if (!acceptable(s, request.filter)) return {reason::topic_filter_invalid, false, kBadFilter};
     const wire::SharedFilter parts = wire::split_shared(request.filter);
     if (const std::uint8_t code = unavailable(s, parts)) return {code, false, kUnavailable};
-    data.qos = std::min(request.options.qos, s.options.maximum_qos);  // [MQTT-3.8.4-7]
+    // [MQTT-3.8.4-7], [MQTT-3.2.2-10], 3.1.1 [MQTT-3.8.4-5]: granted, if less than was asked for.
+    data.qos = std::min(request.options.qos, s.options.maximum_qos);
     data.no_local = request.options.no_local;
     data.retain_as_published = request.options.retain_as_published;
     data.retain_handling = request.options.retain_handling;
@@ -89,7 +90,7 @@ Decision subscribe(State& s, Session& session, std::uint32_t index,
         s.groups.join(data.group);
         session.in_groups = true;
     }
-    // [MQTT-3.8.4-3]: an identical filter replaces the subscription.
+    // [MQTT-3.8.4-3], 3.1.1 [MQTT-3.8.4-3]: an identical filter replaces the subscription.
     const Outcome outcome =
         s.subscriptions.subscribe(parts.filter, index, data, session.subscriptions);
     const bool over = outcome == Outcome::added && s.subscriptions.count(session.subscriptions) >
@@ -105,7 +106,7 @@ Decision subscribe(State& s, Session& session, std::uint32_t index,
     Decision decision;
     decision.reason = static_cast<std::uint8_t>(data.qos);
     switch (data.retain_handling) {
-        case wire::RetainHandling::send:  // [MQTT-3.3.1-9]
+        case wire::RetainHandling::send:  // [MQTT-3.3.1-9], [MQTT-3.8.4-4]
             decision.replay = true;
             break;
         case wire::RetainHandling::send_if_new:  // [MQTT-3.3.1-10]
@@ -139,8 +140,10 @@ std::uint8_t unsubscribe(State& s, Instant now, std::uint32_t index, std::string
     return reason::success;
 }
 
-// [MQTT-3.8.4-1], [MQTT-3.8.4-2], [MQTT-3.8.4-6], [MQTT-3.10.4-4] to [MQTT-3.10.4-6]: one answer
-// with the request's identifier and a code for each entry, in order. False when it cannot be sent.
+// [MQTT-3.8.4-1], [MQTT-3.8.4-2], [MQTT-3.8.4-6], [MQTT-3.10.4-4], [MQTT-3.10.4-5],
+// [MQTT-3.10.4-6]: one answer with the request's identifier [MQTT-2.2.1-6] (3.1.1: [MQTT-2.3.1-7])
+// and a code for each entry, in order; also where there was nothing to end (3.1.1:
+// [MQTT-3.10.4-4], [MQTT-3.10.4-5]). False when it cannot be sent.
 bool answer(State& s, Instant now, Slot slot, wire::PacketType type, wire::PacketId id,
             std::string_view explanation) {
     const Connection& c = s.connections[slot];
@@ -184,9 +187,10 @@ void handle_subscribe(State& s, Instant now, Slot slot, const wire::Frame& frame
     s.to_replay.clear();
     std::string_view explanation;  // of the first refusal: there is one for the whole packet
     wire::SubscriptionRequests requests(packet);
-    for (std::uint32_t i = 0; i < packet.count; ++i) {  // [MQTT-3.8.4-5]: one by one
+    // [MQTT-3.8.4-5], 3.1.1 [MQTT-3.8.4-4]: one by one.
+    for (std::uint32_t i = 0; i < packet.count; ++i) {
         const Decision decision = subscribe(s, s.sessions[index], index, requests.next(), data);
-        s.reasons.push_back(decision.reason);
+        s.reasons.push_back(decision.reason);  // [MQTT-3.9.3-1], [MQTT-3.9.3-2]
         if (explanation.empty()) explanation = decision.explanation;
         s.to_replay.push_back({decision.replay, data});
     }
@@ -211,7 +215,7 @@ void handle_unsubscribe(State& s, Instant now, Slot slot, const wire::Frame& fra
     wire::FilterList filters(packet);
     for (std::uint32_t i = 0; i < packet.count; ++i) {
         const std::uint8_t code = unsubscribe(s, now, c.owner, filters.next());
-        s.reasons.push_back(code);
+        s.reasons.push_back(code);  // [MQTT-3.11.3-1], [MQTT-3.11.3-2]
         if (code == reason::topic_filter_invalid) explanation = kBadFilter;
     }
     answer(s, now, slot, wire::PacketType::unsuback, packet.packet_id, explanation);

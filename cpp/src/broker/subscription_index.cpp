@@ -217,6 +217,7 @@ void SubscriptionIndex::accept(const Node& node) {
     matched_.push_back(&node);
 }
 
+// Levels are compared byte by byte [MQTT-4.7.3-4].
 void SubscriptionIndex::find_matches(std::string_view topic) {
     matched_.clear();
     const bool all_levels = split(topic);
@@ -228,7 +229,8 @@ void SubscriptionIndex::find_matches(std::string_view topic) {
         nodes_.prefetch(own_key);
     }
 
-    // [MQTT-4.7.2-1] Wildcards at the root do not match topics that begin with "$".
+    // [MQTT-4.7.2-1], 3.1.1 [MQTT-4.7.2-1]: wildcards at the root do not match topics that begin
+    // with "$".
     const bool wildcards_at_root = !topic.starts_with('$');
 
     frontier_.assign(1, &nodes_.root());

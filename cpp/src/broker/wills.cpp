@@ -14,7 +14,7 @@ void keep_will(State& s, Instant now, std::uint32_t index, const wire::Will& wil
     publish.payload = will.payload;
     publish.qos = will.qos;
     publish.retain = will.retain;
-    publish.properties = will.properties;
+    publish.properties = will.properties;  // user properties in their order [MQTT-3.1.3-10]
     keep_end_to_end(publish);
     Fanout fanout(publish, Stamp{});
     const std::uint32_t message = fanout.message(s, now);

@@ -156,6 +156,7 @@ Clients::Link* Clients::find_link(const Client& c) {
     return &links_[flows_[c.flow].link];
 }
 
+// Topic aliases, too, are those of one connection [MQTT-3.3.2-7].
 void Clients::release_link(Client& c) {
     Link* l = find_link(c);
     if (l == nullptr) return;

@@ -103,8 +103,8 @@ Clients::Grants Clients::grants_of(const wire::Connack& packet) const {
         grants.maximum_packet_size =
             std::min(properties.maximum_packet_size, wire::kMaximumPacketSize);
     }
-    grants.receive_maximum = properties.receive_maximum;
-    // [MQTT-3.2.2-17], [MQTT-3.2.2-18]
+    grants.receive_maximum = properties.receive_maximum;  // [MQTT-4.9.0-1]
+    // [MQTT-3.2.2-17], [MQTT-3.2.2-18], [MQTT-3.3.2-9]
     grants.topic_aliases =
         std::min(options_.outbound_topic_aliases, properties.topic_alias_maximum);
     grants.maximum_qos = properties.maximum_qos;
@@ -115,7 +115,7 @@ Clients::Grants Clients::grants_of(const wire::Connack& packet) const {
     if (properties.has(wire::Property::session_expiry_interval)) {
         grants.session_expiry = properties.session_expiry_interval;
     }
-    if (properties.has(wire::Property::server_keep_alive)) {  // [MQTT-3.1.2-21]
+    if (properties.has(wire::Property::server_keep_alive)) {  // [MQTT-3.1.2-21], [MQTT-3.2.2-21]
         grants.keep_alive = properties.server_keep_alive;
     }
     return grants;

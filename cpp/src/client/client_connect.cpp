@@ -8,7 +8,7 @@
 namespace mqttwin::client {
 namespace {
 
-// The reason codes of a client's DISCONNECT (table 3-10).
+// The reason codes of a client's DISCONNECT (table 3-10) [MQTT-3.14.2-1].
 constexpr bool clients_reason(std::uint8_t reason) {
     switch (reason) {
         case wire::reason::normal_disconnection:
@@ -57,10 +57,12 @@ void Clients::open(Instant now, Slot client) {
 
 bool Clients::asks_for_clean_start(const Client& c, std::string_view client_id) const {
     if (!v5()) {
-        // [MQTT-3.1.3-7] of 3.1.1: without an identifier there is no session to come back to.
+        // 3.1.1 [MQTT-3.1.3-7]: without an identifier there is no session to come back to.
+        // Otherwise it is as the application says, 3.1.1 [MQTT-3.1.2-4], [MQTT-3.1.2-6].
         return options_.clean_start || client_id.empty();
     }
-    // Once it has been online, a client resumes what the server still keeps [MQTT-3.1.2-5].
+    // Once it has been online, a client resumes what the server still keeps [MQTT-3.1.2-5],
+    // [MQTT-3.1.2-23], and does not ask that it be forgotten [MQTT-3.1.2-4].
     const bool keeps_session = c.terms != kNone && granted(c).session_expiry > 0;
     return c.ever_online && keeps_session ? false : options_.clean_start;
 }
@@ -75,7 +77,7 @@ void Clients::handle_open(Instant now, Slot client) {
     packet.keep_alive = options_.keep_alive;
     id_text_.clear();
     profile_->client_id(client, id_text_);
-    packet.client_id = id_text_;
+    packet.client_id = id_text_;  // whose session it is [MQTT-3.1.3-2]
     packet.clean_start = asks_for_clean_start(c, packet.client_id);
     if (packet.client_id.empty() && !packet.clean_start && c.terms != kNone) {
         packet.client_id = as_text(pool_->bytes(terms_[c.terms].assigned_id));
@@ -88,7 +90,7 @@ void Clients::handle_open(Instant now, Slot client) {
     if (v5() && packet.properties.has(wire::Property::authentication_method)) {
         start_authentication(client, packet.properties.authentication_method);
     }
-    send(now, client, wire::encode(*pool_, packet));
+    send(now, client, wire::encode(*pool_, packet));  // before anything else [MQTT-3.1.0-1]
 }
 
 // What differs from what is understood by its absence.
@@ -166,7 +168,8 @@ bool Clients::disconnect(Instant now, Slot client, const wire::Disconnect& packe
         change_session_expiry(c, properties.session_expiry_interval);
     }
     send(now, client, blob);
-    // [MQTT-3.14.4-1], [MQTT-3.14.4-2]: nothing after DISCONNECT, and the network closes.
+    // [MQTT-3.14.4-1], [MQTT-3.14.4-2] (3.1.1: [MQTT-3.14.4-1], [MQTT-3.14.4-2]): nothing after
+    // DISCONNECT, and the network closes.
     end(now, client, DisconnectCause::by_command, packet.reason, Ending::close, false);
     return true;
 }
@@ -228,11 +231,12 @@ void Clients::end(Instant now, Slot client, DisconnectCause cause, std::uint8_t 
 
 void Clients::fail(Instant now, Slot client, const Fault& fault) {
     listener_->on_fault(now, client, fault);
-    if (!v5() || clients_[client].phase != Phase::online) {  // [MQTT-4.8.0-1] of 3.1.1
+    if (!v5() || clients_[client].phase != Phase::online) {  // 3.1.1 [MQTT-4.8.0-1]
         lose(now, client, DisconnectCause::protocol_fault, fault.reason, Ending::abort);
         return;
     }
-    // [MQTT-4.13.1-1], [MQTT-4.13.2-1]: say why, then close.
+    // [MQTT-4.13.1-1], [MQTT-4.13.2-1]: say why, then close; so, too, when an authentication fails
+    // [MQTT-4.12.1-2].
     wire::Disconnect packet;
     packet.reason = clients_reason(fault.reason) ? fault.reason : wire::reason::protocol_error;
     send(now, client,

@@ -78,7 +78,7 @@ PublishOutcome Clients::publish(Instant now, Slot client, const wire::Publish& m
                                 const Stamp& stamp) {
     Client& c = clients_[client];
     if (check_message(message)) return PublishOutcome::refused;
-    const bool online = c.phase == Phase::online;
+    const bool online = c.phase == Phase::online;  // until then, AUTH alone [MQTT-3.1.2-30]
     const bool acknowledged = message.qos != wire::QoS::at_most_once;
     if (online && check_grants(c, message.qos, message.retain, 0)) return PublishOutcome::refused;
     if (!online && (options_.max_queued == 0 || (!acknowledged && !options_.queue_qos0))) {
@@ -145,7 +145,8 @@ void Clients::drop(Instant now, Slot client, const Pending& record, PublishOutco
     if (!arrived) listener_->on_dropped(now, client, record.stamp, record.qos, outcome);
 }
 
-// How many messages may be unacknowledged: the server's Receive Maximum [MQTT-3.3.4-7] and our own.
+// How many messages may be unacknowledged: the server's Receive Maximum [MQTT-3.3.4-7],
+// [MQTT-4.9.0-2] and our own.
 std::uint32_t Clients::window_limit(const Client& c) const {
     return std::min<std::uint32_t>(options_.max_in_flight, granted(c).receive_maximum);
 }
@@ -163,7 +164,8 @@ void Clients::pump(Instant now, Slot client) {
 }
 
 // [MQTT-4.4.0-1] with DUP [MQTT-3.3.1-1], in the order of first sending [MQTT-4.6.0-1], under the
-// same identifiers; no faster than the receive maximum of this connection allows [MQTT-4.9.0-1].
+// same identifiers (3.1.1: [MQTT-2.3.1-3], [MQTT-4.4.0-1]), expired or not [MQTT-4.3.3-7]; no
+// faster than the receive maximum of this connection allows [MQTT-4.9.0-1].
 void Clients::redeliver(Instant now, Slot client) {
     Client& c = clients_[client];
     const std::uint32_t limit = window_limit(c);
@@ -216,7 +218,7 @@ bool Clients::send_next(Instant now, Slot client) {
     if (acknowledged) {
         record.state = first_state(record.qos);
         const wire::PacketId id = f.window.add(pending_, index);
-        blob = with_packet_id(*pool_, blob, id);
+        blob = with_packet_id(*pool_, blob, id);  // DUP is 0 [MQTT-4.3.2-2], [MQTT-4.3.3-2]
         record.message = static_cast<std::uint32_t>(blob);
         pool_->retain(blob);
     } else {
@@ -226,12 +228,13 @@ bool Clients::send_next(Instant now, Slot client) {
     return true;
 }
 
-// A first sending goes under a topic alias where there is one. What is kept for redelivery has its
-// topic, and is sent again as it is: aliases end with their connection [MQTT-3.3.2-7].
+// A first sending, at QoS 0 the only one [MQTT-4.3.1-1], goes under a topic alias where there is
+// one. What is kept for redelivery has its topic, and is sent again as it is: aliases end with
+// their connection [MQTT-3.3.2-7].
 void Clients::send_first(Instant now, Slot client, BlobId blob, const Stamp& stamp) {
     Client& c = clients_[client];
     const Grants& grants = granted(c);
-    if (grants.topic_aliases == 0) [[likely]] {
+    if (grants.topic_aliases == 0) [[likely]] {  // [MQTT-3.2.2-18]
         send_publish(now, client, blob, stamp);
         return;
     }
@@ -253,6 +256,8 @@ void Clients::send_first(Instant now, Slot client, BlobId blob, const Stamp& sta
 
 // --- acknowledgements ----------------------------------------------------------------------------
 
+// With the identifier of what it answers [MQTT-2.2.1-5] (3.1.1: [MQTT-2.3.1-6]), and at once,
+// however much is under way [MQTT-3.3.4-8].
 void Clients::send_ack(Instant now, Slot client, wire::PacketType type, wire::PacketId id,
                        std::uint8_t reason) {
     wire::Ack packet;
@@ -294,7 +299,8 @@ void Clients::receive_ack(Instant now, Slot client, const wire::Frame& frame) {
             return;
         }
         case SendAction::release:
-            // [MQTT-4.3.3-4]; the message itself is never sent again [MQTT-4.3.3-6].
+            // [MQTT-4.3.3-4], in a PUBREL that says so [MQTT-3.6.2-1]; the message itself is never
+            // sent again [MQTT-4.3.3-6].
             flows_[c.flow].window.release(pending_, verdict.place);
             pool_->release(blob_of(pending_[index]));
             pending_[index].message = static_cast<std::uint32_t>(BlobId::none);

@@ -51,7 +51,7 @@ void Clients::receive(Instant now, Slot client, const wire::Frame& frame, const 
         }
         return;
     }
-    switch (frame.type()) {
+    switch (frame.type()) {  // however much is under way to the server [MQTT-4.9.0-3]
         case wire::PacketType::publish:
             receive_publish(now, client, frame, stamp);
             return;
@@ -110,6 +110,7 @@ void Clients::receive_publish(Instant now, Slot client, const wire::Frame& frame
     pool_->release(topic);
 }
 
+// Takes every alias from 1 to the maximum of CONNECT [MQTT-3.3.2-10].
 Fault Clients::resolve_alias(Client& c, wire::Publish& packet, BlobId& topic) {
     const std::uint16_t alias = packet.properties.topic_alias;
     if (alias == 0 || alias > options_.topic_alias_maximum) {
@@ -132,7 +133,9 @@ Fault Clients::resolve_alias(Client& c, wire::Publish& packet, BlobId& topic) {
     return {};
 }
 
-// The message to the application, the acknowledgement to the server.
+// The message to the application, the acknowledgement to the server: which one is a matter of the
+// QoS alone [MQTT-3.3.4-1], [MQTT-4.5.0-2], 3.1.1 [MQTT-4.5.0-2], and it goes at once, so in the
+// order in which messages came [MQTT-4.6.0-2], [MQTT-4.6.0-3].
 void Clients::accept(Instant now, Slot client, const wire::Publish& packet, const Stamp& stamp) {
     Client& c = clients_[client];
     const wire::PacketId id = packet.packet_id;
@@ -142,7 +145,9 @@ void Clients::accept(Instant now, Slot client, const wire::Publish& packet, cons
             return;
         case wire::QoS::at_least_once:
             listener_->on_message(now, client, packet, stamp);
-            // [MQTT-4.3.2-4]: acknowledged when the application has it.
+            // [MQTT-4.3.2-4]: acknowledged when the application has it. Nothing is remembered: the
+            // same identifier is another message from here on [MQTT-4.3.2-5], 3.1.1
+            // [MQTT-4.3.2-2].
             if (c.phase == Phase::online) {
                 send_ack(now, client, wire::PacketType::puback, id, wire::reason::success);
             }
@@ -166,7 +171,8 @@ void Clients::accept(Instant now, Slot client, const wire::Publish& packet, cons
         f.received.insert(*pool_, id);
         listener_->on_message(now, client, packet, stamp);
     }
-    // [MQTT-4.3.3-8], [MQTT-4.3.3-10]
+    // [MQTT-4.3.3-8], [MQTT-4.3.3-10]; never with an error, after which the identifier would be
+    // free [MQTT-4.3.3-9].
     if (c.phase == Phase::online) {
         send_ack(now, client, wire::PacketType::pubrec, id, wire::reason::success);
     }
@@ -186,7 +192,8 @@ void Clients::receive_pubrel(Instant now, Slot client, const wire::Frame& frame)
     const ReceiveState state = held ? ReceiveState::awaiting_pubrel : ReceiveState::none;
     const bool known =
         receive_transition(state, ReceiveInput::pubrel).action == ReceiveAction::complete;
-    // [MQTT-4.3.3-11]
+    // [MQTT-4.3.3-11], [MQTT-3.7.2-1], whether or not the message has expired [MQTT-4.3.3-13]; with
+    // it the identifier is free [MQTT-4.3.3-12]. 3.1.1 [MQTT-4.3.3-2]
     send_ack(now, client, wire::PacketType::pubcomp, packet.packet_id,
              known ? wire::reason::success : wire::reason::packet_identifier_not_found);
 }

@@ -3,8 +3,9 @@
 
 namespace mqttwin::client {
 
-// The server has the session: PUBRELs again, in the order of their PUBRECs [MQTT-4.6.0-4], then
-// PUBLISHes, which `pump` does [MQTT-4.4.0-1].
+// The server has the session, and so have we, however long it took [MQTT-4.1.0-1] (3.1.1:
+// [MQTT-4.1.0-1], [MQTT-4.1.0-2]): PUBRELs again, in the order of their PUBRECs [MQTT-4.6.0-4],
+// then PUBLISHes, which `pump` does [MQTT-4.4.0-1].
 void Clients::resume_session(Instant now, Slot client) {
     Client& c = clients_[client];
     if (c.flow == kNone) return;

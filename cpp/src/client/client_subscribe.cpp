@@ -35,7 +35,7 @@ constexpr Fault kTooLarge = {wire::reason::packet_too_large, "MQTT-3.2.2-15",
 // --- what the server takes -----------------------------------------------------------------------
 
 Fault Clients::check_request(const Client& c, const wire::SubscriptionRequest& request) const {
-    if (const Fault fault = wire::check_filter(request.filter)) return fault;
+    if (const Fault fault = wire::check_filter(request.filter)) return fault;  // [MQTT-3.8.3-1]
     const Grants& grants = granted(c);
     const bool shared = wire::split_shared(request.filter).shared;
     if (shared && request.options.no_local && v5()) {  // [MQTT-3.8.3-4]
@@ -91,7 +91,7 @@ Fault Clients::check_unsubscribe(Slot client, std::span<const std::string_view> 
         return {wire::reason::protocol_error, "MQTT-3.10.3-2", "an UNSUBSCRIBE without a filter",
                 0};
     }
-    for (const std::string_view filter : filters) {
+    for (const std::string_view filter : filters) {  // [MQTT-3.10.3-1], 3.1.1 [MQTT-3.10.3-1]
         if (const Fault fault = wire::check_filter(filter)) return fault;
     }
     return check_size(clients_[client], wire::encode_unsubscribe(*pool_, options_.version, kAnyId,
@@ -104,6 +104,7 @@ wire::PacketId Clients::subscribe(Instant now, Slot client,
                                   std::span<const wire::SubscriptionRequest> requests,
                                   const wire::Properties& properties) {
     const Client& c = clients_[client];
+    // Not before CONNACK [MQTT-3.1.2-30]; then however much is under way [MQTT-3.3.4-8].
     if (c.phase != Phase::online || check_requests(c, requests, properties)) return 0;
     const BlobId blob =
         wire::encode_subscribe(*pool_, options_.version, kAnyId, requests, properties);

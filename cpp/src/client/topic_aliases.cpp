@@ -40,7 +40,7 @@ OutboundAliases::Use OutboundAliases::find(const BlobPool& pool, std::string_vie
         const std::uint16_t alias = by_topic_[place(pool, topic)];
         if (alias != 0) return {alias, true};
     }
-    if (topics_.size() >= limit_) return {};
+    if (topics_.size() >= limit_) return {};  // [MQTT-3.2.2-17]; and none is 0 [MQTT-3.3.2-8]
     return {static_cast<std::uint16_t>(topics_.size() + 1), false};
 }
 

@@ -40,7 +40,7 @@ bool may_send(Sender sender, std::uint8_t code) {
 }
 
 bool read_disconnect(Reader& reader, const Frame& frame, Sender sender, Disconnect& out) {
-    if (!read_flags(reader, frame)) return false;  // [MQTT-3.14.1-1]
+    if (!read_flags(reader, frame)) return false;  // [MQTT-3.14.1-1], 3.1.1 [MQTT-3.14.1-1]
     out.reason = reason::normal_disconnection;
     if (reader.version() != Version::v5) {
         if (sender == Sender::server) {  // section 3.14: "from the client to the server"

@@ -58,7 +58,7 @@ bool read_connect_flags(Reader& reader, std::uint8_t& flags, Connect& out) {
     out.has_will = (flags & kWillFlag) != 0;
     out.will.qos = static_cast<QoS>((flags & kWillQos) >> 3);
     out.will.retain = (flags & kWillRetain) != 0;
-    if (!out.has_will && (flags & kWillQos)) {  // [MQTT-3.1.2-11]
+    if (!out.has_will && (flags & kWillQos)) {  // [MQTT-3.1.2-11], 3.1.1 [MQTT-3.1.2-11]
         return refuse_flags(reader, {"MQTT-3.1.2-11", "MQTT-3.1.2-13"}, "will QoS without a will");
     }
     if (!out.has_will && out.will.retain) {  // [MQTT-3.1.2-13]
@@ -125,7 +125,8 @@ bool read_connect(Reader& reader, const Frame& frame, Connect& out) {
         return false;
     }
     if (out.has_will && !read_will(reader, out)) return false;
-    // [MQTT-3.1.2-16] to [MQTT-3.1.2-19]: flags and fields go together.
+    // [MQTT-3.1.2-16], [MQTT-3.1.2-17], [MQTT-3.1.2-18], [MQTT-3.1.2-19]: flags and fields go
+    // together.
     out.has_user_name = announced(reader, flags, kUserName);
     if (out.has_user_name &&  // [MQTT-3.1.3-12]
         !reader.text(out.user_name, "malformed UTF-8 in user name")) {

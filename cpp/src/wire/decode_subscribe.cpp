@@ -17,7 +17,7 @@ constexpr std::uint8_t kReservedV311 = 0xFC;
 constexpr std::string_view kSharePrefix = "$share/";
 
 bool read_filter(Reader& reader, std::string_view& filter) {
-    // [MQTT-3.8.3-1], [MQTT-3.10.3-1]
+    // [MQTT-3.8.3-1], [MQTT-3.10.3-1], 3.1.1 [MQTT-3.10.3-1]
     if (!reader.text(filter, "malformed UTF-8 in topic filter")) return false;
     // [MQTT-4.7.3-1]; what else may be wrong with a filter is answered entry by entry.
     return !filter.empty() || reader.fail_at(reader.position(), reason::protocol_error,

@@ -69,6 +69,7 @@ std::array<std::uint8_t, 2> big_endian(PacketId id) {
 }  // namespace
 
 BlobId encode(BlobPool& pool, Version version, const Connack& packet, std::uint32_t limit) {
+    // [MQTT-3.2.2-1]: the one flag there is.
     const bool present = packet.session_present && version != Version::v3;
     const std::array<std::uint8_t, 2> start = {static_cast<std::uint8_t>(present ? 1 : 0),
                                                packet.reason};
@@ -106,7 +107,7 @@ BlobId encode(BlobPool& pool, Version version, const ListAck& packet, std::uint3
     const BlobId blob = write_answer(pool, answer, limit);
     if (blob == BlobId::none) return blob;
     for (std::uint8_t& code : pool.writable(blob).last(answer.end.size())) {
-        if (code > 0x80) code = 0x80;  // the only failure that 3.1.1 has [MQTT-3.9.3-2]
+        if (code > 0x80) code = 0x80;  // the only failure there is: 3.1.1 [MQTT-3.9.3-2]
     }
     return blob;
 }

@@ -11,10 +11,14 @@ constexpr PropertyPlaces kPlace = place_of(PacketType::connect);
 
 std::size_t prefixed(std::size_t size) { return 2 + size; }
 
+// A flag is set where its fields are there, and only there: [MQTT-3.1.2-9], [MQTT-3.1.2-16],
+// [MQTT-3.1.2-17], [MQTT-3.1.2-18], [MQTT-3.1.2-19].
 std::uint8_t connect_flags(const Connect& packet) {
     unsigned flags = 0;
     if (packet.clean_start) flags |= 0x02U;
-    if (packet.has_will) {  // without a will its flags are 0 [MQTT-3.1.2-11], [MQTT-3.1.2-13]
+    // Without a will its flags are 0 [MQTT-3.1.2-11], [MQTT-3.1.2-13] (3.1.1: [MQTT-3.1.2-11]);
+    // its QoS is one of three [MQTT-3.1.2-12].
+    if (packet.has_will) {
         flags |= 0x04U | (static_cast<unsigned>(packet.will.qos) << 3);
         if (packet.will.retain) flags |= 0x20U;
     }
@@ -27,6 +31,7 @@ std::uint8_t connect_flags(const Connect& packet) {
 
 BlobId encode(BlobPool& pool, const Connect& packet, std::uint32_t limit) {
     const bool v5 = packet.version == Version::v5;
+    // [MQTT-3.1.2-1]
     const std::string_view name = packet.version == Version::v3 ? "MQIsdp" : "MQTT";
     PropertyPlan properties;
     PropertyPlan will_properties;
@@ -59,7 +64,7 @@ BlobId encode(BlobPool& pool, const Connect& packet, std::uint32_t limit) {
     writer.byte(connect_flags(packet));
     writer.two(packet.keep_alive);
     if (v5) write_properties(writer, properties, packet.properties, kPlace);
-    writer.text(packet.client_id);  // [MQTT-3.1.3-1]: this order
+    writer.text(packet.client_id);  // [MQTT-3.1.3-3]; and this order [MQTT-3.1.3-1]
     if (packet.has_will) {
         if (v5) write_properties(writer, will_properties, packet.will.properties, kWillPlace);
         writer.text(packet.will.topic);

@@ -49,7 +49,7 @@ PublishPlan plan_publish(Version version, const Publish& packet) {
                                           (static_cast<unsigned>(packet.qos) << 1) |
                                           (packet.retain ? 0x01U : 0U)));
     writer.variable(static_cast<std::uint32_t>(plan.remaining));
-    writer.text(packet.topic);
+    writer.text(packet.topic);  // [MQTT-3.3.2-1]
     // [MQTT-2.2.1-2] (3.1.1: [MQTT-2.3.1-5]): no packet identifier in QoS 0.
     if (packet.qos != QoS::at_most_once) writer.two(packet.packet_id);
     if (version != Version::v5) return;

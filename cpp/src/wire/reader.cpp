@@ -38,7 +38,7 @@ bool read_flags(Reader& reader, const Frame& frame) {
     std::uint8_t flags = frame.flags();
     if (request && reader.version() == Version::v3) flags &= 0x07;  // DUP: MQTT 3.1, section 2.1
     if (flags == (request ? 0x02 : 0x00)) return true;
-    Clause clause = clause::kFlags;
+    Clause clause = clause::kFlags;  // 3.1.1 [MQTT-2.2.2-2]
     switch (type) {
         case PacketType::pubrel:  // [MQTT-3.6.1-1]
             clause = {"MQTT-3.6.1-1", "MQTT-3.6.1-1"};

@@ -56,13 +56,12 @@ void VirtualWorld::real_connected(std::uint32_t connection) {
 
 void VirtualWorld::real_bytes(std::uint32_t connection, ByteView bytes) {
     const RealEnd end = real_end(connection);
-    const Stamp stamp{now_, Stamp::kNobody, 0};
     if (end.broker != nullptr) {
-        end.broker->engine.handle_bytes(now_, end.slot, bytes, stamp);
+        end.broker->engine.handle_bytes(now_, end.slot, bytes, {now_, Stamp::kNobody, 0});
         drain(*end.broker);
     } else if (end.fleet != nullptr) {
-        recorder_->delivered(now_, end.fleet->tag(end.slot), net::End::client, bytes);
-        end.fleet->clients.handle_bytes(now_, end.slot, bytes, stamp);
+        recorder_->heard_from_elsewhere(now_, end.fleet->tag(end.slot), bytes);
+        end.fleet->clients.handle_bytes(now_, end.slot, bytes, {});  // published: nobody knows when
         drain(*end.fleet);
     }
 }
@@ -150,6 +149,7 @@ void VirtualWorld::perform_real(FleetHost& fleet, const Output& out) {
         case Output::Kind::send:
             recorder_->sent(now_, tag, net::End::client, pool_.bytes(out.head),
                             pool_.bytes(out.body).size());
+            recorder_->sent_elsewhere(pool_.bytes(out.head));
             gate_->send(connection, out.head, out.body);
             break;
         case Output::Kind::close:

@@ -131,6 +131,30 @@ void Recorder::delivered(Instant now, std::uint32_t tag, net::End receiver, Byte
         log_packet(trace::Kind::delivered, now, tag, net::other(receiver), bytes, bytes.size());
 }
 
+void Recorder::sent_elsewhere(ByteView head) {
+    if (!is_publish(head) || (head[0] & 0x08) != 0) return;
+    count_published(static_cast<wire::QoS>(qos_of(head)));
+}
+
+void Recorder::heard_from_elsewhere(Instant now, std::uint32_t tag, ByteView bytes) {
+    counters_.add(Counter::mqtt_bytes_down, bytes.size());
+    delivered(now, tag, net::End::client, bytes);
+}
+
+void Recorder::count_published(wire::QoS qos) {
+    switch (qos) {
+        case wire::QoS::at_most_once:
+            counters_.add(Counter::published_qos0);
+            break;
+        case wire::QoS::at_least_once:
+            counters_.add(Counter::published_qos1);
+            break;
+        case wire::QoS::exactly_once:
+            counters_.add(Counter::published_qos2);
+            break;
+    }
+}
+
 void Recorder::ended(Instant now, std::uint32_t tag, net::End end, EndedBy by) {
     if (tag >= entities_.size()) return;
     Entity& entity = entities_[tag];
@@ -257,8 +281,13 @@ void Recorder::received(Instant now, std::uint32_t tag, const wire::Publish& mes
         counters_.add(Counter::delivered);
         series_.add(kDelivered, now);
         const Duration took = now - stamp.published;
-        latency_.record(took);
-        if (took > options_.late_after) counters_.add(Counter::late);
+        if (stamp.published.ns < 0) {
+            // From somebody else's broker: who is owed what is its secret, and so is since when.
+            counters_.add(Counter::expected);
+        } else {
+            latency_.record(took);
+            if (took > options_.late_after) counters_.add(Counter::late);
+        }
         if (stamp.origin < entities_.size()) {
             Entity& origin = entities_[stamp.origin];
             ++origin.delivered;
@@ -333,17 +362,7 @@ void Recorder::on_close(Instant /*now*/, Slot /*connection*/, std::uint32_t /*ta
 
 void Recorder::on_publish(Instant now, std::uint32_t /*publisher*/, const Stamp& stamp,
                           const wire::Publish& message, std::uint32_t matched) {
-    switch (message.qos) {
-        case wire::QoS::at_most_once:
-            counters_.add(Counter::published_qos0);
-            break;
-        case wire::QoS::at_least_once:
-            counters_.add(Counter::published_qos1);
-            break;
-        case wire::QoS::exactly_once:
-            counters_.add(Counter::published_qos2);
-            break;
-    }
+    count_published(message.qos);
     if (matched == 0) counters_.add(Counter::unmatched);
     if (stamp.origin >= entities_.size()) return;
     if (stamp.sequence != 0) {

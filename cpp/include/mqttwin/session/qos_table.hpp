@@ -60,7 +60,8 @@ struct SendTransition {
     std::string_view clause;
 };
 
-/// Whatever is not listed is a fault.
+/// Whatever is not listed is a fault. A message is unacknowledged until the row that takes it away
+/// [MQTT-4.3.3-3]; in 3.1.1 all this is [MQTT-4.3.2-1] and [MQTT-4.3.3-1] of 3.1.1.
 inline constexpr std::array<SendTransition, 16> kSendTable = {{
     {SendState::awaiting_puback, SendInput::puback, SendAction::complete, SendState::none,
      "MQTT-4.3.2-3"},
@@ -125,6 +126,7 @@ struct ReceiveTransition {
     std::string_view clause;
 };
 
+/// 3.1.1 [MQTT-4.3.3-2]
 inline constexpr std::array<ReceiveTransition, 4> kReceiveTable = {{
     {ReceiveState::none, ReceiveInput::publish, ReceiveAction::deliver,
      ReceiveState::awaiting_pubrel, "MQTT-4.3.3-8"},

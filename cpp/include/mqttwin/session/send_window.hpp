@@ -88,9 +88,10 @@ class SendWindow {
     static constexpr std::uint32_t kIdentifiers = 65535;
 
     /// Links a record (in no list; `state` and `qos` set) under a packet identifier that is not
-    /// in use [MQTT-2.2.1-3], [MQTT-2.2.1-4], [MQTT-4.3.2-1], [MQTT-4.3.3-1], and returns that; 0,
-    /// with nothing done, when all are in use. Identifiers are handed out in a circle. O(1), but
-    /// for one walk and 8 KiB of stack each time that an identifier still in use is met.
+    /// in use [MQTT-2.2.1-3], [MQTT-2.2.1-4], [MQTT-4.3.2-1], [MQTT-4.3.3-1] (3.1.1:
+    /// [MQTT-4.3.2-1], [MQTT-4.3.3-1]), and returns that; 0, with nothing done, when all are in
+    /// use. Identifiers are handed out in a circle. O(1), but for one walk and 8 KiB of stack each
+    /// time that an identifier still in use is met.
     wire::PacketId add(PendingSlab& slab, std::uint32_t index);
 
     /// The record with this identifier, or kNoPending. O(1) for the next one expected to be

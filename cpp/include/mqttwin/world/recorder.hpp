@@ -50,6 +50,10 @@ class Recorder final : public broker::Observer {
     /// Sent by a device, and will never reach its broker.
     void lost_upward(Instant now, ByteView bytes, const Stamp& stamp);
 
+    /// To and from somebody else's broker, which tells nobody what it does.
+    void sent_elsewhere(ByteView head);
+    void heard_from_elsewhere(Instant now, std::uint32_t tag, ByteView bytes);
+
     // From the world: the clients.
     void published(Instant now, std::uint32_t tag, const wire::Publish& message);
     void publish_outcome(Instant now, std::uint32_t tag, wire::QoS qos,
@@ -147,6 +151,7 @@ class Recorder final : public broker::Observer {
     void log_packet(trace::Kind kind, Instant now, std::uint32_t tag, net::End sender,
                     ByteView bytes, std::size_t size);
     void drop(Instant now, unsigned reason);
+    void count_published(wire::QoS qos);
 
     RecorderOptions options_;
     trace::Counters counters_;

@@ -1,0 +1,1 @@
+"""Hostile input: what a peer may do to the broker, and to nobody else."""

@@ -1,0 +1,1 @@
+"""Interoperation with clients and a broker that somebody else wrote."""

@@ -1,0 +1,1 @@
+"""The broker against a reference model, in random conversations."""
