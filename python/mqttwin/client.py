@@ -29,7 +29,7 @@ from .client_errors import (
     refusal,
     restated,
 )
-from .client_link import Event, Link
+from .client_link import Event, Link, within
 from .client_messages import IncomingMessage, Messages
 from .client_values import (
     Payload,
@@ -217,7 +217,7 @@ class Client:
             self._engine.disconnect(link.now(), reason_code, dict(properties or {}))
         link.flush()
         try:
-            await asyncio.wait_for(link.closed.wait(), self._timeout / 1e9)
+            await within(link.closed.wait(), self._timeout / 1e9)
         except asyncio.TimeoutError:  # the network does not take what is still to be sent
             link.abort()
             await link.closed.wait()
@@ -240,7 +240,7 @@ class Client:
         self._engine.connect(link.now())
         link.flush()  # the engine's own time-out runs from here
         try:
-            await asyncio.wait_for(self._open(link), self._timeout / 1e9)
+            await within(self._open(link), self._timeout / 1e9)
         except asyncio.TimeoutError:
             message = f"no connection to {self._place()} within {self._timeout / 1e9:g} s"
             raise ClientTimeout(message) from None
@@ -424,7 +424,7 @@ class Client:
     async def _answer(self, answer: asyncio.Future[T], timeout: Duration | None, what: str) -> T:
         wait = self._timeout if timeout is None else units.duration(timeout, "timeout")
         try:
-            return await asyncio.wait_for(answer, wait / 1e9)
+            return await within(answer, wait / 1e9)
         except asyncio.TimeoutError:
             raise ClientTimeout(f"no answer {what} within {wait / 1e9:g} s") from None
 

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
 
 from ._core import ClientEngine
 
 Event = dict[str, Any]
 
+T = TypeVar("T")
+
 _NS = 1_000_000_000
+
+
+async def within(awaitable: Awaitable[T], seconds: float) -> T:
+    """What it comes to, or asyncio.TimeoutError.
+
+    `asyncio.wait_for` before Python 3.12 forgets a cancellation that comes in the moment when the
+    awaitable is done, and the caller would go on waiting for something else.
+    """
+    task = asyncio.ensure_future(awaitable)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=seconds)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if not done:
+        task.cancel()
+        await asyncio.wait({task})
+        raise asyncio.TimeoutError
+    return task.result()
 
 
 class Link(asyncio.Protocol):
