@@ -1,4 +1,6 @@
-"""Measures, and prints one table: ./dev bench [NAME ...], or ./dev bench live [OPTIONS]
+"""Measures, and prints one table: ./dev bench [NAME ...]
+
+./dev bench live [OPTIONS] and ./dev bench fidelity [OPTIONS] print tables of their own.
 
 Names: core (Google Benchmark), hello (the first scenario as a whole process), python
 (pytest-benchmark), build (from nothing, and after touching one file). Without a name: core,
@@ -179,20 +181,21 @@ def build() -> Iterator[Figure]:
 PARTS = {"core": core, "hello": hello, "python": python, "build": build}
 
 
-def live(options: list[str]) -> int:
-    """Beside other brokers: a table of its own."""
+def apart(name: str, options: list[str]) -> int:
+    """Beside other brokers, or beside a real kernel: tables of their own."""
     return subprocess.run(
-        [sys.executable, str(ROOT / "bench" / "live" / "run.py"), *options], check=False
+        [sys.executable, str(ROOT / "bench" / name / "run.py"), *options], check=False
     ).returncode
 
 
 def main(names: list[str]) -> int:
-    if names[:1] == ["live"]:
-        return live(names[1:])
+    if names[:1] in (["live"], ["fidelity"]):
+        return apart(names[0], names[1:])
     unknown = [name for name in names if name not in PARTS]
     if unknown:
         print(
-            f"bench: no part {unknown[0]!r}; there are {', '.join(PARTS)} and live", file=sys.stderr
+            f"bench: no part {unknown[0]!r}; there are {', '.join(PARTS)}, live and fidelity",
+            file=sys.stderr,
         )
         return 2
     table = Table("figure", "median", "unit", "min to max", "target", "", box=None)

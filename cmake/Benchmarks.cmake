@@ -1,4 +1,5 @@
-# bench/cpp/bench_*.cpp → mqttwin_bench; bench/live/load_generator.cpp → mqttwin_live_load.
+# bench/cpp/bench_*.cpp → mqttwin_bench; bench/fidelity/*.cpp → mqttwin_fidelity;
+# bench/live/load_generator.cpp → mqttwin_live_load.
 
 file(GLOB bench_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/cpp/bench_*.cpp)
 get_property(rooms GLOBAL PROPERTY MQTTWIN_ROOMS)
@@ -12,6 +13,14 @@ if(bench_sources AND rooms)
     mqttwin_optimise_link(mqttwin_bench)
     target_link_libraries(mqttwin_bench PRIVATE benchmark::benchmark benchmark::benchmark_main)
     add_dependencies(benchmarks mqttwin_bench)
+endif()
+
+# The TCP model alone, repeated for each cell of the measurements.
+file(GLOB fidelity_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/fidelity/*.cpp)
+if(fidelity_sources AND TARGET net)
+    add_executable(mqttwin_fidelity ${fidelity_sources})
+    target_link_libraries(mqttwin_fidelity PRIVATE net)
+    add_dependencies(benchmarks mqttwin_fidelity)
 endif()
 
 # It shares no code with what it measures, and knows Linux only: epoll, clocks of other processes.

@@ -1,0 +1,199 @@
+// What one end of a TCP connection remembers: little while it is idle, more while something is in
+// flight. Plain data, index-based: a world that is copied copies its connections.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "mqttwin/base/time.hpp"
+#include "mqttwin/net/tcp_rtt.hpp"
+#include "mqttwin/net/tcp_segment.hpp"
+
+namespace mqttwin::net::tcp {
+
+enum class State : std::uint8_t {
+    closed,
+    syn_sent,
+    syn_received,
+    established,
+    fin_wait_1,
+    fin_wait_2,
+    close_wait,
+    closing,
+    last_ack,
+};
+
+inline constexpr std::uint32_t kNoFlight = 0xFFFF'FFFFU;
+inline constexpr std::uint16_t kNoThreshold = 0xFFFF;
+inline constexpr std::uint8_t kReordering = 3;  // segments of reordering that are no loss
+
+/// One end of a connection. `phase` is the caller's: where the host's clock stands at instant 0.
+struct Endpoint {
+    std::uint32_t acked = 0;     // first byte not acknowledged by the peer (SND.UNA)
+    std::uint32_t expected = 0;  // first byte not received in order (RCV.NXT)
+    RttEstimator rtt;
+    std::uint32_t rto = 0;       // ticks, backed off or not
+    std::uint32_t rack_rtt = 0;  // of the segment delivered last, us
+    std::uint32_t phase = 0;     // us
+    std::uint32_t peer_window = 0;
+    std::uint32_t window = 0;         // what may be advertised
+    std::uint32_t last_sent = 0;      // ticks
+    std::uint32_t last_received = 0;  // ticks
+    std::uint32_t ts_recent = 0;      // the timestamp to echo
+    std::uint32_t flight = kNoFlight;
+    std::uint16_t cwnd = 0;  // segments
+    std::uint16_t ssthresh = kNoThreshold;
+    std::uint16_t most_out = 0;  // most segments out in this round trip
+    std::uint16_t last_max = 0;  // CUBIC's window before the last reduction
+    std::uint16_t peer_mss = 0;  // estimated size of the peer's full segments
+    std::uint16_t ack_delay : 6 = 0;
+    std::uint16_t quick_acks : 5 = 0;
+    std::uint16_t reorder_persist : 5 = 0;
+    State state = State::closed;
+    std::uint8_t reordering = kReordering;
+    std::uint8_t reorder_steps = 1;
+    bool cwnd_limited : 1 = false;
+    bool reordering_seen : 1 = false;
+    bool ping_pong : 1 = false;   // answers carry the acknowledgements
+    bool round_over : 1 = false;  // see RttEstimator::sample
+    bool reading : 1 = true;      // the application takes what arrives
+    bool no_timestamps : 1 = false;
+    bool probe_open : 1 = false;  // whether the last probe was needed is not known yet
+};
+
+/// Both ends of an idle connection.
+static_assert(2 * sizeof(Endpoint) <= 160);
+
+/// A segment that has been sent and not acknowledged.
+struct Sent {
+    std::uint32_t begin = 0;
+    std::uint32_t end = 0;
+    std::int64_t at = 0;      // us, of the last transmission
+    std::uint32_t order = 0;  // among all transmissions: `at` may be the same for many
+    bool sacked = false;
+    bool lost = false;
+    bool again = false;       // a retransmission is under way
+    bool ever_again = false;  // there was one
+    bool fin = false;
+};
+
+enum class Timer : std::uint8_t { none, retransmit, probe, reorder, window_probe };
+enum class Congestion : std::uint8_t { open, disorder, reduced, recovery, loss };
+
+/// The receive buffer's automatic growth, for bulk transfers only.
+struct Tuning {
+    std::uint32_t buffer = 0;  // bytes; 0: not begun
+    std::uint32_t clamp = 0;
+    std::uint32_t space = 0;  // read in the round trip before
+    std::uint32_t seq = 0;
+    std::int64_t since = 0;  // us
+    std::uint32_t rtt = 0;   // us; 0: unknown
+    std::uint32_t last_echo = 0;
+    std::uint32_t highest = 0;  // end of what was received
+    bool whole = false;         // which is the end of a write
+};
+
+/// State that exists only while something is under way.
+struct Flight {
+    // Sending.
+    std::vector<Sent> queue;
+    std::uint32_t next = 0;     // SND.NXT
+    std::uint32_t written = 0;  // end of what the application has written
+    bool fin_written = false;   // a FIN follows it
+    std::uint32_t sacked_out = 0;
+    std::uint32_t lost_out = 0;
+    std::uint32_t again_out = 0;
+
+    Timer timer = Timer::none;
+    Instant fires = Instant::never();
+    std::uint8_t retransmits = 0;  // in a row
+    std::uint8_t total_timeouts = 0;
+    std::uint8_t backoff = 0;
+    std::int64_t first_again = -1;  // ms, first retransmission of this episode; -1: none
+    std::int64_t sent_first = -1;   // us, the SYN or SYN-ACK that is measured
+
+    Congestion congestion = Congestion::open;
+    std::uint32_t high = 0;        // SND.NXT when the episode began
+    std::uint32_t round_mark = 0;  // the estimator's round trip ends here
+    std::uint32_t usage_mark = 0;  // and the one of `most_out` here
+    bool undo_possible = false;
+    std::uint32_t undo_mark = 0;
+    std::int32_t undo_again = 0;
+    std::uint16_t prior_cwnd = 0;
+    std::uint16_t prior_ssthresh = 0;  // 0: nothing to go back to
+    std::uint32_t prr_delivered = 0;
+    std::uint32_t prr_out = 0;
+    bool frto = false;
+    bool probing = false;  // a tail-loss probe is out
+    bool probe_again = false;
+    std::uint32_t probe_high = 0;
+    std::uint8_t duplicates = 0;  // without SACK
+
+    std::uint32_t order = 0;       // transmissions so far
+    std::uint32_t rack_order = 0;  // of the latest transmission that has arrived
+    bool rack_advanced = false;
+    bool dsack_seen = false;
+
+    // CUBIC
+    std::uint32_t cwnd_count = 0;
+    std::uint32_t ack_count = 0;
+    std::uint32_t count = 0;
+    std::uint32_t reno_cwnd = 0;
+    std::uint32_t origin = 0;
+    std::uint32_t k = 0;
+    std::int64_t epoch = -1;  // ticks
+    std::int64_t updated = -1;
+    std::uint16_t updated_cwnd = 0;
+    std::uint32_t delay_min = 0;  // us, of data: a SYN is too small to tell what a segment takes
+    // HyStart
+    std::int64_t round_start = 0;
+    std::int64_t last_ack = 0;
+    std::uint32_t round_end = 0;
+    std::uint32_t round_rtt = 0;
+    std::uint8_t round_samples = 0;
+    bool slow_start_over = false;
+
+    // Receiving.
+    std::vector<Range> gaps_after;  // out of order, sorted
+    std::vector<Range> news;        // the same as SACK blocks, most recent first
+    Range duplicate;
+    bool report_duplicate = false;
+    std::uint32_t acked_to = 0;  // RCV.NXT when an ACK was sent last
+    std::uint32_t edge = 0;      // right edge of the window advertised
+    std::uint32_t unread = 0;
+    bool ack_due = false;
+    bool ack_now = false;
+    std::uint8_t pushed = 0;
+    Instant ack_at = Instant::never();
+    bool fin_seen = false;
+    std::uint32_t fin_at = 0;
+    Tuning tuning;
+
+    // Handshake of the server.
+    std::uint32_t first_echo = 0;
+    bool spurious_syn = false;
+
+    [[nodiscard]] std::uint32_t out() const { return static_cast<std::uint32_t>(queue.size()); }
+    [[nodiscard]] std::uint32_t in_flight() const {
+        return out() - sacked_out - lost_out + again_out;
+    }
+    [[nodiscard]] bool unsent() const { return next != written + (fin_written ? 1U : 0U); }
+    /// Empty again, keeping the memory of its queues.
+    void reset();
+};
+
+/// Flights are recycled: no allocation once the pool has seen the largest crowd.
+class FlightPool {
+   public:
+    std::uint32_t take();
+    void give_back(std::uint32_t index) { free_.push_back(index); }
+    Flight& operator[](std::uint32_t index) { return flights_[index]; }
+    const Flight& operator[](std::uint32_t index) const { return flights_[index]; }
+    [[nodiscard]] std::size_t live() const { return flights_.size() - free_.size(); }
+
+   private:
+    std::vector<Flight> flights_;
+    std::vector<std::uint32_t> free_;
+};
+
+}  // namespace mqttwin::net::tcp

@@ -1,0 +1,88 @@
+// TCP as Linux does it, as a state machine without clock, socket or bytes.
+//
+// It is told what happens (a segment arrived, the application wrote so many bytes, the deadline has
+// come) and says what follows: segments to send, bytes to deliver. What is between two machines is
+// somebody else's (pipe.hpp). Mechanisms and their sources: docs/tcp-model.md.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "mqttwin/net/tcp_endpoint.hpp"
+#include "mqttwin/net/tcp_profile.hpp"
+
+namespace mqttwin::net::tcp {
+
+enum class Over : std::uint8_t { no, orderly, reset, refused, time_out };
+
+/// What follows from one call; the caller clears it before.
+struct Output {
+    std::vector<Segment> segments;  // all leave now, in this order
+    std::uint32_t delivered = 0;    // bytes, in order, that the application has taken
+    bool established = false;       // the handshake is complete at this end
+    bool peer_closed = false;       // the peer's FIN is next in its stream
+    Over over = Over::no;           // the connection is gone
+
+    void clear() {
+        segments.clear();
+        delivered = 0;
+        established = peer_closed = false;
+        over = Over::no;
+    }
+};
+
+/// Counts of all connections of a machine.
+struct Counters {
+    std::uint64_t data_segments = 0;  // first transmissions
+    std::uint64_t retransmissions = 0;
+    std::uint64_t timeouts = 0;
+    std::uint64_t probes = 0;  // tail-loss probes
+    std::uint64_t recoveries = 0;
+    std::uint64_t lost_retransmissions = 0;
+    std::uint64_t undone = 0;
+    std::uint64_t delayed_acks = 0;
+};
+
+/// All connections of one kind of host.
+class Machine {
+   public:
+    explicit Machine(const Profile& profile) : profile_(profile) {}
+
+    // Commands of the application. `end` is the caller's; its `phase` is set before the first.
+    void connect(Instant now, Endpoint& end, Output& out);
+    /// A SYN for a port where somebody listens; `end` is fresh.
+    void accept(Instant now, Endpoint& end, const Segment& syn, Output& out);
+    void write(Instant now, Endpoint& end, std::uint32_t bytes, Output& out);
+    /// A FIN after what was written.
+    void close(Instant now, Endpoint& end, Output& out);
+    /// A reset, and nothing more.
+    void abort(Instant now, Endpoint& end, Output& out);
+    /// An application that does not read lets the window close.
+    void set_reading(Instant now, Endpoint& end, bool reading, Output& out);
+    /// Without a word.
+    void vanish(Endpoint& end);
+
+    void receive(Instant now, Endpoint& end, const Segment& segment, Output& out);
+    /// To be called at `deadline`; earlier calls do nothing.
+    void handle_deadline(Instant now, Endpoint& end, Output& out);
+    [[nodiscard]] Instant deadline(const Endpoint& end) const;
+
+    /// What a host without that connection answers; false: nothing.
+    static bool refuse(const Segment& segment, Segment& answer);
+
+    [[nodiscard]] const Profile& profile() const { return profile_; }
+    [[nodiscard]] const Counters& counters() const { return counters_; }
+    [[nodiscard]] std::size_t flights() const { return pool_.live(); }
+    [[nodiscard]] const Flight* flight_of(const Endpoint& end) const {
+        return end.flight == kNoFlight ? nullptr : &pool_[end.flight];
+    }
+
+   private:
+    friend class Turn;
+
+    Profile profile_;
+    Counters counters_;
+    FlightPool pool_;
+};
+
+}  // namespace mqttwin::net::tcp

@@ -1,0 +1,136 @@
+#include "mqttwin/net/tcp_machine.hpp"
+
+#include <utility>
+
+#include "tcp_turn.hpp"
+
+namespace mqttwin::net::tcp {
+
+void Flight::reset() {
+    auto sent = std::move(queue);
+    auto gaps = std::move(gaps_after);
+    auto blocks = std::move(news);
+    sent.clear();
+    gaps.clear();
+    blocks.clear();
+    *this = Flight{};
+    queue = std::move(sent);
+    gaps_after = std::move(gaps);
+    news = std::move(blocks);
+}
+
+std::uint32_t FlightPool::take() {
+    if (free_.empty()) {
+        flights_.emplace_back();
+        return static_cast<std::uint32_t>(flights_.size() - 1);
+    }
+    const std::uint32_t index = free_.back();
+    free_.pop_back();
+    flights_[index].reset();
+    return index;
+}
+
+namespace {
+
+Flight& flight_for(FlightPool& pool, Endpoint& end) {
+    if (end.flight != kNoFlight) return pool[end.flight];
+    end.flight = pool.take();
+    Flight& f = pool[end.flight];
+    f.next = f.written = f.high = f.usage_mark = end.acked;
+    f.round_mark = end.round_over ? end.acked - 1 : end.acked;
+    f.acked_to = end.expected;
+    f.probing = f.probe_again = end.probe_open;
+    f.probe_high = end.acked;
+    f.edge = end.expected + end.window;
+    f.tuning.highest = end.expected;
+    return f;
+}
+
+bool nothing_under_way(const Endpoint& end, const Flight& f) {
+    if (end.state == State::closed) return true;
+    if (end.state == State::syn_sent || end.state == State::syn_received) return false;
+    const bool own_fin_out = end.state != State::established && end.state != State::close_wait &&
+                             end.state != State::fin_wait_2;
+    return f.queue.empty() && !f.unsent() && !own_fin_out && f.gaps_after.empty() && !f.ack_due &&
+           f.timer == Timer::none && f.unread == 0 && f.tuning.buffer == 0 && !f.fin_seen;
+}
+
+}  // namespace
+
+Turn::Turn(Machine& machine, Endpoint& end, Instant now, Output& out)
+    : m_(machine),
+      p_(machine.profile_),
+      e_(end),
+      f_(flight_for(machine.pool_, end)),
+      now_(now),
+      out_(out) {}
+
+Turn::~Turn() {
+    if (!nothing_under_way(e_, f_)) return;
+    e_.round_over = after(e_.acked, f_.round_mark);
+    e_.probe_open = f_.probing && f_.probe_again && f_.probe_high == e_.acked;
+    m_.pool_.give_back(e_.flight);
+    e_.flight = kNoFlight;
+}
+
+void Machine::connect(Instant now, Endpoint& end, Output& out) {
+    Turn(*this, end, now, out).connect();
+}
+
+void Machine::accept(Instant now, Endpoint& end, const Segment& syn, Output& out) {
+    Turn(*this, end, now, out).accept(syn);
+}
+
+void Machine::write(Instant now, Endpoint& end, std::uint32_t bytes, Output& out) {
+    if (bytes == 0) return;
+    Turn(*this, end, now, out).write(bytes);
+}
+
+void Machine::close(Instant now, Endpoint& end, Output& out) { Turn(*this, end, now, out).close(); }
+
+void Machine::abort(Instant now, Endpoint& end, Output& out) {
+    if (end.state == State::closed) return;
+    Turn turn(*this, end, now, out);
+    if (end.state != State::syn_sent) turn.send_reset();
+    turn.finish(Over::no);
+}
+
+void Machine::vanish(Endpoint& end) {
+    if (end.flight != kNoFlight) pool_.give_back(end.flight);
+    end.flight = kNoFlight;
+    end.state = State::closed;
+}
+
+void Machine::set_reading(Instant now, Endpoint& end, bool reading, Output& out) {
+    end.reading = reading;
+    if (reading && end.state != State::closed) Turn(*this, end, now, out).on_read();
+}
+
+void Machine::receive(Instant now, Endpoint& end, const Segment& segment, Output& out) {
+    if (end.state == State::closed) return;
+    Turn(*this, end, now, out).receive(segment);
+}
+
+void Machine::handle_deadline(Instant now, Endpoint& end, Output& out) {
+    if (end.flight == kNoFlight || deadline(end) > now) return;
+    Turn(*this, end, now, out).on_deadline();
+}
+
+Instant Machine::deadline(const Endpoint& end) const {
+    if (end.flight == kNoFlight) return Instant::never();
+    const Flight& f = pool_[end.flight];
+    return min(f.fires, f.ack_at);
+}
+
+bool Machine::refuse(const Segment& segment, Segment& answer) {
+    if (segment.reset) return false;
+    answer = Segment{};
+    answer.seq = segment.has_ack ? segment.ack : 0;
+    answer.ack = segment.end();
+    answer.has_ack = !segment.has_ack || segment.fin;
+    // A FIN again is what a host in TIME-WAIT hears when its last ACK was lost.
+    answer.reset = !segment.fin;
+    return true;
+}
+
+}  // namespace mqttwin::net::tcp

@@ -1,0 +1,193 @@
+// One call into the machine: the connection, its flight, the instant, and where results go.
+// Its methods are the mechanisms, one source file each.
+#pragma once
+
+#include "mqttwin/net/tcp_machine.hpp"
+#include "mqttwin/net/tcp_wheel.hpp"
+
+namespace mqttwin::net::tcp {
+
+/// What an ACK has brought; the mechanisms add to it as it passes them.
+struct AckNews {
+    bool data = false;           // the segment carries data
+    bool advanced = false;       // SND.UNA has moved
+    bool window_update = false;  // only the window has
+    bool data_acked = false;     // segments left the queue
+    bool sacked = false;         // new SACK information
+    bool dsack = false;
+    bool dsack_of_probe = false;
+    bool original = false;           // something sent once, before the episode, has arrived
+    bool again_acked = false;        // a retransmission, or what had one, was acknowledged
+    bool rearm = false;              // the timer is to be set again
+    bool lost_again = false;         // a retransmission was lost
+    std::int64_t first_sacked = -1;  // us, sent when
+    std::int64_t last_sacked = -1;
+    std::uint32_t delivered = 0;
+    std::uint32_t lowest_late = 0;  // sequence of the lowest segment that came late
+    bool late = false;
+    std::uint32_t highest_sack = 0;  // before this ACK
+    bool had_sack = false;
+
+    [[nodiscard]] bool duplicate() const { return !data && !window_update && !data_acked; }
+};
+
+enum class Resend : std::uint8_t { nothing, lost, fresh };
+
+class Turn {
+   public:
+    Turn(Machine& machine, Endpoint& end, Instant now, Output& out);
+    ~Turn();
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+    // tcp_handshake.cpp
+    void connect();
+    void accept(const Segment& syn);
+    void receive(const Segment& segment);
+    void on_deadline();
+    void close();
+    void finish(Over how);
+
+    // tcp_send.cpp
+    void write(std::uint32_t bytes);
+    std::uint32_t push(bool probe);
+    void rearm();
+    bool schedule_probe(bool advancing);
+    void send_probe();
+    void retransmit(std::size_t index, bool counted);
+    void resend_lost();
+    void send_reset();
+    void send_ack();
+
+    // tcp_ack.cpp
+    void on_ack(const Segment& segment);
+
+    // tcp_loss.cpp
+    void on_retransmission_timer();
+    void on_reorder_timer();
+    void rack_advance(const Sent& sent);
+    bool rack_mark();
+    void react(AckNews& news, std::uint32_t prior_acked, Resend& resend);
+    bool timed_out(unsigned boundary, bool handshake) const;
+
+    // tcp_congestion.cpp
+    void begin_undo();
+    void begin_reduction();
+    void end_reduction();
+    void reduce(std::uint32_t delivered, bool newly_lost, bool advanced);
+    void enter_recovery();
+    bool may_undo(const Segment* segment) const;
+    void undo(bool forget_losses);
+    std::uint16_t current_threshold() const;
+    std::uint16_t cubic_threshold();
+    void grow(std::uint32_t delivered);
+    void hystart(std::uint32_t rtt);
+    void validate_window(bool limited);
+    void restart_after_idle();
+
+    // tcp_receive.cpp
+    void on_data(const Segment& segment);
+    void on_read();
+    void delayed_ack();
+    void grow_buffer();
+
+   private:
+    // Clocks of this host.
+    [[nodiscard]] std::int64_t us() const { return now_.ns / 1'000; }
+    [[nodiscard]] Duration phase() const { return microseconds(e_.phase); }
+    [[nodiscard]] std::uint32_t ticks() const {
+        return static_cast<std::uint32_t>((now_ + phase()).ns / p_.jiffy.ns);
+    }
+    [[nodiscard]] std::uint32_t stamp() const {
+        return static_cast<std::uint32_t>((now_ + phase()).ns / 1'000'000);
+    }
+    [[nodiscard]] std::uint32_t ticks_of_us(std::int64_t microseconds_) const {
+        return ticks_of(microseconds(microseconds_), p_.jiffy);
+    }
+    [[nodiscard]] std::int64_t us_of_ticks(std::uint32_t n) const {
+        return (p_.jiffy * n).ns / 1'000;
+    }
+    [[nodiscard]] std::uint32_t rto_floor() const {
+        return static_cast<std::uint32_t>(p_.min_rto.ns / 1'000);
+    }
+    [[nodiscard]] std::uint32_t max_rto() const { return ticks_of(p_.max_rto, p_.jiffy); }
+
+    void arm(Timer timer, std::uint32_t delay);
+    void disarm() {
+        f_.timer = Timer::none;
+        f_.fires = Instant::never();
+    }
+
+    // Handshake.
+    void send_syn();
+    void send_syn_ack();
+    void on_syn_timer();
+    void on_syn_ack_timer();
+    void on_syn_ack(const Segment& segment);
+    void establish_server(const Segment& segment);
+    void on_syn_received(const Segment& segment);
+    void on_synchronised(const Segment& segment);
+    void after_ack();
+    void on_fin();
+
+    // Sending.
+    Segment make(std::uint32_t seq, std::uint32_t length);
+    void emit(Segment& segment);
+    void transmit(Sent& sent);
+    void collapse(std::size_t index);
+    [[nodiscard]] std::int64_t until_rto() const;
+    [[nodiscard]] bool window_open() const;
+    void on_window_probe();
+
+    // Acknowledgements.
+    void take_sacks(const Segment& segment, AckNews& news);
+    void take_dsack(const Segment& segment, AckNews& news, std::uint32_t prior_acked);
+    void mark_sacked(Sent& sent, AckNews& news);
+    void clean(const Segment& segment, AckNews& news);
+    bool sample_rtt(const Segment& segment, std::int64_t rtt, std::int64_t sack_rtt,
+                    std::int64_t recent_rtt, const AckNews& news);
+    void set_rto();
+    void on_probe_ack(const Segment& segment, const AckNews& news);
+    void see_reordering(std::uint32_t low, std::uint32_t high);
+
+    // Losses.
+    void mark_lost(Sent& sent, AckNews* news);
+    std::uint32_t rack_scan(AckNews* news);
+    void identify_losses(AckNews& news);
+    void enter_loss();
+    void process_loss(AckNews& news, Resend& resend);
+    void try_keep_open();
+    void try_open();
+    bool try_undo_recovery();
+    bool try_undo_dsack();
+    [[nodiscard]] bool any_again() const;
+    [[nodiscard]] bool reducing() const {
+        return f_.congestion == Congestion::reduced || f_.congestion == Congestion::recovery;
+    }
+    void count_duplicates(const AckNews& news);
+
+    // Congestion control.
+    void cubic_update(std::uint32_t acked);
+
+    // Receiving.
+    void schedule_ack();
+    void quick_acks();
+    void enter_quick_acks();
+    void note_arrival(const Segment& segment);
+    void take_out_of_order(const Segment& segment);
+    void take_in_order(const Segment& segment);
+    void report(Range duplicate);
+    std::uint32_t advertise();
+    void begin_tuning();
+    void measure_receive_rtt(const Segment& segment);
+
+    Machine& m_;
+    const Profile& p_;
+    Endpoint& e_;
+    Flight& f_;
+    Instant now_;
+    Output& out_;
+    const Segment* current_ = nullptr;  // the segment being handled
+};
+
+}  // namespace mqttwin::net::tcp
