@@ -39,8 +39,9 @@ using U32 = std::uint32_t;
 void bind_raw_ends(py::class_<PyWorld>& cls) {
     cls.def(
            "add_peers",
-           [](PyWorld& self, std::string name, U32 count, U32 broker, const net::LinkSpec& link) {
-               return self.get()->add_peers(std::move(name), count, broker, link);
+           [](PyWorld& self, const std::string& name, U32 count, U32 broker,
+              const net::LinkSpec& link) {
+               return self.get()->add_peers(name, count, broker, link);
            },
            py::arg("name"), py::arg("count"), py::arg("broker"), py::arg("link"))
         .def(

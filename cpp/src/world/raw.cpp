@@ -9,8 +9,8 @@
 
 namespace mqttwin::world {
 
-std::uint32_t VirtualWorld::add_peers(std::string name, std::uint32_t count, std::uint32_t broker,
-                                      const net::LinkSpec& link) {
+std::uint32_t VirtualWorld::add_peers(std::string_view name, std::uint32_t count,
+                                      std::uint32_t broker, const net::LinkSpec& link) {
     if (count == 0) throw std::invalid_argument("count: must be at least 1");
     if (broker >= brokers_.size()) throw std::invalid_argument("broker: there is no such one");
     const std::uint16_t population = add_population(name);

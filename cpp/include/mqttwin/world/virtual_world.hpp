@@ -60,7 +60,7 @@ class VirtualWorld final : private net::Sink {
     void add_subscribe(std::uint32_t fleet, const fleet::SubscriptionSpec& spec);
 
     /// Raw ends in virtual time, for whoever speaks bytes: `count` clients of a broker ...
-    std::uint32_t add_peers(std::string name, std::uint32_t count, std::uint32_t broker,
+    std::uint32_t add_peers(std::string_view name, std::uint32_t count, std::uint32_t broker,
                             const net::LinkSpec& link);
     /// ... and a server, whose number stands wherever a broker's does.
     std::uint32_t add_listener(std::string name);
