@@ -171,8 +171,7 @@ def test_other_threads_run_meanwhile():
     thread = threading.Thread(target=lambda: (world.run("1h", progress=False), done.set()))
     thread.start()
     turns = 0
-    while not done.is_set():
-        time.sleep(0.001)
+    while not done.wait(0.001):
         turns += 1
     thread.join()
     assert turns >= 3

@@ -19,6 +19,11 @@ void Outgoing::push(Chain& chain, BlobId head, BlobId body) {
     bytes_ += size;
 }
 
+void Outgoing::discard(BlobId head, BlobId body) {
+    pool_->release(head);
+    pool_->release(body);
+}
+
 // Adds a piece, from `skip` on; false when there is no room for it.
 bool Outgoing::add(ByteView view, std::size_t skip, std::size_t& pieces, std::size_t& used) {
     if (skip >= view.size()) return true;
@@ -74,8 +79,7 @@ void Outgoing::pop(Chain& chain, std::size_t bytes) {
             pool_->bytes(packet.head).size() + pool_->bytes(packet.body).size();
         if (bytes < size) break;
         bytes -= size;
-        pool_->release(packet.head);
-        pool_->release(packet.body);
+        discard(packet.head, packet.body);
         waiting_.give_back(chain.first);
         chain.first = packet.next;
     }
@@ -87,8 +91,7 @@ void Outgoing::clear(Chain& chain) {
     bytes_ -= chain.bytes;
     while (!chain.empty()) {
         const Waiting packet = waiting_[chain.first];
-        pool_->release(packet.head);
-        pool_->release(packet.body);
+        discard(packet.head, packet.body);
         waiting_.give_back(chain.first);
         chain.first = packet.next;
     }

@@ -36,6 +36,8 @@ class Outgoing {
     explicit Outgoing(BlobPool& pool) : pool_(&pool) {}
 
     void push(Chain& chain, BlobId head, BlobId body);
+    /// What nobody will read.
+    void discard(BlobId head, BlobId body);
     /// The beginning of what waits, as one scatter list. Small packets are copied side by side:
     /// a piece costs the kernel more than a hundred copied bytes do.
     std::span<iovec> gather(const Chain& chain, std::size_t& bytes);

@@ -439,8 +439,8 @@ ConnectionId Sockets::connect(const std::string& host, std::uint16_t port) {
 void Sockets::send(ConnectionId id, BlobId head, BlobId body) {
     Impl& s = *impl_;
     Connection& c = s.connections[id];
+    if (c.state != State::open || c.closing) return s.outgoing.discard(head, body);
     s.outgoing.push(c.outgoing, head, body);
-    if (c.state != State::open || c.closing) return s.outgoing.clear(c.outgoing);
     // A blocked one is written to when it has room, and looked at when its bounds are passed.
     const std::size_t bound = c.congested ? s.limits.max_backlog : s.mark();
     if (!c.blocked || c.outgoing.bytes > bound) s.touch(id);
