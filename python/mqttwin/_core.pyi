@@ -340,22 +340,105 @@ def preview(
 ) -> list[tuple[int, str, bytes]]:
     """The first messages of a device, without a world: (instant in ns, topic, payload)."""
 
-class Direction:
+UNBOUNDED: int  # a bound that is none
+NOT_SHARED: int
+
+class Bursts:
+    """Loss in bursts (Gilbert-Elliott)."""
+
+    clock: str  # "off", "time", "packet"
+    good: int  # mean sojourns, ns
+    bad: int
+    to_bad: float
+    to_good: float
+    loss_in_good: float
+    loss_in_bad: float
+    def __init__(self) -> None: ...
+
+class LatencyCurve:
+    """Latency that changes with time."""
+
+    points: list[tuple[int, int, float]]  # at, latency (ns), loss (-1: that of the pipe)
+    linear: bool
+    repeat: int  # ns; 0: never
+    def __init__(self) -> None: ...
+
+class PipeSpec:
     """One direction of a link."""
 
     latency: int
-    jitter: int  # ns: half width of uniform, standard deviation of normal, mean of exponential
-    jitter_kind: str  # "none", "uniform", "normal", "exponential"
+    jitter: int  # ns: half width, standard deviation, mean or median, by kind
+    jitter_kind: str  # "none", "uniform", "normal", "exponential", "lognormal"
+    reorder: bool
     loss: float
+    bursts: Bursts
     bandwidth: float  # bit/s; 0: unlimited
-    queue_bytes: int  # 0: unbounded
+    queue_packets: int
+    queue_bytes: int
+    curve: LatencyCurve
     def __init__(self) -> None: ...
 
-class LinkSpec:
-    up: Direction
-    down: Direction
-    mtu: int
+class SleepSpec:
+    """When a device does not listen; durations in ns."""
+
+    kind: str  # "off", "cyclic", "psm"
+    active: int
+    window: int
+    period: int
+    wake_up: int
+    buffered: int  # packets
     def __init__(self) -> None: ...
+
+class RandomOutages:
+    kind: str  # "off", "fixed", "exponential"
+    up: int  # ns
+    down: int
+    def __init__(self) -> None: ...
+
+class NatSpec:
+    """A middlebox that forgets idle flows."""
+
+    idle_timeout: int  # ns; 0: never
+    reset: bool
+    def __init__(self) -> None: ...
+
+class TcpOptions:
+    """TCP and socket options; durations in ns, 0: off."""
+
+    profile: str  # "linux", "embedded"
+    user_timeout: int
+    keep_alive_idle: int
+    keep_alive_interval: int
+    keep_alive_count: int
+    def __init__(self) -> None: ...
+
+class SharedWay:
+    bandwidth: float  # bit/s; 0: unlimited
+    queue_bytes: int
+    def __init__(self) -> None: ...
+
+class SharedSpec:
+    """A medium that many devices compete for."""
+
+    up: SharedWay
+    down: SharedWay
+    def __init__(self) -> None: ...
+    def check(self) -> None:
+        """Raises ValueError for a wrong parameter."""
+
+class LinkSpec:
+    up: PipeSpec
+    down: PipeSpec
+    mtu: int
+    sleep: SleepSpec
+    outages: list[tuple[int, int]]  # from, to, in ns
+    random_outages: RandomOutages
+    nat: NatSpec
+    tcp: TcpOptions
+    shared: int
+    def __init__(self) -> None: ...
+    def check(self) -> None:
+        """Raises ValueError for a wrong parameter."""
 
 class ClientOptions:
     version: int  # 3, 4 or 5

@@ -50,14 +50,14 @@ class Direction:
     bandwidth: float
     queue: int
 
-    def _core(self) -> _core.Direction:
-        out = _core.Direction()
+    def _core(self) -> _core.PipeSpec:
+        out = _core.PipeSpec()
         out.latency = self.latency
         out.jitter = self.jitter
         out.jitter_kind = self.jitter_kind
         out.loss = self.loss
         out.bandwidth = self.bandwidth
-        out.queue_bytes = self.queue
+        out.queue_bytes = self.queue or _core.UNBOUNDED
         return out
 
     def __str__(self) -> str:

@@ -23,29 +23,6 @@ namespace {
 
 using world::FleetSpec;
 
-std::string jitter_name(net::JitterKind kind) {
-    switch (kind) {
-        case net::JitterKind::uniform:
-            return "uniform";
-        case net::JitterKind::normal:
-            return "normal";
-        case net::JitterKind::exponential:
-            return "exponential";
-        case net::JitterKind::none:
-            break;
-    }
-    return "none";
-}
-
-net::JitterKind jitter_kind(const std::string& name) {
-    for (const auto kind : {net::JitterKind::none, net::JitterKind::uniform,
-                            net::JitterKind::normal, net::JitterKind::exponential}) {
-        if (jitter_name(kind) == name) return kind;
-    }
-    throw py::value_error("jitter_kind: must be none, uniform, normal or exponential, not \"" +
-                          name + "\"");
-}
-
 wire::QoS qos_from(int qos) {
     if (qos < 0 || qos > 2) {
         throw py::value_error("qos: must be 0, 1 or 2, not " + std::to_string(qos));
@@ -134,22 +111,6 @@ trace::Table series_of(PyWorld& self) {
 }
 
 void bind_options(py::module_& m) {
-    auto direction = py::class_<net::Direction>(m, "Direction").def(py::init<>());
-    def_duration(direction, "latency", &net::Direction::latency);
-    def_duration(direction, "jitter", &net::Direction::jitter);
-    direction
-        .def_property(
-            "jitter_kind", [](const net::Direction& d) { return jitter_name(d.jitter_kind); },
-            [](net::Direction& d, const std::string& name) { d.jitter_kind = jitter_kind(name); })
-        .def_readwrite("loss", &net::Direction::loss)
-        .def_readwrite("bandwidth", &net::Direction::bandwidth)
-        .def_readwrite("queue_bytes", &net::Direction::queue_bytes);
-    py::class_<net::LinkSpec>(m, "LinkSpec")
-        .def(py::init<>())
-        .def_readwrite("up", &net::LinkSpec::up)
-        .def_readwrite("down", &net::LinkSpec::down)
-        .def_readwrite("mtu", &net::LinkSpec::mtu);
-
     using Client = client::Options;
     auto options = py::class_<Client>(m, "ClientOptions").def(py::init<>());
     options

@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, m) {
     bind_auth(m);
     bind_trace(m);
     bind_fleet(m);
+    bind_links(m);
     bind_client(m);
     bind_world(m);
 }

@@ -22,20 +22,6 @@ constexpr std::uint64_t draw_number(std::uint32_t attempt, std::uint32_t draw) {
     return (std::uint64_t{attempt} << 32) | draw;
 }
 
-Duration jitter_of(const Direction& direction, std::uint64_t word) {
-    switch (direction.jitter_kind) {
-        case JitterKind::none:
-            return {};
-        case JitterKind::uniform:
-            return scaled(direction.jitter, 2.0 * unit_from(word) - 1.0);
-        case JitterKind::normal:
-            return scaled(direction.jitter, normal_from(word));
-        case JitterKind::exponential:
-            return scaled(direction.jitter, exponential_from(word));
-    }
-    return {};
-}
-
 }  // namespace
 
 struct Network::Passage {
@@ -66,7 +52,7 @@ Network::Passage Network::travel(Instant now, Flow& flow, End sender, std::uint3
                                  bool handshake) {
     const Population& population = populations_[flow.population];
     const LinkSpec& link = population.link;
-    const Direction& direction = sender == End::client ? link.up : link.down;
+    const PipeSpec& direction = sender == End::client ? link.up : link.down;
     Lane& lane = flow.lane[side(sender)];
     Traffic& traffic = traffic_[side(sender)];
 
@@ -83,7 +69,7 @@ Network::Passage Network::travel(Instant now, Flow& flow, End sender, std::uint3
         if (lane.free_at > start) start = lane.free_at;
         const auto bits = static_cast<double>(on_wire) * 8.0;
         const Duration sending{static_cast<std::int64_t>(bits / direction.bandwidth * 1e9)};
-        if (direction.queue_bytes > 0) {
+        if (direction.queue_bytes != kUnbounded) {
             // Over the bound, the packet is dropped at the tail and sent again a time-out later.
             const double waiting =
                 static_cast<double>((start - now).ns) * 1e-9 * direction.bandwidth / 8.0;
@@ -100,7 +86,7 @@ Network::Passage Network::travel(Instant now, Flow& flow, End sender, std::uint3
         start = start + sending;
         lane.free_at = start;
     }
-    if (direction.loss > 0.0 || direction.jitter_kind != JitterKind::none) {
+    if (direction.loss > 0.0 || direction.jitter_kind != PipeJitter::none) {
         const auto words = draw128(population.stream[side(sender)], flow.index,
                                    draw_number(flow.attempt, lane.draws++));
         const Duration round_trip = link.up.latency + link.down.latency;
@@ -116,7 +102,7 @@ Network::Passage Network::travel(Instant now, Flow& flow, End sender, std::uint3
         delay += fate.delay;
         passage.given_up = fate.given_up;
         passage.give_up_at = now + fate.delay;
-        delay += jitter_of(direction, words[1]);
+        delay += jitter_from(direction, words[1]);
         delay = max(delay, Duration{0});
     }
     passage.arrival = max(start + delay, lane.last_arrival);

@@ -86,7 +86,7 @@ TEST(Network, HandshakeTakesARoundTripForTheClientAndOneAndAHalfForTheServer) {
 TEST(Network, BytesArriveInOrderWholeAndWithTheirStamp) {
     LinkSpec link = plain();
     link.up.jitter = milliseconds(40);
-    link.up.jitter_kind = JitterKind::uniform;
+    link.up.jitter_kind = PipeJitter::uniform;
     link.up.loss = 0.2;
     Bench bench(link);
     const FlowId flow = bench.open();
@@ -267,7 +267,7 @@ TEST(Network, DrawsOfADeviceDoNotDependOnOthers) {
     LinkSpec link = plain();
     link.up.loss = 0.3;
     link.up.jitter = milliseconds(20);
-    link.up.jitter_kind = JitterKind::normal;
+    link.up.jitter_kind = PipeJitter::normal;
     const auto arrivals_of_device_zero = [&](std::uint32_t devices) {
         Bench bench(link, 42, devices);
         const FlowId flow = bench.open(0);

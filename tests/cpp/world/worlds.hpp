@@ -20,10 +20,10 @@ inline FleetSpec fleet_of(std::string name, std::uint32_t count) {
 
 inline net::LinkSpec lossy(double loss) {
     net::LinkSpec link;
-    for (net::Direction* direction : {&link.up, &link.down}) {
+    for (net::PipeSpec* direction : {&link.up, &link.down}) {
         direction->latency = milliseconds(40);
         direction->jitter = milliseconds(15);
-        direction->jitter_kind = net::JitterKind::uniform;
+        direction->jitter_kind = net::PipeJitter::uniform;
         direction->loss = loss;
     }
     return link;

@@ -1,7 +1,7 @@
-// One direction of a link, packet by packet: latency, jitter, loss, bandwidth, queue, MTU.
+// One direction of a link, packet by packet: latency, jitter, loss, bandwidth, queue.
 //
-// A pipe decides the fate of a packet at the instant it is offered; it keeps no packets and needs
-// no events of its own.
+// The fate of a packet is decided at the instant at which it is offered: nothing keeps packets or
+// needs events of its own. A `Pipe` is one on its own; link_table.hpp has those of a population.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/base/time.hpp"
+#include "mqttwin/net/latency_curve.hpp"
 
 namespace mqttwin::net {
 
@@ -37,32 +38,75 @@ struct GilbertElliott {
     double to_good = 0.0;
     double loss_in_good = 0.0;
     double loss_in_bad = 1.0;
+
+    /// Probability of the bad state at a packet `since` after the one at which it was `bad`.
+    [[nodiscard]] double chance_of_bad(bool bad, Duration since) const;
+    /// The same at the first packet.
+    [[nodiscard]] double chance_of_bad() const;
 };
 
+/// A bound that is none.
+inline constexpr std::uint32_t kUnbounded = 0xFFFF'FFFFU;
+
 struct PipeSpec {
-    Duration latency = milliseconds(1);
-    Duration jitter{0};
+    Duration latency = milliseconds(1);  // propagation, one way
+    Duration jitter{0};                  // "spread" above
     PipeJitter jitter_kind = PipeJitter::none;
     bool reorder = false;  // a later packet may overtake
     double loss = 0.0;     // independent, in [0, 1]
     GilbertElliott bursts;
-    double bandwidth = 0.0;           // bit/s on the IP level; 0 is unlimited
-    std::uint32_t queue_packets = 0;  // waiting or in service; 0 is unbounded
-    std::uint32_t queue_bytes = 0;
-    std::uint32_t mtu = 1500;  // bytes; a larger packet is dropped
+    double bandwidth = 0.0;                    // bit/s on the IP level; 0 is unlimited
+    std::uint32_t queue_packets = kUnbounded;  // waiting for the bandwidth or on it
+    std::uint32_t queue_bytes = kUnbounded;
+    LatencyCurve curve;  // in place of `latency` (and of `loss`, where it says so)
 };
 
 /// Throws std::invalid_argument, naming the parameter and its range; `where` precedes the name.
 void check(const PipeSpec& spec, std::string_view where);
 
 struct Passage {
-    enum class Fate : std::uint8_t { arrives, lost, queue_full, too_big };
+    enum class Fate : std::uint8_t {
+        arrives,
+        lost,
+        queue_full,
+        too_big,  // for the MTU
+        outage,   // the link was down
+        asleep,   // the network keeps no more for a device that does not listen
+    };
     Fate fate = Fate::arrives;
-    Instant departs;  // from the queue, also when it is lost later
+    /// The network keeps it until the device listens. Should the device send before, offer it
+    /// again at that instant and forget this passage: see `woke`.
+    bool held = false;
+    bool woke = false;  // this packet of the device has released what was held for it
+    Instant departs;    // from the queue, also when it is lost later
     Instant arrives;
 };
 
-/// State of one pipe.
+/// What one word of randomness makes of the jitter.
+Duration jitter_from(const PipeSpec& spec, std::uint64_t word);
+
+/// How long `bytes` take.
+inline Duration sending_time(std::uint32_t bytes, double bandwidth) {
+    return scaled(seconds(1), bytes * 8.0 / bandwidth);
+}
+
+/// Puts a packet behind what waits for a bandwidth that is taken until `free`, and moves that.
+/// Bytes leave evenly, so the time until then tells how many wait: `longest` is that of a full
+/// queue. False: it does not fit.
+inline bool queue_up(Instant now, Duration sending, Duration longest, Instant& free) {
+    const Instant done = max(now, free) + sending;
+    if (done - now > longest) return false;
+    free = done;
+    return true;
+}
+
+/// The longest that a queue of so many bytes can last.
+inline Duration longest_queue(std::uint32_t queue_bytes, double bandwidth) {
+    return queue_bytes == kUnbounded ? Instant::never() - Instant{}
+                                     : sending_time(queue_bytes, bandwidth);
+}
+
+/// State of one pipe. Time never goes backwards.
 class Pipe {
    public:
     Pipe() = default;
@@ -71,8 +115,8 @@ class Pipe {
     Passage offer(Instant now, std::uint32_t bytes, const PipeSpec& spec);
 
    private:
-    bool lost(Instant now, const PipeSpec& spec);
-    Duration delay(const PipeSpec& spec);
+    bool lost(Instant now, double independent, const GilbertElliott& bursts);
+    bool queue(Instant now, std::uint32_t bytes, const PipeSpec& spec);
 
     Stream stream_;
     Instant free_;          // the bandwidth is taken until then
@@ -80,12 +124,8 @@ class Pipe {
     Instant seen_;          // when `bad_` was true or not
     bool begun_ = false;
     bool bad_ = false;
-    std::uint64_t waiting_bytes_ = 0;
-    struct Waiting {
-        Instant departs;
-        std::uint32_t bytes = 0;
-    };
-    std::deque<Waiting> waiting_;  // only where a queue is bounded
+    std::size_t hint_ = 0;
+    std::deque<Instant> departures_;  // of what waits, only where its number is bounded
 };
 
 }  // namespace mqttwin::net

@@ -1,0 +1,155 @@
+// The links of a population of devices: one spec, and the state of each link in a row of as few
+// words as the spec needs.
+//
+// A link of constant latency has no state, loss or jitter adds a draw counter (one word for both
+// directions), bandwidth an instant a direction, and so on: see `Layout`. Every draw is a function
+// of (seed, population, purpose, device, number), so no device's fate depends on another's.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "mqttwin/base/random.hpp"
+#include "mqttwin/base/slab.hpp"
+#include "mqttwin/base/time.hpp"
+#include "mqttwin/net/link.hpp"
+#include "mqttwin/net/shared_capacity.hpp"
+
+namespace mqttwin::net {
+
+class LinkTable {
+   public:
+    LinkTable() = default;
+    /// Throws std::invalid_argument for a spec that `check` refuses.
+    LinkTable(const LinkSpec& spec, std::uint64_t seed, std::string_view population,
+              std::uint32_t devices);
+
+    /// A packet of `bytes` on the IP level from the device (`up`) or to it. `now` never goes
+    /// backwards. It passes the shared medium first, if there is one, then the device's own link.
+    Passage offer(Instant now, std::uint32_t device, bool up, std::uint32_t bytes,
+                  SharedCapacity* shared = nullptr) {
+        const Way& way = ways_[up ? 0 : 1];
+        if (!way.simple || shared != nullptr || bytes > spec_.mtu || any_down_ > 0) {
+            return pass(now, device, up, bytes, shared);
+        }
+        Passage passage;
+        passage.departs = now;
+        if (way.loss > 0.0) {
+            const std::uint32_t n = take_number(device, up);
+            if (unit_from(draw64(way.packets, device, n)) < way.loss) {
+                passage.fate = Passage::Fate::lost;
+                return passage;
+            }
+        }
+        passage.arrives = now + way.latency;
+        return passage;
+    }
+
+    /// Somebody pulls the plug of one device: nothing passes in either direction until it is back.
+    void set_down(std::uint32_t device, bool down);
+    [[nodiscard]] bool is_down(std::uint32_t device) const {
+        return any_down_ > 0 && ((down_[device / 64] >> (device % 64)) & 1) != 0;
+    }
+    /// Whether the device's link is up: neither an outage nor `set_down`. As in `offer`, time
+    /// never goes backwards.
+    bool up(Instant now, std::uint32_t device);
+    /// When the device listens next: `now` if it does.
+    Instant listens_at(Instant now, std::uint32_t device);
+
+    [[nodiscard]] const LinkSpec& spec() const { return spec_; }
+    [[nodiscard]] std::uint32_t devices() const { return devices_; }
+    /// Bytes of state of each device, what waits in queues bounded by number apart.
+    [[nodiscard]] std::size_t bytes_per_device() const { return width_ * sizeof(std::int64_t); }
+    [[nodiscard]] std::size_t footprint() const;
+    void prefetch(std::uint32_t device) const {
+        if (width_ > 0) __builtin_prefetch(rows_.data() + std::size_t{device} * width_);
+    }
+
+   private:
+    static constexpr std::uint8_t kAbsent = 0xFF;
+    static constexpr std::uint32_t kNone = Slab<int>::kNone;
+
+    /// Where in a row a word is, if anywhere.
+    struct Layout {
+        std::uint8_t draws = kAbsent;                           // counters, 32 bits each: up, down
+        std::uint8_t flags = kAbsent;                           // see `Flags`
+        std::array<std::uint8_t, 2> free{kAbsent, kAbsent};     // the bandwidth is taken until then
+        std::array<std::uint8_t, 2> arrival{kAbsent, kAbsent};  // the last, where order needs it
+        std::array<std::uint8_t, 2> seen{kAbsent, kAbsent};  // when the state of bursts was drawn
+        std::array<std::uint8_t, 2> waiting{kAbsent,
+                                            kAbsent};  // first and last of a queue, 32 bits
+        std::uint8_t counts = kAbsent;                 // of those queues, 32 bits each
+        std::uint8_t last_packet = kAbsent;            // for sleep
+        std::uint8_t held_until = kAbsent;             // for sleep
+        std::uint8_t turn = kAbsent;                   // the next change of a random outage
+    };
+    /// Small things, in one word.
+    struct Flags {
+        std::array<bool, 2> bad{};
+        bool down = false;
+        bool begun = false;         // the outages
+        std::uint16_t held = 0;     // packets kept while it sleeps
+        std::uint32_t changes = 0;  // of random outages, drawn so far
+        [[nodiscard]] std::int64_t pack() const;
+        static Flags unpack(std::int64_t word);
+    };
+    struct Way {
+        bool simple = true;  // latency and independent loss, nothing else
+        bool ordered = false;
+        Duration latency;
+        double loss = 0.0;
+        Duration longest;  // of the queue
+        StreamKey packets;
+        StreamKey bursts;
+        std::size_t hint = 0;  // into the latency curve
+    };
+    struct Waiting {
+        Instant departs;
+        std::uint32_t next = kNone;
+    };
+
+    void lay_out();
+    std::int64_t& word(std::uint32_t device, std::uint8_t which) {
+        return rows_[std::size_t{device} * width_ + which];
+    }
+    /// The number of a packet among those of its direction, from which all its draws follow.
+    std::uint32_t take_number(std::uint32_t device, bool up) {
+        return take_half(word(device, layout_.draws), up ? 0 : 32, 1);
+    }
+    /// Adds to 32 bits of a word; what they were before.
+    static std::uint32_t take_half(std::int64_t& word, unsigned shift, std::uint32_t more) {
+        const auto both = static_cast<std::uint64_t>(word);
+        const auto half = static_cast<std::uint32_t>(both >> shift);
+        const std::uint64_t mask = std::uint64_t{0xFFFF'FFFFU} << shift;
+        word = static_cast<std::int64_t>((both & ~mask) | (std::uint64_t{half + more} << shift));
+        return half;
+    }
+
+    Passage pass(Instant now, std::uint32_t device, bool up, std::uint32_t bytes,
+                 SharedCapacity* shared);
+    bool queue(Instant now, std::uint32_t device, std::size_t side, std::uint32_t bytes,
+               Passage& passage);
+    bool lost_in_burst(Instant now, std::uint32_t device, std::size_t side, std::uint32_t number);
+    bool in_scheduled_outage(Instant now);
+    bool in_random_outage(Instant now, std::uint32_t device);
+    bool find_awake(Instant now, std::uint32_t device, bool up, Passage& passage);
+    [[nodiscard]] Instant next_window(Instant now, std::uint32_t device, Instant last) const;
+
+    LinkSpec spec_;
+    std::uint32_t devices_ = 0;
+    std::uint32_t any_down_ = 0;
+    std::size_t width_ = 0;  // words of a row
+    Layout layout_;
+    std::array<Way, 2> ways_;
+    StreamKey sleep_key_;
+    StreamKey outage_key_;
+    std::size_t outage_hint_ = 0;
+    std::vector<std::int64_t> rows_;
+    std::vector<std::uint64_t> down_;  // a bit a device, from the first `set_down` on
+    Slab<Waiting> waiting_;
+};
+
+}  // namespace mqttwin::net
