@@ -1,161 +1,69 @@
+// Flows and what their owners may do with them.
 #include "mqttwin/net/network.hpp"
 
+#include <algorithm>
 #include <cassert>
-#include <stdexcept>
-#include <string>
-
-#include "mqttwin/net/path.hpp"
 
 namespace mqttwin::net {
 
 namespace {
 
-constexpr FlowEvent arrival_event(End sender) {
-    return sender == End::client ? FlowEvent::arrival_up : FlowEvent::arrival_down;
-}
-constexpr FlowEvent give_up_event(End sender) {
-    return sender == End::client ? FlowEvent::give_up_up : FlowEvent::give_up_down;
+constexpr std::uint64_t kPhases = 3'600'000'000;  // us: a host's ticks stand anywhere in an hour
+
+std::uint32_t phase_of(StreamKey key, std::uint64_t host) {
+    return static_cast<std::uint32_t>(mix64(key.value ^ mix64(host)) % kPhases);
 }
 
-// The n-th draw of the m-th connection of a device, in its own stream: 2^32 draws a connection.
-constexpr std::uint64_t draw_number(std::uint32_t attempt, std::uint32_t draw) {
-    return (std::uint64_t{attempt} << 32) | draw;
+/// What runs on a device.
+tcp::Profile device_profile(const LinkSpec& link) {
+    tcp::Profile p = link.tcp.profile == TcpProfileKind::embedded ? tcp::embedded_profile()
+                                                                  : tcp::linux_profile();
+    p.mtu = static_cast<std::uint16_t>(std::min<std::uint32_t>(p.mtu, link.mtu));
+    p.user_timeout = link.tcp.user_timeout;
+    return p;
+}
+
+/// Linux, after both ends have said in the handshake what they can.
+tcp::Profile broker_profile(const LinkSpec& link) {
+    const tcp::Profile device = device_profile(link);
+    tcp::Profile p = tcp::linux_profile();
+    p.mtu = device.mtu;
+    p.timestamps = device.timestamps;
+    p.sack = device.sack;
+    p.user_timeout = link.tcp.user_timeout;
+    return p;
 }
 
 }  // namespace
 
-struct Network::Passage {
-    Instant arrival;
-    bool given_up = false;
-    Instant give_up_at;
-};
+// --- Description ---------------------------------------------------------------------------------
 
 void Network::add_population(std::uint16_t population, std::string_view name, std::uint32_t base,
                              std::uint32_t count, const LinkSpec& link) {
     if (populations_.size() <= population) populations_.resize(population + std::size_t{1});
     Population& p = populations_[population];
     p.base = base;
-    p.link = link;
-    p.stream = {StreamKey::of(seed_, name, "link up"), StreamKey::of(seed_, name, "link down")};
+    p.links = LinkTable(link, seed_, name, count);
+    p.phases = StreamKey::of(seed_, name, "timer phase");
     p.newest.assign(count, kNoFlow);
     p.attempts.assign(count, 0);
+    p.machine = {machine_for(device_profile(link), End::client),
+                 machine_for(broker_profile(link), End::server)};
+}
+
+std::uint32_t Network::machine_for(const tcp::Profile& profile, End end) {
+    for (std::size_t i = 0; i < machines_.size(); ++i) {
+        if (machines_[i].end == end && machines_[i].tcp.profile() == profile) {
+            return static_cast<std::uint32_t>(i);
+        }
+    }
+    machines_.push_back({tcp::Machine(profile), end});
+    return static_cast<std::uint32_t>(machines_.size() - 1);
 }
 
 void Network::set_rank(std::uint16_t population, std::uint16_t rank) {
     if (populations_.size() <= population) populations_.resize(population + std::size_t{1});
     populations_[population].rank = rank;
-}
-
-// --- The path ------------------------------------------------------------------------------------
-
-Network::Passage Network::travel(Instant now, Flow& flow, End sender, std::uint32_t bytes,
-                                 bool handshake) {
-    const Population& population = populations_[flow.population];
-    const LinkSpec& link = population.link;
-    const PipeSpec& direction = sender == End::client ? link.up : link.down;
-    Lane& lane = flow.lane[side(sender)];
-    Traffic& traffic = traffic_[side(sender)];
-
-    const std::uint32_t packets = segments_of(bytes, link.mtu);
-    const std::uint32_t header = kIpTcpHeader + kTimestampOption;
-    const std::uint64_t on_wire = bytes + std::uint64_t{packets} * header;
-    traffic.packets += packets;
-    traffic.bytes += on_wire;
-
-    Passage passage;
-    Duration delay = direction.latency;
-    Instant start = now;
-    if (direction.bandwidth > 0.0) {
-        if (lane.free_at > start) start = lane.free_at;
-        const auto bits = static_cast<double>(on_wire) * 8.0;
-        const Duration sending{static_cast<std::int64_t>(bits / direction.bandwidth * 1e9)};
-        if (direction.queue_bytes != kUnbounded) {
-            // Over the bound, the packet is dropped at the tail and sent again a time-out later.
-            const double waiting =
-                static_cast<double>((start - now).ns) * 1e-9 * direction.bandwidth / 8.0;
-            if (waiting + static_cast<double>(on_wire) >
-                    static_cast<double>(direction.queue_bytes) &&
-                start > now) {
-                start = start + kMinimumRtoSlack;
-                ++traffic.lost;
-                ++traffic.retransmitted;
-                ++traffic.packets;
-                traffic.bytes += on_wire / packets;
-            }
-        }
-        start = start + sending;
-        lane.free_at = start;
-    }
-    if (direction.loss > 0.0 || direction.jitter_kind != PipeJitter::none) {
-        const auto words = draw128(population.stream[side(sender)], flow.index,
-                                   draw_number(flow.attempt, lane.draws++));
-        const Duration round_trip = link.up.latency + link.down.latency;
-        const Fate fate = fate_of(unit_from(words[0]), direction.loss, packets,
-                                  handshake ? kSynTimeout : round_trip + kMinimumRtoSlack,
-                                  handshake ? kSynRetries : kDataRetries);
-        if (fate.losses > 0) {
-            traffic.lost += fate.losses;
-            traffic.retransmitted += fate.losses;
-            traffic.packets += fate.losses;
-            traffic.bytes += fate.losses * (on_wire / packets);
-        }
-        delay += fate.delay;
-        passage.given_up = fate.given_up;
-        passage.give_up_at = now + fate.delay;
-        delay += jitter_from(direction, words[1]);
-        delay = max(delay, Duration{0});
-    }
-    passage.arrival = max(start + delay, lane.last_arrival);
-    return passage;
-}
-
-// --- Events --------------------------------------------------------------------------------------
-
-void Network::push_event(const Flow& flow, Instant at, FlowEvent kind) {
-    const sim::EventKey key{populations_[flow.population].rank, flow.index,
-                            static_cast<std::uint8_t>(kind),
-                            static_cast<std::uint8_t>(flow.attempt)};
-    queue_->push({at.ns, key.pack()});
-}
-
-void Network::schedule_head(FlowId id, End sender) {
-    const Flow& flow = flows_[id];
-    const Lane& lane = flow.lane[side(sender)];
-    if (lane.head == kNone || lane.stalled) return;
-    push_event(flow, units_[lane.head].arrival, arrival_event(sender));
-}
-
-void Network::enqueue(Instant now, FlowId id, End sender, UnitKind kind, BlobId head, BlobId body,
-                      const Stamp& stamp, std::uint32_t bytes) {
-    Flow& flow = flows_[id];
-    const std::uint32_t index = units_.take();
-    Unit& unit = units_[index];
-    unit.kind = kind;
-    unit.head = head;
-    unit.body = body;
-    unit.stamp = stamp;
-    Lane& lane = flow.lane[side(sender)];
-    const bool was_empty = lane.head == kNone;
-    if (was_empty) {
-        lane.head = index;
-    } else {
-        units_[lane.tail].next = index;
-    }
-    lane.tail = index;
-    if (lane.stalled) return;  // waits for the give-up with the rest
-    const bool handshake = kind == UnitKind::syn || kind == UnitKind::syn_ack;
-    const Passage passage = travel(now, flow, sender, bytes, handshake);
-    unit.arrival = passage.arrival;
-    if (passage.given_up) {
-        lane.stalled = true;
-        // What is ahead in the lane still arrives: schedule_head stops at `stalled`, so the
-        // units before this one keep their event, and this one ends the lane.
-        unit.arrival = Instant::never();
-        push_event(flow, passage.give_up_at, give_up_event(sender));
-        return;
-    }
-    lane.last_arrival = passage.arrival;
-    if (was_empty) schedule_head(id, sender);
 }
 
 // --- Commands ------------------------------------------------------------------------------------
@@ -165,101 +73,209 @@ FlowId Network::open(Instant now, std::uint16_t population, std::uint32_t index,
     const FlowId id = flows_.take();
     Population& p = populations_[population];
     Flow& flow = flows_[id];
-    flow.tag = p.base + index;
     flow.index = index;
     flow.population = population;
     flow.broker = broker;
     flow.attempt = ++p.attempts[index];
     flow.older = p.newest[index];
     p.newest[index] = id;
-    enqueue(now, id, End::client, UnitKind::syn, BlobId::none, BlobId::none, {}, 0);
+    flow.end[0].phase = phase_of(p.phases, index);
+    flow.end[1].phase = phase_of(StreamKey::of(seed_, "brokers", "timer phase"), broker);
+    Busy& b = busy(now, id);
+    for (Lane& l : b.lane) l.read = l.written = 1;  // a SYN has the first number
+    out_.clear();
+    machine(flow, End::client).connect(now, flow.end[0], out_);
+    follow(now, id, End::client);
     return id;
 }
 
 void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body,
                    const Stamp& stamp) {
+    assert(!flows_[id].done[side(sender)]);
     const std::size_t bytes = pool_->bytes(head).size() + pool_->bytes(body).size();
-    Flow& flow = flows_[id];
-    assert(!flow.done[side(sender)]);
-    (void)flow;
     traffic_[side(sender)].payload_bytes += bytes;
-    // The acknowledgement that the other side's kernel sends, alone in its packet.
-    Traffic& back = traffic_[side(other(sender))];
-    ++back.packets;
-    back.bytes += kIpTcpHeader + kTimestampOption;
-    enqueue(now, id, sender, UnitKind::data, head, body, stamp, static_cast<std::uint32_t>(bytes));
+    Unit unit;
+    unit.head = head;
+    unit.body = body;
+    unit.stamp = stamp;
+    append_unit(now, id, sender, unit, static_cast<std::uint32_t>(bytes));
+    write(now, id, sender, static_cast<std::uint32_t>(bytes));
+    if (id != handling_) rest(now, id);
+}
+
+void Network::append_unit(Instant now, FlowId id, End sender, const Unit& unit,
+                          std::uint32_t bytes) {
+    Lane& l = lane(now, id, sender);
+    const std::uint32_t index = units_.take();
+    units_[index] = unit;
+    if (tap_ != nullptr) {
+        tap_->on_written(now, id, sender, l.written, pool_->bytes(unit.head),
+                         pool_->bytes(unit.body));
+    }
+    l.written += bytes;
+    units_[index].end = l.written;
+    if (l.units == kNone) {
+        l.units = index;
+    } else {
+        units_[l.last_unit].next = index;
+    }
+    l.last_unit = index;
+}
+
+void Network::write(Instant now, FlowId id, End sender, std::uint32_t bytes) {
+    if (quiet_ && write_quietly(now, id, sender, bytes)) return;
+    wake(now, id, sender);
+    out_.clear();
+    machine(flows_[id], sender).write(now, endpoint(id, sender), bytes, out_);
+    follow(now, id, sender);
 }
 
 void Network::close(Instant now, FlowId id, End end) {
-    Flow& flow = flows_[id];
-    if (flow.done[side(end)]) return;
-    flow.done[side(end)] = true;
-    enqueue(now, id, end, UnitKind::fin, BlobId::none, BlobId::none, {}, 0);
+    if (flows_[id].done[side(end)]) return;
+    flows_[id].done[side(end)] = true;
+    wake(now, id, end);
+    out_.clear();
+    machine(flows_[id], end).close(now, endpoint(id, end), out_);
+    follow(now, id, end);
+    if (id != handling_) rest(now, id);
 }
 
 void Network::abort(Instant now, FlowId id, End end) {
-    Flow& flow = flows_[id];
-    if (flow.done[side(end)]) return;
-    flow.done[side(end)] = true;
-    enqueue(now, id, end, UnitKind::reset, BlobId::none, BlobId::none, {}, 0);
+    if (flows_[id].done[side(end)]) return;
+    flows_[id].done[side(end)] = true;
+    wake(now, id, end);
+    out_.clear();
+    machine(flows_[id], end).abort(now, endpoint(id, end), out_);
+    follow(now, id, end);
+    if (id != handling_) rest(now, id);
 }
 
-void Network::vanish(Instant /*now*/, FlowId id, End end) {
+void Network::vanish(Instant now, FlowId id, End end) {
     Flow& flow = flows_[id];
     flow.done[side(end)] = true;
     flow.silent[side(end)] = true;
-    if (id != handling_) free_if_over(id);
+    Lane& l = lane(now, id, end);
+    l.settled = Instant{-1};
+    l.out = 0;
+    l.owing = 0;
+    machine(flow, end).vanish(endpoint(id, end));
+    schedule_arrival(id, other(end));
+    if (id != handling_) rest(now, id);
 }
 
-// --- What arrives --------------------------------------------------------------------------------
+// --- What a flow that has something under way needs ----------------------------------------------
 
-void Network::handle_event(Instant now, FlowEvent kind, std::uint8_t generation,
-                           std::uint16_t population, std::uint32_t index, Sink& sink) {
-    FlowId id = populations_[population].newest[index];
-    while (id != kNoFlow && static_cast<std::uint8_t>(flows_[id].attempt) != generation) {
-        id = flows_[id].older;
+Network::Busy& Network::busy(Instant now, FlowId id) {
+    Flow& flow = flows_[id];
+    if (flow.busy != kNone) {
+        Busy& b = busy_[flow.busy];
+        b.ticket = 0;  // more than settling
+        return b;
     }
-    if (id == kNoFlow) return;  // over since
-    handling_ = id;
-    switch (kind) {
-        case FlowEvent::arrival_up:
-            arrive(now, id, End::client, sink);
-            break;
-        case FlowEvent::arrival_down:
-            arrive(now, id, End::server, sink);
-            break;
-        case FlowEvent::give_up_up:
-            give_up(now, id, End::client, sink);
-            break;
-        case FlowEvent::give_up_down:
-            give_up(now, id, End::server, sink);
-            break;
-        case FlowEvent::last:
-            break;
+    // Of those whose last ACK was under way, the oldest have it by now.
+    constexpr int kAtOnce = 4;
+    for (int i = 0; i < kAtOnce && !settling_.empty() && settling_.front().at <= now; ++i) {
+        const Settling old = settling_.front();
+        settling_.pop_front();
+        if (busy_[old.busy].ticket == old.ticket) release_busy(busy_[old.busy].flow);
     }
-    handling_ = kNoFlow;
-    free_if_over(id);
+    std::uint32_t index = 0;
+    if (free_busy_.empty()) {
+        busy_.emplace_back();
+        index = static_cast<std::uint32_t>(busy_.size() - 1);
+    } else {
+        index = free_busy_.back();
+        free_busy_.pop_back();
+    }
+    flow.busy = index;
+    Busy& b = busy_[index];
+    b.flow = id;
+    b.ticket = 0;
+    for (const End end : {End::client, End::server}) {
+        b.lane[side(end)].begin(flow.end[side(end)].acked, flow.end[side(other(end))].expected);
+    }
+    return b;
 }
 
-void Network::arrive(Instant now, FlowId id, End sender, Sink& sink) {
-    for (;;) {
-        const Lane& lane = flows_[id].lane[side(sender)];
-        const std::uint32_t index = lane.head;
-        if (index == kNone) return;
-        if (units_[index].arrival > now) break;
-        const Unit unit = units_[index];
-        Lane& taken = flows_[id].lane[side(sender)];
-        taken.head = unit.next;
-        if (unit.next == kNone) taken.tail = kNone;
-        units_.give_back(index);
-        deliver(now, id, other(sender), unit, sink);
+void Network::release_busy(FlowId id) {
+    Flow& flow = flows_[id];
+    busy_[flow.busy].flow = kNoFlow;
+    busy_[flow.busy].ticket = 0;
+    free_busy_.push_back(flow.busy);
+    flow.busy = kNone;
+}
+
+void Network::Lane::begin(std::uint32_t position, std::uint32_t position_read) {
+    units = last_unit = packets = last_packet = kNone;
+    telling = 0;
+    written = position;
+    read = position_read;
+    arrival_event = timer_event = Instant::never();
+    out = owing = 0;
+    promised = false;
+    settled = Instant{-1};
+}
+
+/// After everything that was done to a flow: what it does not need any more is given back.
+void Network::rest(Instant now, FlowId id) {
+    Flow& flow = flows_[id];
+    const bool over = flow.end[0].state == tcp::State::closed &&
+                      flow.end[1].state == tcp::State::closed;
+    if (flow.busy != kNone) {
+        for (const End sender : {End::client, End::server}) {
+            const Lane& l = busy_[flow.busy].lane[side(sender)];
+            const bool nobody_sends = flow.end[side(sender)].state == tcp::State::closed;
+            const bool nobody_reads = flow.accepted &&
+                                      flow.end[side(other(sender))].state == tcp::State::closed;
+            if (l.units != kNone && ((nobody_sends && l.packets == kNone) || nobody_reads)) {
+                discard_units(now, id, sender);
+            }
+        }
+        Instant settled{-1};
+        bool idle = true;
+        for (const End end : {End::client, End::server}) {
+            const Lane& l = busy_[flow.busy].lane[side(end)];
+            idle = idle && l.units == kNone && l.packets == kNone && l.out == 0 &&
+                   flow.end[side(end)].flight == tcp::kNoFlight;
+            settled = max(settled, l.settled);
+        }
+        if (!idle) return;
+        if (settled > now && !over) {
+            if (++tickets_ == 0) ++tickets_;
+            busy_[flow.busy].ticket = tickets_;
+            settling_.push_back({settled, flow.busy, tickets_});
+            return;
+        }
+        release_busy(id);
     }
-    // Also in a stalled lane: what was sent before the fatal packet still arrives.
+    if (over) free_flow(id);
+}
+
+void Network::free_flow(FlowId id) {
     const Flow& flow = flows_[id];
-    const std::uint32_t head = flow.lane[side(sender)].head;
-    if (head != kNone && units_[head].arrival != Instant::never()) {
-        push_event(flow, units_[head].arrival, arrival_event(sender));
+    FlowId* link = &populations_[flow.population].newest[flow.index];
+    while (*link != id) link = &flows_[*link].older;
+    *link = flow.older;
+    if (tap_ != nullptr) tap_->on_flow_freed(id);
+    flows_.give_back(id);
+}
+
+void Network::discard_units(Instant now, FlowId id, End sender) {
+    Lane& l = lane(now, id, sender);
+    std::uint32_t index = l.units;
+    l.units = l.last_unit = kNone;
+    while (index != kNone) {
+        const Unit unit = units_[index];
+        units_.give_back(index);
+        index = unit.next;
+        discard(now, id, other(sender), unit);
     }
+}
+
+void Network::discard(Instant now, FlowId id, End receiver, const Unit& unit) {
+    if (sink_ != nullptr) sink_->on_discarded(now, id, receiver, whole(unit), unit.stamp);
+    pool_->release(unit.head);
+    pool_->release(unit.body);
 }
 
 ByteView Network::whole(const Unit& unit) {
@@ -271,126 +287,37 @@ ByteView Network::whole(const Unit& unit) {
     return scratch_;
 }
 
-void Network::deliver(Instant now, FlowId id, End receiver, const Unit& unit, Sink& sink) {
-    const End sender = other(receiver);
-    const bool deaf = flows_[id].done[side(receiver)];
-    switch (unit.kind) {
-        case UnitKind::syn:
-            if (!sink.on_request(now, id)) {
-                flows_[id].silent[side(End::server)] = true;
-                abort(now, id, End::server);
-                return;
-            }
-            enqueue(now, id, End::server, UnitKind::syn_ack, BlobId::none, BlobId::none, {}, 0);
-            return;
-        case UnitKind::syn_ack:
-            if (deaf) break;
-            flows_[id].opened[side(End::client)] = true;
-            enqueue(now, id, End::client, UnitKind::ack, BlobId::none, BlobId::none, {}, 0);
-            sink.on_opened(now, id, End::client);
-            return;
-        case UnitKind::ack:
-            if (deaf) return;
-            flows_[id].opened[side(End::server)] = true;
-            sink.on_opened(now, id, End::server);
-            return;
-        case UnitKind::fin:
-        case UnitKind::reset:
-            if (!deaf) {
-                flows_[id].done[side(receiver)] = true;
-                const bool known = flows_[id].opened[side(receiver)] || receiver == End::client;
-                if (known) {
-                    sink.on_closed(now, id, receiver,
-                                   unit.kind == UnitKind::fin ? Ending::orderly : Ending::reset);
-                }
-            }
-            return;
-        case UnitKind::data:
-            if (deaf) break;
-            {
-                // One buffer serves all deliveries; nobody delivers while somebody is handling.
-                const ByteView bytes = whole(unit);
-                sink.on_bytes(now, id, receiver, bytes, unit.stamp);
-            }
-            pool_->release(unit.head);
-            pool_->release(unit.body);
-            return;
-    }
-    // Nobody is there for it. A host that is up answers with a reset; a silent one does not.
-    if (unit.kind == UnitKind::data) discard(now, id, receiver, unit, &sink);
-    Flow& flow = flows_[id];
-    if (!flow.silent[side(receiver)] && !flow.done[side(sender)]) {
-        flow.silent[side(receiver)] = true;  // one is enough
-        enqueue(now, id, receiver, UnitKind::reset, BlobId::none, BlobId::none, {}, 0);
-    }
-}
-
-void Network::give_up(Instant now, FlowId id, End sender, Sink& sink) {
-    discard_lane(now, id, sender, &sink);
-    Flow& flow = flows_[id];
-    if (!flow.opened[side(End::server)]) {
-        flow.done[side(End::server)] = true;  // it never had an owner there
-    }
-    if (flow.done[side(sender)]) return;
-    flow.done[side(sender)] = true;
-    flow.silent[side(sender)] = true;
-    const bool known = flow.opened[side(sender)] || sender == End::client;
-    if (known) sink.on_closed(now, id, sender, Ending::time_out);
-}
-
-void Network::discard(Instant now, FlowId id, End receiver, const Unit& unit, Sink* sink) {
-    if (sink != nullptr) sink->on_discarded(now, id, receiver, whole(unit), unit.stamp);
-    pool_->release(unit.head);
-    pool_->release(unit.body);
-}
-
-void Network::discard_lane(Instant now, FlowId id, End sender, Sink* sink) {
-    std::uint32_t index = flows_[id].lane[side(sender)].head;
-    Lane& lane = flows_[id].lane[side(sender)];
-    lane.head = kNone;
-    lane.tail = kNone;
-    while (index != kNone) {
-        const Unit unit = units_[index];
-        units_.give_back(index);
-        index = unit.next;
-        if (unit.kind == UnitKind::data) discard(now, id, other(sender), unit, sink);
-    }
-}
-
-void Network::free_if_over(FlowId id) {
-    const Flow& flow = flows_[id];
-    if (!flow.done[0] || !flow.done[1]) return;
-    if (flow.lane[0].head != kNone || flow.lane[1].head != kNone) return;
-    FlowId* link = &populations_[flow.population].newest[flow.index];
-    while (*link != id) link = &flows_[*link].older;
-    *link = flow.older;
-    flows_.give_back(id);
-}
-
 // --- Looking -------------------------------------------------------------------------------------
 
+Traffic Network::traffic(End sender) const {
+    Traffic traffic = traffic_[side(sender)];
+    for (const Host& host : machines_) {
+        if (host.end == sender) traffic.retransmitted += host.tcp.counters().retransmissions;
+    }
+    return traffic;
+}
+
 std::size_t Network::footprint() const {
-    std::size_t bytes = flows_.capacity() * sizeof(Flow) + units_.capacity() * sizeof(Unit);
+    std::size_t bytes = flows_.capacity() * sizeof(Flow) + units_.capacity() * sizeof(Unit) +
+                        busy_.capacity() * sizeof(Busy) + packets_.capacity() * sizeof(Packet);
+    for (const Host& host : machines_) bytes += host.tcp.footprint();
     for (const Population& p : populations_) {
-        bytes += p.newest.capacity() * (sizeof(FlowId) + sizeof(std::uint32_t));
+        bytes += p.newest.capacity() * sizeof(FlowId) + p.attempts.capacity();
+        bytes += p.links.footprint();
     }
     return bytes;
 }
 
 void Network::for_each_in_transit(
     const std::function<void(std::uint32_t, End, ByteView, const Stamp&)>& visit) const {
-    for (const Population& p : populations_) {
-        for (FlowId id : p.newest) {
-            for (; id != kNoFlow; id = flows_[id].older) {
-                const Flow& flow = flows_[id];
-                for (const End sender : {End::client, End::server}) {
-                    std::uint32_t index = flow.lane[side(sender)].head;
-                    for (; index != kNone; index = units_[index].next) {
-                        const Unit& unit = units_[index];
-                        if (unit.kind != UnitKind::data) continue;
-                        visit(flow.tag, other(sender), pool_->bytes(unit.head), unit.stamp);
-                    }
-                }
+    for (const Busy& b : busy_) {
+        if (b.flow == kNoFlow) continue;
+        for (const End sender : {End::client, End::server}) {
+            std::uint32_t index = b.lane[side(sender)].units;
+            for (; index != kNone; index = units_[index].next) {
+                const Unit& unit = units_[index];
+                if (unit.kind != UnitKind::data) continue;
+                visit(tag(b.flow), other(sender), pool_->bytes(unit.head), unit.stamp);
             }
         }
     }
@@ -404,24 +331,22 @@ void Network::prefetch_flow(std::uint16_t population, std::uint32_t index) const
     const FlowId id = populations_[population].newest[index];
     if (id == kNoFlow) return;
     const auto* flow = reinterpret_cast<const char*>(&flows_[id]);
-    __builtin_prefetch(flow);
-    __builtin_prefetch(flow + 64);
+    for (std::size_t line = 0; line < sizeof(Flow); line += 64) __builtin_prefetch(flow + line);
 }
 
 FlowId Network::prefetch_unit(std::uint16_t population, std::uint32_t index, End sender) const {
     const FlowId id = populations_[population].newest[index];
-    if (id == kNoFlow) return kNoFlow;
-    const std::uint32_t unit = flows_[id].lane[side(sender)].head;
-    if (unit != kNone) {
-        __builtin_prefetch(&units_[unit]);
-    }
+    if (id == kNoFlow || flows_[id].busy == kNone) return id;
+    const Lane& l = busy_[flows_[id].busy].lane[side(sender)];
+    if (l.units != kNone) __builtin_prefetch(&units_[l.units]);
+    if (l.packets != kNone) __builtin_prefetch(&packets_[l.packets]);
     return id;
 }
 
 FlowId Network::prefetch_bytes(std::uint16_t population, std::uint32_t index, End sender) const {
     const FlowId id = populations_[population].newest[index];
-    if (id == kNoFlow) return kNoFlow;
-    const std::uint32_t unit = flows_[id].lane[side(sender)].head;
+    if (id == kNoFlow || flows_[id].busy == kNone) return id;
+    const std::uint32_t unit = busy_[flows_[id].busy].lane[side(sender)].units;
     if (unit != kNone) pool_->prefetch(units_[unit].head);
     return id;
 }

@@ -122,6 +122,22 @@ Instant Machine::deadline(const Endpoint& end) const {
     return min(f.fires, f.ack_at);
 }
 
+bool Machine::wants_acks(const Endpoint& end) const {
+    if (end.flight == kNoFlight) return false;
+    const Flight& f = pool_[end.flight];
+    return end.state != State::established || f.unsent() || f.congestion != Congestion::open ||
+           f.timer == Timer::window_probe || f.timer == Timer::reorder || f.sacked_out > 0;
+}
+
+bool Machine::acknowledges_all(const Endpoint& end, const Segment& ack) const {
+    return end.flight == kNoFlight || ack.ack == pool_[end.flight].next;
+}
+
+/// A probe comes two round trips after the ACK, and the estimate moves by an eighth for each ACK.
+Duration Machine::least_timer(const Endpoint& end) const {
+    return min(microseconds(end.rtt.mean()), profile_.min_rto / 2);
+}
+
 bool Machine::refuse(const Segment& segment, Segment& answer) {
     if (segment.reset) return false;
     answer = Segment{};

@@ -91,6 +91,10 @@ class Turn {
     void delayed_ack();
     void grow_buffer();
 
+    // tcp_quiet.cpp
+    void resume(std::uint32_t bytes);
+    void resume_owing(std::uint32_t received);
+
    private:
     // Clocks of this host.
     [[nodiscard]] std::int64_t us() const { return now_.ns / 1'000; }

@@ -3,76 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include "mqttwin/net/network.hpp"
-#include "mqttwin/net/path.hpp"
+#include "network_bench.hpp"
 
 namespace mqttwin::net {
 namespace {
-
-/// One device, one broker, and a log of what both ends see.
-class Bench : public Sink {
-   public:
-    explicit Bench(const LinkSpec& link, std::uint64_t seed = 1, std::uint32_t devices = 1)
-        : network(queue, pool, seed) {
-        network.add_population(0, "meter", 0, devices, link);
-        network.set_rank(0, 0);
-    }
-
-    bool on_request(Instant, FlowId) override { return listening; }
-    void on_opened(Instant now, FlowId, End end) override {
-        log.push_back(std::string(end == End::client ? "client" : "server") + " open");
-        opened_at[static_cast<std::size_t>(end)] = now;
-    }
-    void on_bytes(Instant now, FlowId, End receiver, ByteView bytes, const Stamp& stamp) override {
-        (receiver == End::server ? at_server : at_client) += as_text(bytes);
-        arrivals.push_back(now);
-        stamps.push_back(stamp);
-    }
-    void on_closed(Instant now, FlowId, End end, Ending how) override {
-        const char* names[] = {"closed", "reset", "timed out"};
-        log.push_back(std::string(end == End::client ? "client " : "server ") +
-                      names[static_cast<std::size_t>(how)]);
-        closed_at = now;
-    }
-    void on_discarded(Instant, FlowId, End, ByteView bytes, const Stamp&) override {
-        discarded += as_text(bytes);
-    }
-
-    void run(Instant until = Instant::never()) {
-        while (!queue.empty() && queue.top().at <= until.ns) {
-            const sim::Event event = queue.pop();
-            clock = {event.at};
-            const auto key = sim::EventKey::unpack(event.key);
-            network.handle_event(clock, static_cast<FlowEvent>(key.kind), key.detail, 0, key.entity,
-                                 *this);
-        }
-    }
-    void send(FlowId flow, End sender, std::string_view text) {
-        network.send(clock, flow, sender, pool.make(as_bytes(text)), BlobId::none, {clock, 7, 0});
-    }
-    FlowId open(std::uint32_t device = 0) { return network.open(clock, 0, device, 0); }
-
-    Instant clock{0};
-    BlobPool pool;
-    sim::EventQueue queue;
-    Network network;
-    bool listening = true;
-    std::vector<std::string> log;
-    std::vector<Instant> arrivals;
-    std::vector<Stamp> stamps;
-    Instant opened_at[2];
-    Instant closed_at;
-    std::string at_server;
-    std::string at_client;
-    std::string discarded;
-};
-
-LinkSpec plain(Duration latency = milliseconds(50)) {
-    LinkSpec link;
-    link.up.latency = latency;
-    link.down.latency = latency;
-    return link;
-}
 
 TEST(Network, HandshakeTakesARoundTripForTheClientAndOneAndAHalfForTheServer) {
     Bench bench(plain());
@@ -110,25 +44,25 @@ TEST(Network, BytesArriveInOrderWholeAndWithTheirStamp) {
 
 TEST(Network, LossBecomesDelay) {
     LinkSpec link = plain();
-    link.up.loss = 0.5;
+    link.up.loss = 0.2;
     Bench bench(link);
     const FlowId flow = bench.open();
     bench.run();
-    bool delayed = false;
-    for (int i = 0; i < 50; ++i) {
+    int delayed = 0;
+    for (int i = 0; i < 200; ++i) {
         const Instant sent = bench.clock;
         bench.send(flow, End::client, "x");
-        bench.run();
+        bench.run(bench.clock + minutes(5));
         const Duration took = bench.arrivals.back() - sent;
         EXPECT_GE(took, milliseconds(50));
-        // 50 ms, or after 300 ms, 900 ms, 2.1 s ... of retransmission time-outs.
-        if (took > milliseconds(50)) {
-            delayed = true;
-            EXPECT_EQ((took - milliseconds(50)).ns % milliseconds(300).ns, 0);
-        }
+        if (took == milliseconds(50)) continue;
+        ++delayed;
+        // The timer does not fire before a round trip and 200 ms.
+        EXPECT_GE(took, milliseconds(350));
     }
-    EXPECT_TRUE(delayed);
-    EXPECT_EQ(bench.at_server.size(), 50U);
+    EXPECT_GT(delayed, 20);
+    EXPECT_LT(delayed, 80);
+    EXPECT_EQ(bench.at_server.size(), 200U);
 }
 
 TEST(Network, ALinkThatLosesEverythingFailsTheConnect) {
@@ -138,14 +72,15 @@ TEST(Network, ALinkThatLosesEverythingFailsTheConnect) {
     lossy.open();
     lossy.run();
     EXPECT_EQ(lossy.log, (std::vector<std::string>{"client timed out"}));
-    // SYN at 0, 1, 3, 7, 15, 31, 63 s; given up 64 s after the last.
-    EXPECT_EQ(lossy.closed_at.ns, seconds(127).ns);
+    // SYNs at 0, 1, 2, 3, 4, 5, 7, 11, 19, 35 and 67 s, each a little late; 64 s after the last.
+    EXPECT_GT(lossy.closed_at.ns, seconds(131).ns);
+    EXPECT_LT(lossy.closed_at.ns, seconds(138).ns);
     EXPECT_EQ(lossy.network.flows(), 0U);
 }
 
 TEST(Network, WhatCannotGetThroughForLongBreaksTheConnection) {
     LinkSpec link = plain();
-    link.up.loss = 0.95;  // some handshake makes it, and some write does not
+    link.up.loss = 0.8;  // some handshake makes it, and some write does not
     bool seen = false;
     for (std::uint64_t seed = 0; seed < 400 && !seen; ++seed) {
         Bench bench(link, seed);
@@ -260,7 +195,7 @@ TEST(Network, AFullQueueCostsARetransmission) {
     for (int i = 0; i < 3; ++i) bench.send(flow, End::client, std::string(948, 'x'));
     bench.run();
     EXPECT_EQ(bench.at_server.size(), 3U * 948U);
-    EXPECT_EQ(bench.network.traffic(End::client).lost, 1U);
+    EXPECT_GE(bench.network.traffic(End::client).lost, 1U);
 }
 
 TEST(Network, DrawsOfADeviceDoNotDependOnOthers) {
@@ -272,34 +207,15 @@ TEST(Network, DrawsOfADeviceDoNotDependOnOthers) {
         Bench bench(link, 42, devices);
         const FlowId flow = bench.open(0);
         if (devices > 1) bench.open(1);
-        bench.run();
-        std::vector<std::int64_t> out;
+        bench.run(Instant{0} + seconds(60));
         for (int i = 0; i < 100; ++i) {
-            const Instant sent = bench.clock;
             bench.send(flow, End::client, "x");
-            bench.run();
-            out.push_back((bench.arrivals.back() - sent).ns);
+            bench.run(bench.clock + milliseconds(300));
         }
-        return out;
+        bench.run();
+        return bench.arrivals;
     };
     EXPECT_EQ(arrivals_of_device_zero(1), arrivals_of_device_zero(2));
-}
-
-TEST(Path, TheUnluckiestOfManyPacketsIsLostMoreOften) {
-    EXPECT_EQ(fate_of(0.6, 0.5, 1, seconds(1), 15).losses, 0U);
-    EXPECT_EQ(fate_of(0.3, 0.5, 1, seconds(1), 15).losses, 1U);
-    EXPECT_EQ(fate_of(0.2, 0.5, 1, seconds(1), 15).losses, 2U);
-    EXPECT_EQ(fate_of(0.2, 0.5, 1, seconds(1), 15).delay, seconds(3));
-    EXPECT_GT(fate_of(0.3, 0.5, 100, seconds(1), 15).losses, 1U);
-    EXPECT_TRUE(fate_of(0.0, 0.5, 1, seconds(1), 6).given_up);
-    EXPECT_EQ(fate_of(0.0, 0.5, 1, seconds(1), 6).delay, seconds(127));
-    EXPECT_FALSE(fate_of(0.0, 0.0, 1, seconds(1), 6).given_up);
-}
-
-TEST(Path, SegmentsCountWholePackets) {
-    EXPECT_EQ(segments_of(0, 1500), 1U);
-    EXPECT_EQ(segments_of(1448, 1500), 1U);
-    EXPECT_EQ(segments_of(1449, 1500), 2U);
 }
 
 }  // namespace

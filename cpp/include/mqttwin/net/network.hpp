@@ -1,13 +1,19 @@
 // The virtual network: connections between devices and brokers, in virtual time.
 //
-// A connection ("flow") is a pair of byte streams over a link. MQTT rides on TCP: what a link loses
-// is sent again, so loss turns into delay, or into a broken connection, never into a hole in the
-// stream. What is modelled per packet is in path.hpp; everybody else sees only this interface.
+// A connection ("flow") is a pair of byte streams over a link, between two TCP machines (tcp_*.hpp):
+// what a link loses is sent again, so loss turns into delay, or into a broken connection, never into
+// a hole in the stream. Links decide the fate of each packet (link_table.hpp).
+//
+// Nothing costs an event that need not: an idle connection has none, an acknowledgement that changes
+// nothing is noted and told later, and a small segment on an idle connection is settled when it
+// arrives (network_quiet.cpp). docs/tcp-model.md says why that is the same.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <string_view>
 #include <vector>
 
 #include "mqttwin/base/blob_pool.hpp"
@@ -16,6 +22,8 @@
 #include "mqttwin/base/stamp.hpp"
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/net/link.hpp"
+#include "mqttwin/net/link_table.hpp"
+#include "mqttwin/net/tcp_machine.hpp"
 #include "mqttwin/sim/event_queue.hpp"
 
 namespace mqttwin::net {
@@ -31,8 +39,8 @@ constexpr End other(End end) { return end == End::client ? End::server : End::cl
 enum class FlowEvent : std::uint8_t {
     arrival_up = 1,    // the head of the client's lane arrives at the server
     arrival_down = 2,  // the head of the server's lane arrives at the client
-    give_up_up = 3,    // the client's TCP has tried for too long
-    give_up_down = 4,
+    timer_client = 3,  // a deadline of the client's TCP
+    timer_server = 4,
     last = 15,
 };
 
@@ -64,9 +72,22 @@ class Sink {
                           const Stamp& stamp) = 0;
     /// The connection is over for this end, which did not end it itself.
     virtual void on_closed(Instant now, FlowId flow, End end, Ending how) = 0;
-    /// What one `send` put in will never arrive.
+    /// What one `send` put in will never arrive. Also from within commands.
     virtual void on_discarded(Instant now, FlowId flow, End receiver, ByteView bytes,
                               const Stamp& stamp) = 0;
+};
+
+/// Who looks at what crosses links: captures, tests. Only looks.
+class Tap {
+   public:
+    virtual ~Tap() = default;
+    /// A segment leaves `sender`'s host, and what the link makes of it.
+    virtual void on_packet(Instant now, FlowId flow, End sender, const tcp::Segment& segment,
+                           const Passage& passage) = 0;
+    /// Bytes were put into a stream, from position `begin` on.
+    virtual void on_written(Instant now, FlowId flow, End sender, std::uint32_t begin,
+                            ByteView head, ByteView body) = 0;
+    virtual void on_flow_freed(FlowId flow) = 0;
 };
 
 class Network {
@@ -99,7 +120,10 @@ class Network {
                       std::uint16_t population, std::uint32_t index, Sink& sink);
 
     // Looking.
-    [[nodiscard]] std::uint32_t tag(FlowId flow) const { return flows_[flow].tag; }
+    [[nodiscard]] std::uint32_t tag(FlowId flow) const {
+        const Flow& f = flows_[flow];
+        return populations_[f.population].base + f.index;
+    }
     [[nodiscard]] std::uint16_t population(FlowId flow) const { return flows_[flow].population; }
     [[nodiscard]] std::uint32_t index(FlowId flow) const { return flows_[flow].index; }
     [[nodiscard]] std::uint32_t broker(FlowId flow) const { return flows_[flow].broker; }
@@ -108,7 +132,7 @@ class Network {
     void set_server_slot(FlowId flow, Slot slot) { flows_[flow].server_slot = slot; }
     [[nodiscard]] bool ended(FlowId flow, End end) const { return flows_[flow].done[side(end)]; }
 
-    [[nodiscard]] const Traffic& traffic(End sender) const { return traffic_[side(sender)]; }
+    [[nodiscard]] Traffic traffic(End sender) const;
     [[nodiscard]] std::size_t flows() const { return flows_.live(); }
     [[nodiscard]] std::size_t footprint() const;
     /// Everything that is under way: for the census of a run.
@@ -126,75 +150,160 @@ class Network {
         queue_ = &queue;
         pool_ = &pool;
     }
+    void set_tap(Tap* tap) { tap_ = tap; }
+    /// For tests: every segment goes through the machine, event by event.
+    void set_quiet(bool quiet) { quiet_ = quiet; }
 
    private:
     static constexpr std::uint32_t kNone = Slab<int>::kNone;
     static constexpr std::size_t side(End end) { return static_cast<std::size_t>(end); }
 
-    enum class UnitKind : std::uint8_t { data, syn, syn_ack, ack, fin, reset };
-    /// One thing under way in a lane.
+    enum class UnitKind : std::uint8_t { data };
+    /// What one write put into a stream, until it has been read at the other end.
     struct Unit {
-        Instant arrival;
         Stamp stamp;
         BlobId head = BlobId::none;
         BlobId body = BlobId::none;
         std::uint32_t next = kNone;
+        std::uint32_t end = 0;  // of the stream, with this
         UnitKind kind = UnitKind::data;
     };
-    /// One direction of a flow.
+    /// A segment on its way.
+    struct Packet {
+        Instant arrives;
+        tcp::Segment segment;
+        std::uint32_t next = kNone;
+        bool tells = false;  // needs an event
+    };
+    /// One direction of a flow that has something under way.
     struct Lane {
-        Instant last_arrival;        // in order: nothing arrives before this
-        Instant free_at;             // the bandwidth is taken until then
-        std::uint32_t head = kNone;  // units, in order
-        std::uint32_t tail = kNone;
-        std::uint32_t draws = 0;
-        bool stalled = false;  // given up: nothing arrives any more
+        std::uint32_t units = kNone;  // not read yet, in order
+        std::uint32_t last_unit = kNone;
+        std::uint32_t packets = kNone;  // by arrival
+        std::uint32_t last_packet = kNone;
+        std::uint32_t telling = 0;  // packets that need an event; the others are mere ACKs
+        std::uint32_t read = 0;     // position in the stream up to which it has been read
+        std::uint32_t written = 0;
+        Instant arrival_event = Instant::never();  // the pending one that counts
+        Instant timer_event = Instant::never();    // of the sender
+
+        // The sender's quiet exchange.
+        std::uint32_t out = 0;    // bytes sent and not acknowledged
+        std::uint32_t owing = 0;  // bytes whose ACK is owed, in this very instant
+        bool promised = false;    // an ACK of `out` arrives before any timer fires
+        Instant sent;
+        // Settled beforehand: `before` was the sender until `settled`, when `ack` arrives.
+        Instant settled{-1};
+        tcp::Endpoint before;
+        tcp::Segment ack;
+
+        void begin(std::uint32_t position, std::uint32_t position_read);
+    };
+    struct Busy {
+        FlowId flow = kNoFlow;
+        std::uint32_t ticket = 0;  // of its place among those that only settle
+        std::array<Lane, 2> lane;
     };
     struct Flow {
-        std::uint32_t tag = 0;
+        std::array<tcp::Endpoint, 2> end;
         std::uint32_t index = 0;
         std::uint32_t broker = 0;
         Slot server_slot = kNoSlot;
         FlowId older = kNoFlow;  // of the same device
-        std::uint32_t attempt = 0;
+        std::uint32_t busy = kNone;
         std::uint16_t population = 0;
+        std::uint8_t attempt = 0;
         std::array<bool, 2> done{};    // this end has ended, or has been told
         std::array<bool, 2> silent{};  // this end answers nothing any more
         std::array<bool, 2> opened{};
-        std::array<Lane, 2> lane;
+        bool accepted = false;  // the server's TCP has taken it up
     };
     struct Population {
         std::uint16_t rank = 0;
         std::uint32_t base = 0;
-        std::array<StreamKey, 2> stream;
-        LinkSpec link;
-        std::vector<FlowId> newest;           // by index
-        std::vector<std::uint32_t> attempts;  // by index
+        StreamKey phases;
+        LinkTable links;
+        std::array<std::uint32_t, 2> machine{};  // of devices, and of brokers towards them
+        std::vector<FlowId> newest;              // by index
+        std::vector<std::uint8_t> attempts;      // by index
     };
-    struct Passage;
+    struct Host {
+        tcp::Machine tcp;
+        End end = End::client;
+    };
+    struct Settling {
+        Instant at;
+        std::uint32_t busy = 0;
+        std::uint32_t ticket = 0;
+    };
 
-    Passage travel(Instant now, Flow& flow, End sender, std::uint32_t bytes, bool handshake);
-    void enqueue(Instant now, FlowId id, End sender, UnitKind kind, BlobId head, BlobId body,
-                 const Stamp& stamp, std::uint32_t bytes);
-    void schedule_head(FlowId id, End sender);
-    void push_event(const Flow& flow, Instant at, FlowEvent kind);
-    void arrive(Instant now, FlowId id, End sender, Sink& sink);
-    void deliver(Instant now, FlowId id, End receiver, const Unit& unit, Sink& sink);
-    void give_up(Instant now, FlowId id, End sender, Sink& sink);
-    void discard_lane(Instant now, FlowId id, End sender, Sink* sink);
-    void discard(Instant now, FlowId id, End receiver, const Unit& unit, Sink* sink);
-    void free_if_over(FlowId id);
+    // network.cpp
+    std::uint32_t machine_for(const tcp::Profile& profile, End end);
+    tcp::Machine& machine(const Flow& flow, End end) {
+        return machines_[populations_[flow.population].machine[side(end)]].tcp;
+    }
+    [[nodiscard]] bool reorders(const Flow& flow, End sender) const {
+        const LinkSpec& link = populations_[flow.population].links.spec();
+        return (sender == End::client ? link.up : link.down).reorder;
+    }
+    tcp::Endpoint& endpoint(FlowId id, End end) { return flows_[id].end[side(end)]; }
+    Busy& busy(Instant now, FlowId id);
+    Lane& lane(Instant now, FlowId id, End sender) { return busy(now, id).lane[side(sender)]; }
+    void release_busy(FlowId id);
+    void append_unit(Instant now, FlowId id, End sender, const Unit& unit, std::uint32_t bytes);
+    void write(Instant now, FlowId id, End sender, std::uint32_t bytes);
+    void discard_units(Instant now, FlowId id, End sender);
+    void discard(Instant now, FlowId id, End receiver, const Unit& unit);
+    void rest(Instant now, FlowId id);
+    void free_flow(FlowId id);
     ByteView whole(const Unit& unit);
+
+    // network_drive.cpp
+    void follow(Instant now, FlowId id, End end);
+    Passage offer(Instant now, FlowId id, End sender, std::uint32_t bytes);
+    void put(Instant now, FlowId id, End sender, Instant arrives, const tcp::Segment& segment);
+    std::uint32_t pop_packet(Lane& lane);
+    void schedule_arrival(FlowId id, End sender);
+    void schedule_timer(FlowId id, End end);
+    void push_event(const Flow& flow, Instant at, FlowEvent kind);
+    void arrive(Instant now, FlowId id, End sender);
+    void catch_up(Instant now, FlowId id, End end);
+    void take(Instant now, FlowId id, End receiver, const tcp::Segment& segment);
+    void request(Instant now, FlowId id, const tcp::Segment& segment);
+    void answer_for_nobody(Instant now, FlowId id, End end, const tcp::Segment& segment);
+    void hand_over(Instant now, FlowId id, End receiver, std::uint32_t bytes);
+    void peer_closed(Instant now, FlowId id, End end);
+    void over(Instant now, FlowId id, End end, tcp::Over how);
+
+    // network_quiet.cpp
+    bool write_quietly(Instant now, FlowId id, End sender, std::uint32_t bytes);
+    bool take_quietly(Instant now, FlowId id, End receiver, const tcp::Segment& segment);
+    bool settle(Instant now, FlowId id, End sender, Instant arrives, const tcp::Segment& ack);
+    void settle_debt(Instant now, FlowId id, End end);
+    void wake(Instant now, FlowId id, End end);
+    void resume(Instant now, FlowId id, End end);
+    void resume_unless_promised(Instant now, FlowId id, End sender);
 
     sim::EventQueue* queue_;
     BlobPool* pool_;
     std::uint64_t seed_;
     std::vector<Population> populations_;
+    std::vector<Host> machines_;
     Slab<Flow> flows_;
+    std::vector<Busy> busy_;
+    std::vector<std::uint32_t> free_busy_;
     Slab<Unit> units_;
+    Slab<Packet> packets_;
+    std::deque<Settling> settling_;  // flows whose last ACK is under way
     std::array<Traffic, 2> traffic_;
+    tcp::Output out_;
+    const Passage* decided_ = nullptr;  // of the next segment, which was offered beforehand
+    Sink* sink_ = nullptr;
+    Tap* tap_ = nullptr;
     std::vector<std::uint8_t> scratch_;
     FlowId handling_ = kNoFlow;  // not freed before its event has been handled
+    std::uint32_t tickets_ = 0;
+    bool quiet_ = true;
 };
 
 }  // namespace mqttwin::net

@@ -190,6 +190,8 @@ class FlightPool {
     Flight& operator[](std::uint32_t index) { return flights_[index]; }
     const Flight& operator[](std::uint32_t index) const { return flights_[index]; }
     [[nodiscard]] std::size_t live() const { return flights_.size() - free_.size(); }
+    /// Bytes held, without what queues have allocated.
+    [[nodiscard]] std::size_t footprint() const { return flights_.capacity() * sizeof(Flight); }
 
    private:
     std::vector<Flight> flights_;

@@ -67,12 +67,43 @@ class Machine {
     void handle_deadline(Instant now, Endpoint& end, Output& out);
     [[nodiscard]] Instant deadline(const Endpoint& end) const;
 
+    // The quiet exchange (tcp_quiet.cpp): the same on endpoints that have nothing under way, without
+    // a flight. The caller remembers that `bytes` are out since `sent`, and gives the machine the
+    // whole picture by `resume` as soon as anything else happens.
+    [[nodiscard]] bool can_write_quietly(const Endpoint& end, std::uint32_t bytes) const;
+    /// `owing`: what `receive_quietly` left to be acknowledged.
+    Segment write_quietly(Instant now, Endpoint& end, std::uint32_t bytes, bool owing);
+    [[nodiscard]] std::uint32_t quiet_wire_bytes(const Endpoint& end, std::uint32_t bytes) const {
+        return 40 + (end.no_timestamps ? 0 : 12) + bytes;
+    }
+    /// `out`: what this end has sent quietly, and the segment acknowledges.
+    [[nodiscard]] bool can_receive_quietly(const Endpoint& end, std::uint32_t out,
+                                           const Segment& segment) const;
+    /// The application has taken it all. True: `ack` is to be sent; false: an ACK is owed.
+    bool receive_quietly(Instant now, Endpoint& end, const Segment& segment, Segment& ack);
+    [[nodiscard]] bool can_acknowledge_quietly(const Endpoint& end, std::uint32_t out,
+                                               const Segment& segment) const;
+    void acknowledge_quietly(Instant now, Endpoint& end, Instant sent, const Segment& segment);
+    /// No timer of a quiet segment fires sooner after it was sent.
+    [[nodiscard]] Duration patience(const Endpoint& end) const;
+    void resume(Endpoint& end, Instant sent, std::uint32_t bytes);
+    void resume_owing(Instant now, Endpoint& end, std::uint32_t received);
+
+    /// An acknowledgement would change what is sent next; otherwise it may be told later, before
+    /// anything else.
+    [[nodiscard]] bool wants_acks(const Endpoint& end) const;
+    /// After this one nothing is out.
+    [[nodiscard]] bool acknowledges_all(const Endpoint& end, const Segment& ack) const;
+    /// No timer that an acknowledgement sets fires sooner.
+    [[nodiscard]] Duration least_timer(const Endpoint& end) const;
+
     /// What a host without that connection answers; false: nothing.
     static bool refuse(const Segment& segment, Segment& answer);
 
     [[nodiscard]] const Profile& profile() const { return profile_; }
     [[nodiscard]] const Counters& counters() const { return counters_; }
     [[nodiscard]] std::size_t flights() const { return pool_.live(); }
+    [[nodiscard]] std::size_t footprint() const { return pool_.footprint(); }
     [[nodiscard]] const Flight* flight_of(const Endpoint& end) const {
         return end.flight == kNoFlight ? nullptr : &pool_[end.flight];
     }

@@ -36,6 +36,8 @@ struct Profile {
     bool sack = true;  // with it RACK and tail-loss probes
     bool slow_start_after_idle = true;
 
+    friend bool operator==(const Profile&, const Profile&) = default;
+
     /// Payload of a full segment.
     [[nodiscard]] constexpr std::uint32_t mss() const { return mtu - (timestamps ? 52U : 40U); }
 };

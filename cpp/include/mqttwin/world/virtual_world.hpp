@@ -125,7 +125,7 @@ class VirtualWorld final : private net::Sink {
     [[nodiscard]] std::uint32_t fleet_size(std::uint32_t fleet) const;
     [[nodiscard]] client::Phase phase(std::uint32_t fleet, std::uint32_t device) const;
     [[nodiscard]] broker::Counts broker_counts(std::uint32_t broker) const;
-    [[nodiscard]] const net::Traffic& traffic(net::End sender) const {
+    [[nodiscard]] net::Traffic traffic(net::End sender) const {
         return network_.traffic(sender);
     }
     [[nodiscard]] Recorder& recorder() { return *recorder_; }

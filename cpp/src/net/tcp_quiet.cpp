@@ -1,0 +1,185 @@
+// The quiet exchange: one small segment on an idle connection, and its acknowledgement.
+//
+// Most of a fleet's traffic is this. What the machine would do with a flight, two timers and a queue
+// of one is done here on the endpoints alone, to the same effect: tests/cpp/net/test_tcp_quiet.cpp
+// plays random traffic both ways and finds no difference. Whatever is not quiet any more is given
+// back to the machine by `resume` and `resume_owing`.
+#include <algorithm>
+
+#include "tcp_turn.hpp"
+
+namespace mqttwin::net::tcp {
+
+namespace {
+
+/// Clocks of the host at one end.
+struct Clock {
+    Clock(Instant now, const Endpoint& e, const Profile& p)
+        : us(now.ns / 1'000),
+          ticks(static_cast<std::uint32_t>((now + microseconds(e.phase)).ns / p.jiffy.ns)),
+          stamp(static_cast<std::uint32_t>((now + microseconds(e.phase)).ns / 1'000'000)) {}
+    std::int64_t us;
+    std::uint32_t ticks;
+    std::uint32_t stamp;
+};
+
+std::uint32_t quick_acks_for(const Endpoint& e) {
+    constexpr std::uint32_t kMost = 16;
+    return std::clamp(e.window / (2U * std::max<std::uint32_t>(e.peer_mss, 1)), 2U, kMost);
+}
+
+void spend_quick_ack(Endpoint& e, std::uint32_t least) {
+    if (e.quick_acks == 0) return;
+    e.quick_acks = (e.quick_acks - 1U) & 31U;
+    if (e.quick_acks == 0) e.ack_delay = least & 63U;
+}
+
+Segment segment_of(const Endpoint& e, const Profile& p, std::uint32_t stamp) {
+    Segment s;
+    s.seq = e.acked;
+    s.ack = e.expected;
+    s.has_ack = true;
+    s.window = e.window;
+    s.timestamp = !e.no_timestamps && p.timestamps;
+    if (s.timestamp) {
+        s.ts_value = stamp;
+        s.ts_echo = e.ts_recent;
+    }
+    return s;
+}
+
+bool at_rest(const Endpoint& e) {
+    return e.flight == kNoFlight && e.state == State::established && !e.probe_open && e.reading;
+}
+
+}  // namespace
+
+bool Machine::can_write_quietly(const Endpoint& e, std::uint32_t bytes) const {
+    return at_rest(e) && bytes < profile_.mss() && bytes <= e.peer_window && e.cwnd >= 2 &&
+           profile_.window_cap >= 2 && profile_.sack;
+}
+
+Segment Machine::write_quietly(Instant now, Endpoint& e, std::uint32_t bytes, bool owing) {
+    const Clock clock(now, e, profile_);
+    if (profile_.slow_start_after_idle) {
+        std::int64_t idle = clock.ticks - e.last_sent;
+        if (idle > e.rto) {
+            e.ssthresh = std::max(
+                e.ssthresh, static_cast<std::uint16_t>((e.cwnd >> 1U) + (e.cwnd >> 2U)));
+            const std::uint16_t least = std::min(profile_.initial_window, e.cwnd);
+            while ((idle -= e.rto) > 0 && e.cwnd > least) e.cwnd = e.cwnd >> 1U;
+            e.cwnd = std::max(e.cwnd, least);
+        }
+    }
+    Segment s = segment_of(e, profile_, clock.stamp);
+    s.length = bytes;
+    s.push = true;
+    if (owing) spend_quick_ack(e, ticks_of(profile_.delayed_ack_min, profile_.jiffy));
+    if (clock.ticks - e.last_received < e.ack_delay) e.ping_pong = true;
+    e.last_sent = clock.ticks;
+    e.cwnd_limited = false;
+    e.most_out = 1;
+    return s;
+}
+
+bool Machine::can_receive_quietly(const Endpoint& e, std::uint32_t out, const Segment& s) const {
+    return at_rest(e) && s.length > 0 && s.length < profile_.mss() && s.seq == e.expected &&
+           s.push && s.has_ack && !s.fin && !s.syn && !s.reset && s.sacks == 0 &&
+           s.ack == e.acked + out && 4 * s.length <= e.window && profile_.sack;
+}
+
+bool Machine::receive_quietly(Instant now, Endpoint& e, const Segment& s, Segment& ack) {
+    const Clock clock(now, e, profile_);
+    const std::uint32_t least = ticks_of(profile_.delayed_ack_min, profile_.jiffy);
+    if (s.timestamp && !before(s.ts_value, e.ts_recent)) e.ts_recent = s.ts_value;
+    if (s.window > e.peer_window || s.window == 0) e.peer_window = s.window;
+    e.expected += s.length;
+    if (s.length >= e.peer_mss) {
+        e.peer_mss = static_cast<std::uint16_t>(std::min(s.length, profile_.mss()));
+    }
+    if (e.ack_delay == 0) {
+        e.quick_acks = std::max(quick_acks_for(e), std::uint32_t{e.quick_acks}) & 31U;
+        e.ack_delay = least & 63U;
+    } else {
+        const std::uint32_t gap = clock.ticks - e.last_received;
+        const std::uint32_t half = e.ack_delay >> 1U;
+        if (gap <= least / 2) {
+            e.ack_delay = (half + least / 2) & 63U;
+        } else if (gap < e.ack_delay) {
+            e.ack_delay = std::min({half + gap, std::uint32_t{e.rto}, 63U}) & 63U;
+        } else if (gap > e.rto) {
+            e.quick_acks = std::max(quick_acks_for(e), std::uint32_t{e.quick_acks}) & 31U;
+        }
+    }
+    e.last_received = clock.ticks;
+    if (e.ping_pong) return false;  // an answer will carry it, or the timer sends it
+    ack = segment_of(e, profile_, clock.stamp);
+    if (e.quick_acks > 0) {
+        // Sent before the application has read: that much less is on offer.
+        ack.window -= s.length;
+        spend_quick_ack(e, least);
+    }
+    return true;
+}
+
+bool Machine::can_acknowledge_quietly(const Endpoint& e, std::uint32_t out,
+                                      const Segment& s) const {
+    return at_rest(e) && s.ack == e.acked + out && s.has_ack && s.seq == e.expected && !s.syn &&
+           !s.reset && !s.fin && s.sacks == 0 && e.cwnd >= 2;
+}
+
+void Machine::acknowledge_quietly(Instant now, Endpoint& e, Instant sent, const Segment& s) {
+    const std::int64_t us = now.ns / 1'000;
+    if (s.timestamp && !before(s.ts_value, e.ts_recent)) e.ts_recent = s.ts_value;
+    e.peer_window = s.window;
+    e.acked = s.ack;
+    constexpr std::int64_t kLongest = 0x7FFF'FFFF;
+    const auto rtt = static_cast<std::uint32_t>(std::min(us - sent.ns / 1'000, kLongest));
+    e.rack_rtt = rtt;
+    e.rtt.see_minimum(rtt);
+    const auto floor = static_cast<std::uint32_t>(profile_.min_rto.ns / 1'000);
+    // The segment was the whole round trip.
+    e.round_over = !e.rtt.sample(rtt, floor, true);
+    e.rto = std::min(ticks_of(microseconds(e.rtt.timeout()), profile_.jiffy),
+                     ticks_of(profile_.max_rto, profile_.jiffy));
+    if (e.reorder_persist == 0) e.reorder_steps = 1;
+}
+
+Duration Machine::patience(const Endpoint& e) const {
+    const Duration rto = profile_.jiffy * e.rto;
+    if (!e.rtt.known()) return min(profile_.initial_rto, rto);
+    return min(microseconds(std::int64_t{e.rtt.mean8 >> 2}) + profile_.min_rto, rto);
+}
+
+void Machine::resume(Endpoint& e, Instant sent, std::uint32_t bytes) {
+    Output nothing;
+    Turn turn(*this, e, sent, nothing);
+    turn.resume(bytes);
+}
+
+void Machine::resume_owing(Instant now, Endpoint& e, std::uint32_t received) {
+    Output nothing;
+    Turn turn(*this, e, now, nothing);
+    turn.resume_owing(received);
+}
+
+void Turn::resume(std::uint32_t bytes) {
+    Sent s;
+    s.begin = e_.acked;
+    s.end = e_.acked + bytes;
+    s.at = us();
+    s.order = ++f_.order;
+    f_.queue.push_back(s);
+    f_.next = f_.written = f_.usage_mark = s.end;
+    schedule_probe(false);
+}
+
+void Turn::resume_owing(std::uint32_t received) {
+    f_.acked_to = e_.expected - received;
+    f_.edge = f_.acked_to + e_.window;
+    f_.ack_due = true;
+    f_.pushed = 1;
+    delayed_ack();
+}
+
+}  // namespace mqttwin::net::tcp

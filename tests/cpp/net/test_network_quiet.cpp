@@ -1,0 +1,117 @@
+// The quiet exchange is a shortcut: nobody can tell that it is taken.
+#include <gtest/gtest.h>
+
+#include "mqttwin/base/random.hpp"
+
+#include "network_bench.hpp"
+
+namespace mqttwin::net {
+namespace {
+
+/// Every packet, with its numbers and its fate.
+class Log : public Tap {
+   public:
+    void on_packet(Instant now, FlowId, End sender, const tcp::Segment& s,
+                   const Passage& passage) override {
+        story += std::to_string(now.ns) + (sender == End::client ? " >" : " <") +
+                 (s.syn ? "S" : "") + (s.fin ? "F" : "") + (s.reset ? "R" : "") + " " +
+                 std::to_string(s.seq) + "+" + std::to_string(s.length) + " ack " +
+                 std::to_string(s.ack) + " win " + std::to_string(s.window) + " ts " +
+                 std::to_string(s.ts_value) + "/" + std::to_string(s.ts_echo) + " sack " +
+                 std::to_string(s.sacks) +
+                 (passage.fate == Passage::Fate::arrives ? "\n" : " lost\n");
+    }
+    void on_written(Instant, FlowId, End, std::uint32_t, ByteView, ByteView) override {}
+    void on_flow_freed(FlowId) override {}
+    std::string story;
+};
+
+struct Seen {
+    std::string story;
+    std::uint64_t events = 0;
+    std::size_t flights = 0;
+};
+
+/// A random conversation, told.
+Seen converse(std::uint64_t seed, bool quiet) {
+    Stream random(StreamKey::of(seed, "conversation", "shape"), 0);
+    LinkSpec link = plain(milliseconds(1 + static_cast<std::int64_t>(random.below(400))));
+    link.down.latency = milliseconds(1 + static_cast<std::int64_t>(random.below(400)));
+    if (random.chance(0.6)) link.up.loss = link.down.loss = 0.15 * random.unit();
+    if (random.chance(0.4)) {
+        link.up.jitter = link.down.jitter = milliseconds(static_cast<std::int64_t>(random.below(60)));
+        link.up.jitter_kind = link.down.jitter_kind = PipeJitter::uniform;
+        link.up.reorder = link.down.reorder = random.chance(0.5);
+    }
+    if (random.chance(0.3)) link.up.bandwidth = link.down.bandwidth = 20'000;
+    Bench bench(link, seed);
+    Log packets;
+    bench.network.set_tap(&packets);
+    bench.network.set_quiet(quiet);
+
+    const std::uint64_t answering = random.below(5);
+    const std::int64_t pause = 1 + static_cast<std::int64_t>(random.below(3'000));
+    std::string& story = packets.story;
+    bench.received = [&](FlowId flow, End end, const std::string& text) {
+        story += std::to_string(bench.clock.ns) + (end == End::server ? " got " : " heard ") +
+                 std::to_string(text.size()) + "\n";
+        if (text[0] != '?' || text.size() % 4 >= answering) return;
+        bench.send(flow, end, "!" + std::string(text.size() % 90, 'a'));
+        if (text.size() % 7 == 0) bench.send(flow, end, "!and more");
+    };
+    const FlowId flow = bench.open();
+    bench.run(bench.clock + seconds(20));
+    for (int i = 0; i < 60; ++i) {
+        const End end = random.chance(0.7) ? End::client : End::server;
+        const std::string kind = random.chance(0.6) ? "?" : ".";
+        const std::uint64_t most = random.chance(0.05) ? 6'000 : 200;
+        const std::string text = kind + std::string(random.below(most), 'x');
+        const bool soon = random.chance(0.2);
+        const std::uint64_t wait = random.below(soon ? 20 : static_cast<std::uint64_t>(pause));
+        const bool open = bench.log.size() == 2 && !bench.network.ended(flow, end);
+        if (open) bench.send(flow, end, text);
+        bench.run(bench.clock + milliseconds(static_cast<std::int64_t>(wait)));
+    }
+    bench.run(bench.clock + minutes(30));
+    if (bench.log.size() == 2) bench.network.close(bench.clock, flow, End::client);
+    bench.run();
+    for (const std::string& line : bench.log) story += line + "\n";
+    for (const End end : {End::client, End::server}) {
+        const Traffic t = bench.network.traffic(end);
+        story += std::to_string(t.packets) + " " + std::to_string(t.bytes) + " " +
+                 std::to_string(t.lost) + " " + std::to_string(t.retransmitted) + "\n";
+    }
+    EXPECT_EQ(bench.pool.live(), 0U) << "seed " << seed;
+    EXPECT_EQ(bench.network.flows(), 0U) << "seed " << seed;
+    return {story, bench.events, 0};
+}
+
+TEST(NetworkQuiet, NobodyCanTell) {
+    std::uint64_t quiet_events = 0;
+    std::uint64_t loud_events = 0;
+    for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+        const Seen quiet = converse(seed, true);
+        const Seen loud = converse(seed, false);
+        ASSERT_EQ(quiet.story, loud.story) << "seed " << seed;
+        quiet_events += quiet.events;
+        loud_events += loud.events;
+    }
+    EXPECT_LT(quiet_events, loud_events * 9 / 10);
+}
+
+TEST(NetworkQuiet, AMessageOnAnIdleConnectionCostsOneEvent) {
+    Bench bench(plain());
+    const FlowId flow = bench.open();
+    bench.run();
+    for (int i = 0; i < 20; ++i) {
+        bench.run(bench.clock + seconds(10));
+        const std::uint64_t before = bench.events;
+        bench.send(flow, End::client, "twenty-one degrees");
+        bench.run();
+        EXPECT_EQ(bench.events - before, 1U);
+    }
+    EXPECT_EQ(bench.network.traffic(End::server).packets, 21U);  // SYN-ACK, and an ACK for each
+}
+
+}  // namespace
+}  // namespace mqttwin::net
