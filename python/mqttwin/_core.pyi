@@ -1,7 +1,7 @@
 """The C++ core, as the package sees it. Not public: use `mqttwin`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -340,9 +340,6 @@ def preview(
 ) -> list[tuple[int, str, bytes]]:
     """The first messages of a device, without a world: (instant in ns, topic, payload)."""
 
-UNBOUNDED: int  # a bound that is none
-NOT_SHARED: int
-
 class Bursts:
     """Loss in bursts (Gilbert-Elliott)."""
 
@@ -366,6 +363,7 @@ class LatencyCurve:
 class PipeSpec:
     """One direction of a link."""
 
+    UNBOUNDED: ClassVar[int]  # a bound that is none
     latency: int
     jitter: int  # ns: half width, standard deviation, mean or median, by kind
     jitter_kind: str  # "none", "uniform", "normal", "exponential", "lognormal"
@@ -427,6 +425,7 @@ class SharedSpec:
         """Raises ValueError for a wrong parameter."""
 
 class LinkSpec:
+    NOT_SHARED: ClassVar[int]
     up: PipeSpec
     down: PipeSpec
     mtu: int

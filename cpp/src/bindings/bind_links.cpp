@@ -88,6 +88,7 @@ void bind_pipe(py::module_& m) {
 
     using Pipe = net::PipeSpec;
     auto pipe = py::class_<Pipe>(m, "PipeSpec").def(py::init<>());
+    pipe.attr("UNBOUNDED") = net::kUnbounded;
     def_duration(pipe, "latency", &Pipe::latency);
     def_duration(pipe, "jitter", &Pipe::jitter);
     def_enum(pipe, "jitter_kind", &Pipe::jitter_kind, kJitters);
@@ -139,9 +140,9 @@ void bind_parts(py::module_& m) {
 
 void bind_link(py::module_& m) {
     using Link = net::LinkSpec;
-    py::class_<Link>(m, "LinkSpec")
-        .def(py::init<>())
-        .def_readwrite("up", &Link::up)
+    auto cls = py::class_<Link>(m, "LinkSpec").def(py::init<>());
+    cls.attr("NOT_SHARED") = net::kNotShared;
+    cls.def_readwrite("up", &Link::up)
         .def_readwrite("down", &Link::down)
         .def_readwrite("mtu", &Link::mtu)
         .def_readwrite("sleep", &Link::sleep)
@@ -168,8 +169,6 @@ void bind_link(py::module_& m) {
 }  // namespace mqttwin
 
 void bind_links(py::module_& m) {
-    m.attr("UNBOUNDED") = mqttwin::net::kUnbounded;
-    m.attr("NOT_SHARED") = mqttwin::net::kNotShared;
     mqttwin::bind_pipe(m);
     mqttwin::bind_parts(m);
     mqttwin::bind_link(m);

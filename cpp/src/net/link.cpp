@@ -1,6 +1,7 @@
 #include "mqttwin/net/link.hpp"
 
 #include <string>
+#include <utility>
 
 #include "refuse.hpp"
 

@@ -48,7 +48,7 @@ LinkTable::LinkTable(const LinkSpec& spec, std::uint64_t seed, std::string_view 
                       spec.random_outages.kind == RandomOutages::Kind::off;
     for (std::size_t side = 0; side < 2; ++side) {
         const PipeSpec& pipe = side == 0 ? spec_.up : spec_.down;
-        const bool jitter = pipe.jitter_kind != PipeJitter::none;
+        const bool jitter = has_jitter(pipe);
         Way& way = ways_[side];
         way.simple =
             calm && !jitter && !has_bursts(pipe) && pipe.bandwidth == 0.0 && pipe.curve.empty();
@@ -74,7 +74,7 @@ void LinkTable::lay_out() {
     for (std::size_t side = 0; side < 2; ++side) {
         const PipeSpec& pipe = side == 0 ? spec_.up : spec_.down;
         const bool bursts = has_bursts(pipe);
-        counted = counted || draws_loss(pipe) || bursts || pipe.jitter_kind != PipeJitter::none;
+        counted = counted || draws_loss(pipe) || bursts || has_jitter(pipe);
         flagged = flagged || bursts;
         if (pipe.bandwidth > 0.0) place(layout_.free[side]);
         if (ways_[side].ordered) place(layout_.arrival[side]);
@@ -165,7 +165,7 @@ Passage LinkTable::pass(Instant now, std::uint32_t device, bool up, std::uint32_
         if (point.loss >= 0.0) loss = point.loss;
     }
     // After the queue: what is lost in the air has used its time on it.
-    const bool jitter = pipe.jitter_kind != PipeJitter::none;
+    const bool jitter = has_jitter(pipe);
     const bool bursts = has_bursts(pipe);
     std::array<std::uint64_t, 2> words{};
     if (loss > 0.0 || jitter || bursts) {

@@ -118,7 +118,7 @@ Passage Pipe::offer(Instant now, std::uint32_t bytes, const PipeSpec& spec) {
         passage.fate = Passage::Fate::lost;
         return passage;
     }
-    if (spec.jitter_kind != PipeJitter::none) latency += jitter_from(spec, stream_.next());
+    if (has_jitter(spec)) latency += jitter_from(spec, stream_.next());
     passage.arrives = passage.departs + max(latency, Duration{0});
     if (!spec.reorder) passage.arrives = max(passage.arrives, last_arrival_);
     last_arrival_ = max(last_arrival_, passage.arrives);

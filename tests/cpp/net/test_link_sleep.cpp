@@ -125,6 +125,20 @@ TEST(LinkSleep, HeldPacketsKeepTheirOrderAndShareTheBandwidth) {
     EXPECT_EQ(table.offer(wakes, 0, false, 100).departs, wakes + milliseconds(300));
 }
 
+TEST(LinkSleep, WhatIsHeldTakesNoPlaceInTheQueue) {
+    LinkSpec spec = psm();
+    spec.down.bandwidth = 8'000;
+    spec.down.queue_packets = 1;
+    LinkTable table = awake(spec);
+    const Instant asleep = last_sent(spec) + minutes(1);
+    EXPECT_TRUE(table.offer(asleep, 0, false, 100).held);
+    EXPECT_TRUE(table.offer(asleep, 0, false, 100).held);
+    const Instant sends = asleep + minutes(10);
+    EXPECT_TRUE(table.offer(sends, 0, true, 100).woke);
+    EXPECT_EQ(table.offer(sends, 0, false, 100).fate, Fate::arrives);
+    EXPECT_EQ(table.offer(sends, 0, false, 100).fate, Fate::queue_full);
+}
+
 TEST(LinkSleep, ACycleHasAPhaseOfEachDevice) {
     LinkSpec spec = sleepy(SleepSpec::Kind::cyclic);
     spec.sleep.period = seconds(80);

@@ -275,6 +275,8 @@ TEST(LinkTable, StateIsWhatTheSpecNeeds) {
     spec.up.queue_bytes = spec.down.queue_bytes = 65'536;
     EXPECT_EQ(bytes(), 24U);
     spec.up.jitter_kind = spec.down.jitter_kind = PipeJitter::uniform;
+    EXPECT_EQ(bytes(), 24U);  // of nothing
+    spec.up.jitter = spec.down.jitter = milliseconds(1);
     EXPECT_EQ(bytes(), 40U);
     spec.outages = {{at_ms(1), at_ms(2)}};
     spec.random_outages = {RandomOutages::Kind::fixed, seconds(1), seconds(1)};

@@ -82,6 +82,9 @@ struct Passage {
     Instant arrives;
 };
 
+inline bool has_jitter(const PipeSpec& spec) {
+    return spec.jitter_kind != PipeJitter::none && spec.jitter.ns > 0;
+}
 /// What one word of randomness makes of the jitter.
 Duration jitter_from(const PipeSpec& spec, std::uint64_t word);
 
