@@ -161,8 +161,8 @@ void PcapngWriter::packet(const PcapngPacket& packet) {
         block.number(kPacketFlags, packet.outbound ? kOutbound : kInbound);
         block.end_options();
         block.end();
-        interface.last = packet.at;
         if (finish_block(before)) {
+            interface.last = packet.at;
             ++packets_;
             ++interface.packets;
             return;
