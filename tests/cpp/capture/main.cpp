@@ -111,10 +111,10 @@ void print(const Crossing& crossing, std::map<const Session*, std::array<std::ui
     const bool takes_room = s.end() != s.seq;
     const bool again = takes_room && net::tcp::before(s.seq, end);
     if (takes_room && net::tcp::after(s.end(), end)) end = s.end();
-    std::printf("%lld,%lld,%llu,%d,%u,%u,%u,%d,%d\n", static_cast<long long>(seen.at.ns),
+    std::printf("%lld,%lld,%llu,%d,%u,%u,%u,%u,%d\n", static_cast<long long>(seen.at.ns),
                 seen.lost ? -1LL : static_cast<long long>(crossing.session->arrival(crossing.n).ns),
                 static_cast<unsigned long long>(crossing.flow.connection), seen.sender, s.seq,
-                s.length, s.wire_bytes(), again ? 1 : 0, seen.lost ? 1 : 0);
+                s.length, s.wire_bytes(), s.end() - s.seq, again ? 1 : 0);
 }
 
 int main_of(int argc, char** argv) {
