@@ -122,6 +122,7 @@ void Capture::record(const CapturedPacket& packet) {
     }
     const bool up = packet.direction == Direction::up;
     const std::uint16_t number = identification_[up ? packet.flow.client : packet.flow.server]++;
+    if (!listens(sender) && !seen_there) return;
     make_frame(packet, number, options_.window_scale, frame_);
     if (listens(sender)) {
         const std::string comment = comment_on(packet);

@@ -1,6 +1,7 @@
 #include "mqttwin/trace/pcapng.hpp"
 
 #include <bit>
+#include <cstring>
 #include <utility>
 
 namespace mqttwin::trace {
@@ -42,12 +43,11 @@ class Block {
         put(type);
         put(std::uint32_t{0});
     }
-    /// Little endian.
+    /// In the order of the machine, which is little endian.
     template <typename Integer>
     void put(Integer value) {
-        for (std::size_t i = 0; i < sizeof(Integer); ++i) {
-            out_.push_back(static_cast<std::uint8_t>(value >> (8 * i)));
-        }
+        const auto* bytes = reinterpret_cast<const std::uint8_t*>(&value);
+        out_.insert(out_.end(), bytes, bytes + sizeof(Integer));
     }
     void put_time(std::int64_t ns) {
         put(static_cast<std::uint32_t>(static_cast<std::uint64_t>(ns) >> 32));
@@ -81,9 +81,7 @@ class Block {
     void end() {
         const auto length = static_cast<std::uint32_t>(out_.size() - begin_ + 4);
         put(length);
-        for (std::size_t i = 0; i < 4; ++i) {
-            out_[begin_ + 4 + i] = static_cast<std::uint8_t>(length >> (8 * i));
-        }
+        std::memcpy(out_.data() + begin_ + 4, &length, 4);
     }
 
    private:
