@@ -51,3 +51,11 @@ foreach(room IN LISTS rooms)
     mqttwin_add_tests(${room})
     mqttwin_check_headers(${room})
 endforeach()
+
+# Sessions over the TCP model, captured: what tests/python/test_capture.py has tshark read.
+file(GLOB session_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/cpp/capture/*.cpp)
+if(session_sources AND TARGET net AND TARGET trace)
+    add_executable(mqttwin_captured_sessions ${session_sources})
+    target_link_libraries(mqttwin_captured_sessions PRIVATE net trace)
+    target_include_directories(mqttwin_captured_sessions PRIVATE ${PROJECT_SOURCE_DIR}/tests/cpp/net)
+endif()
