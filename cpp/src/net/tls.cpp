@@ -4,7 +4,7 @@
 //
 //   message             TLS 1.2                         TLS 1.3
 //   ClientHello         183; resumed 215 + t            220; resumed 235 + h + t
-//     offering both     287; resumed 287 + t            287; resumed 302 + h + t
+//     offering both     288; resumed 288 + t            288; resumed 303 + h + t
 //     server_name       9 + its length, more
 //   ServerHello         65; resumed 85                  122; resumed 128
 //   EncryptedExtensions                                 6
