@@ -11,5 +11,6 @@ PYBIND11_MODULE(_core, m) {
     bind_trace(m);
     bind_fleet(m);
     bind_client(m);
+    bind_layers(m);
     bind_world(m);
 }
