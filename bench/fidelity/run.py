@@ -16,9 +16,13 @@ from cells import FAMILIES, simulator
 from compare import Verdict
 from rich.console import Console
 from rich.table import Table
+from tls import TLS_FAMILIES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROGRAM = ROOT / "build" / "release" / "mqttwin_fidelity"
+
+
+FAMILIES.update(TLS_FAMILIES)
 
 
 def default_truth() -> Path:

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "flow_bench.hpp"
+#include "simulate_tls.hpp"
 
 namespace fidelity {
 namespace {
@@ -400,6 +401,7 @@ int main_of(int argc, char** argv) {
         std::fputs(kUsage, stderr);
         return 2;
     }
+    if (std::string(argv[1]) == "tls") return simulate_tls(argc, argv);
     const Options options(argc, argv);
     const Cell cell{options};
     const std::map<std::string, void (*)(const Cell&)> scenarios = {

@@ -32,6 +32,7 @@ from .errors import ConfigError, MqttwinError, ProtocolError, SimulationError
 from .fleet import Fleet
 from .gen import Generator
 from .latency import Latency
+from .layers import Tls, WebSocket, tls, websocket
 from .links import Link
 from .messages import Message
 from .payload import Payload, json, msgpack, random_bytes, raw, struct, text
@@ -74,6 +75,8 @@ __all__ = [
     "SubscribeError",
     "Table",
     "Timer",
+    "Tls",
+    "WebSocket",
     "World",
     "__version__",
     "backoff",
@@ -92,6 +95,8 @@ __all__ = [
     "seconds",
     "struct",
     "text",
+    "tls",
     "topic_matches",
     "units",
+    "websocket",
 ]

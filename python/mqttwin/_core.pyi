@@ -439,6 +439,63 @@ class LinkSpec:
     def check(self) -> None:
         """Raises ValueError for a wrong parameter."""
 
+# --- TLS and WebSocket, see bind_layers.cpp: what is refused is a ValueError ---------------------
+
+class TlsSpec:
+    """The fields of net::TlsSpec, under the same names."""
+
+    version: str  # "1.2", "1.3"
+    key: str  # "p256", "p384", "rsa2048", "rsa3072", "rsa4096"
+    cipher: str  # "aes256_gcm_sha384", "aes128_gcm_sha256", "chacha20_poly1305"
+    chain: list[int]  # bytes of certificates, leaf first
+    mutual: bool
+    client_key: str
+    client_chain: list[int]
+    resumption: bool
+    tickets: int
+    server_name: str
+    offers_both: bool
+    pads_hello: bool
+    session_context: int
+    # ns before ClientHello, the server's flight, the client's last, the server's last
+    compute_full: list[int]
+    compute_resumed: list[int]
+    def __init__(self) -> None: ...
+
+class WebSocketSpec:
+    host: str
+    path: str
+    request_headers: str
+    response_headers: str
+    def __init__(self) -> None: ...
+
+class LayersSpec:
+    """Values, not references: assign a member that was changed again."""
+
+    tls: TlsSpec | None
+    websocket: WebSocketSpec | None
+    def __init__(self) -> None: ...
+    def check(self) -> None: ...
+
+def certificate_chain(key: str, chain: str) -> list[int]:
+    """Bytes of usual certificates; `chain` is "leaf", "intermediate" or "root"."""
+
+def opening_script(
+    layers: LayersSpec, resumed: bool, seed: int = 0, connection: int = 0
+) -> list[tuple[str, int, int]]:
+    """Writes until MQTT may speak: (sender, steps that it waits for, bytes on TCP)."""
+
+def opening_bytes(
+    layers: LayersSpec, resumed: bool, seed: int = 0, connection: int = 0
+) -> tuple[bytes, bytes]:
+    """What a capture shows of that, (up, down)."""
+
+def closing_script(layers: LayersSpec, initiator: str = "client") -> list[tuple[str, int, int]]:
+    """Writes before TCP is closed."""
+
+def sealed_bytes(layers: LayersSpec, sender: str, bytes: int) -> int:
+    """Bytes on TCP of one write of MQTT."""
+
 class ClientOptions:
     version: int  # 3, 4 or 5
     keep_alive: int  # s
