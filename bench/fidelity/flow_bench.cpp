@@ -9,10 +9,10 @@ using mqttwin::StreamKey;
 using mqttwin::net::tcp::Over;
 using mqttwin::net::tcp::State;
 
-FlowBench::FlowBench(Machine& machine, const PipeSpec& up, const PipeSpec& down, std::uint64_t seed,
-                     std::uint64_t flow)
+FlowBench::FlowBench(Machine& client, Machine& server, const PipeSpec& up, const PipeSpec& down,
+                     std::uint64_t seed, std::uint64_t flow)
     : link{up, down},
-      machine_(machine),
+      machine_{&client, &server},
       pipe_{Pipe(Stream(StreamKey::of(seed, "fidelity", "up"), flow)),
             Pipe(Stream(StreamKey::of(seed, "fidelity", "down"), flow))} {
     Stream phases(StreamKey::of(seed, "fidelity", "phase"), flow);
@@ -21,17 +21,17 @@ FlowBench::FlowBench(Machine& machine, const PipeSpec& up, const PipeSpec& down,
 }
 
 void FlowBench::connect() {
-    machine_.connect(now, end[0], out_);
+    machine(0).connect(now, end[0], out_);
     follow(0);
 }
 
 void FlowBench::write(int side, std::uint32_t bytes) {
-    machine_.write(now, end[static_cast<std::size_t>(side)], bytes, out_);
+    machine(side).write(now, end[static_cast<std::size_t>(side)], bytes, out_);
     follow(side);
 }
 
 void FlowBench::close(int side) {
-    machine_.close(now, end[static_cast<std::size_t>(side)], out_);
+    machine(side).close(now, end[static_cast<std::size_t>(side)], out_);
     follow(side);
 }
 
@@ -77,11 +77,11 @@ void FlowBench::deliver(int side, const Segment& segment) {
         const auto phase = one.phase;
         one = Endpoint{};
         one.phase = phase;
-        machine_.accept(now, one, segment, out_);
+        machine(side).accept(now, one, segment, out_);
     } else if (one.state == State::closed) {
         return;
     } else {
-        machine_.receive(now, one, segment, out_);
+        machine(side).receive(now, one, segment, out_);
     }
     follow(side);
 }
@@ -89,8 +89,8 @@ void FlowBench::deliver(int side, const Segment& segment) {
 void FlowBench::run(Instant until) {
     while (!stop) {
         const Instant next = queue_.empty() ? Instant::never() : queue_.top().at;
-        const Instant first = machine_.deadline(end[0]);
-        const Instant second = machine_.deadline(end[1]);
+        const Instant first = machine(0).deadline(end[0]);
+        const Instant second = machine(1).deadline(end[1]);
         const Instant when = min(next, min(first, second));
         if (when > until || when == Instant::never()) break;
         now = max(now, when);
@@ -105,10 +105,10 @@ void FlowBench::run(Instant until) {
             continue;
         }
         const int side = first <= second ? 0 : 1;
-        machine_.handle_deadline(now, end[static_cast<std::size_t>(side)], out_);
+        machine(side).handle_deadline(now, end[static_cast<std::size_t>(side)], out_);
         follow(side);
     }
-    for (Endpoint& one : end) machine_.vanish(one);
+    for (int side : {0, 1}) machine(side).vanish(end[static_cast<std::size_t>(side)]);
 }
 
 }  // namespace fidelity

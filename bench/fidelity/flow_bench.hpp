@@ -28,7 +28,10 @@ class FlowBench {
     using Action = std::function<void()>;
 
     FlowBench(Machine& machine, const PipeSpec& up, const PipeSpec& down, std::uint64_t seed,
-              std::uint64_t flow);
+              std::uint64_t flow)
+        : FlowBench(machine, machine, up, down, seed, flow) {}
+    FlowBench(Machine& client, Machine& server, const PipeSpec& up, const PipeSpec& down,
+              std::uint64_t seed, std::uint64_t flow);
 
     void connect();
     void write(int side, std::uint32_t bytes);
@@ -66,8 +69,9 @@ class FlowBench {
 
     void follow(int side);
     void deliver(int side, const Segment& segment);
+    Machine& machine(int side) { return *machine_[static_cast<std::size_t>(side)]; }
 
-    Machine& machine_;
+    std::array<Machine*, 2> machine_;
     std::array<Pipe, 2> pipe_;
     std::priority_queue<Event, std::vector<Event>, Later> queue_;
     std::uint64_t order_ = 0;

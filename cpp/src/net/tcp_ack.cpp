@@ -34,6 +34,7 @@ void Turn::on_ack(const Segment& segment) {
         if (resend == Resend::lost) resend_lost();
         return;
     }
+    heard();
     news.advanced = after(segment.ack, prior);
     if (news.advanced) f_.retransmits = 0;
     news.window_update = segment.window > e_.peer_window || news.advanced;

@@ -74,6 +74,7 @@ void Turn::on_syn_ack(const Segment& segment) {
     e_.last_received = ticks();
     e_.last_sent = ticks();
     out_.established = true;
+    begin_keep_alive();
     send_ack();
     push(false);  // what was written meanwhile
 }
@@ -154,6 +155,7 @@ void Turn::establish_server(const Segment& segment) {
     e_.last_received = ticks();
     e_.last_sent = ticks();
     out_.established = true;
+    begin_keep_alive();
 }
 
 // --- Segments and deadlines ---------------------------------------------------------------------
@@ -258,7 +260,7 @@ void Turn::finish(Over how) {
     e_.state = State::closed;
     disarm();
     f_.ack_due = false;
-    f_.ack_at = Instant::never();
+    f_.ack_at = f_.keep_alive = Instant::never();
     out_.over = how;
 }
 
@@ -278,6 +280,7 @@ void Turn::on_deadline() {
             send_ack();
         }
     }
+    if (f_.keep_alive <= now_) on_keep_alive();
     if (f_.fires > now_) return;
     const Timer which = f_.timer;
     disarm();

@@ -52,7 +52,8 @@ bool nothing_under_way(const Endpoint& end, const Flight& f) {
     const bool own_fin_out = end.state != State::established && end.state != State::close_wait &&
                              end.state != State::fin_wait_2;
     return f.queue.empty() && !f.unsent() && !own_fin_out && f.gaps_after.empty() && !f.ack_due &&
-           f.timer == Timer::none && f.unread == 0 && f.tuning.buffer == 0 && !f.fin_seen;
+           f.timer == Timer::none && f.unread == 0 && f.tuning.buffer == 0 && !f.fin_seen &&
+           f.keep_alive == Instant::never();
 }
 
 }  // namespace
@@ -119,7 +120,7 @@ void Machine::handle_deadline(Instant now, Endpoint& end, Output& out) {
 Instant Machine::deadline(const Endpoint& end) const {
     if (end.flight == kNoFlight) return Instant::never();
     const Flight& f = pool_[end.flight];
-    return min(f.fires, f.ack_at);
+    return min(f.fires, min(f.ack_at, f.keep_alive));
 }
 
 bool Machine::refuse(const Segment& segment, Segment& answer) {

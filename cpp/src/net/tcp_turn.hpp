@@ -62,6 +62,11 @@ class Turn {
     // tcp_ack.cpp
     void on_ack(const Segment& segment);
 
+    // tcp_keep_alive.cpp
+    void begin_keep_alive();
+    void heard();
+    void on_keep_alive();
+
     // tcp_loss.cpp
     void on_retransmission_timer();
     void on_reorder_timer();
@@ -113,6 +118,7 @@ class Turn {
     [[nodiscard]] std::uint32_t max_rto() const { return ticks_of(p_.max_rto, p_.jiffy); }
 
     void arm(Timer timer, std::uint32_t delay);
+    void arm_keep_alive(std::uint32_t delay);
     void disarm() {
         f_.timer = Timer::none;
         f_.fires = Instant::never();

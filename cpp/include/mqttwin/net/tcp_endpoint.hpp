@@ -169,6 +169,11 @@ struct Flight {
     std::uint32_t fin_at = 0;
     Tuning tuning;
 
+    // SO_KEEPALIVE: such a connection keeps its flight while it is idle.
+    Instant keep_alive = Instant::never();
+    std::uint32_t heard = 0;       // ticks, of the last acknowledgement
+    std::uint8_t keep_probes = 0;  // unanswered
+
     // Handshake of the server.
     std::uint32_t first_echo = 0;
     bool spurious_syn = false;

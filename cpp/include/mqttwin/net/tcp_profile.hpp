@@ -21,6 +21,10 @@ struct Profile {
     unsigned data_retries = 15;  // makes a time, not a count: see Machine::timed_out
     Duration user_timeout{0};    // 0: none
 
+    Duration keep_alive_idle{0};  // SO_KEEPALIVE: silence before the first probe; 0: off
+    Duration keep_alive_interval = seconds(75);
+    unsigned keep_alive_probes = 9;  // unanswered ones; with a user time-out that decides instead
+
     std::uint16_t mtu = 1500;
     std::uint16_t initial_window = 10;      // segments
     std::uint16_t window_cap = 0xFFFF;      // segments in flight at most
