@@ -15,7 +15,7 @@ void Turn::connect() {
     e_.no_timestamps = !p_.timestamps;
     e_.peer_mss = static_cast<std::uint16_t>(std::min(536U, p_.mss()));
     e_.rto = ticks_of(p_.initial_rto, p_.jiffy);
-    f_.next = f_.written = f_.usage_mark = 1;
+    f_.next = f_.written = f_.filled = f_.usage_mark = 1;
     f_.round_mark = 0;
     f_.edge = e_.window;
     f_.sent_first = us();
@@ -92,7 +92,7 @@ void Turn::accept(const Segment& syn) {
     e_.peer_window = syn.window;
     e_.ts_recent = syn.ts_value;
     e_.rto = ticks_of(p_.initial_rto, p_.jiffy);
-    f_.next = f_.written = f_.usage_mark = 1;
+    f_.next = f_.written = f_.filled = f_.usage_mark = 1;
     f_.round_mark = 0;
     f_.acked_to = f_.tuning.highest = e_.expected;
     f_.edge = e_.expected + e_.window;
@@ -207,6 +207,7 @@ void Turn::on_synchronised(const Segment& segment) {
     if (segment.length > 0 || segment.fin) on_data(segment);
     if (e_.state == State::closed) return;
     push(false);
+    on_space();
     if (f_.ack_due) delayed_ack();
     if (segment.length > 0) on_read();
 }

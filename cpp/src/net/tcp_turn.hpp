@@ -62,6 +62,10 @@ class Turn {
     // tcp_ack.cpp
     void on_ack(const Segment& segment);
 
+    // tcp_send_buffer.cpp
+    void fill();
+    void on_space();
+
     // tcp_keep_alive.cpp
     void begin_keep_alive();
     void heard();
@@ -145,6 +149,10 @@ class Turn {
     [[nodiscard]] bool window_open() const;
     void on_window_probe();
 
+    void expand_send_buffer();
+    [[nodiscard]] std::uint32_t piece() const;
+    [[nodiscard]] std::uint32_t memory() const;
+
     // Acknowledgements.
     void take_sacks(const Segment& segment, AckNews& news);
     void take_dsack(const Segment& segment, AckNews& news, std::uint32_t prior_acked);
@@ -183,7 +191,10 @@ class Turn {
     void take_out_of_order(const Segment& segment);
     void take_in_order(const Segment& segment);
     void report(Range duplicate);
+    [[nodiscard]] std::uint32_t held() const;
     std::uint32_t advertise();
+    void open_window(std::uint32_t length);
+    void enlarge(std::uint32_t copied);
     void begin_tuning();
     void measure_receive_rtt(const Segment& segment);
 

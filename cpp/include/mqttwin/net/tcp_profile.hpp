@@ -32,6 +32,9 @@ struct Profile {
     std::uint32_t receive_buffer = 131'072;
     std::uint32_t receive_buffer_max = 33'554'432;
 
+    std::uint32_t send_buffer = 16'384;  // at first; 0: whatever is written fits
+    std::uint32_t send_buffer_max = 4'194'304;
+
     Duration delayed_ack_min = milliseconds(40);
     Duration delayed_ack_max = milliseconds(200);
 
@@ -65,6 +68,7 @@ constexpr Profile embedded_profile() {
     p.receive_window = 4'288;
     p.receive_buffer = 4'288;
     p.receive_buffer_max = 4'288;
+    p.send_buffer = 0;
     p.delayed_ack_min = milliseconds(250);
     p.delayed_ack_max = milliseconds(250);
     p.nagle = true;
