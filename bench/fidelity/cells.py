@@ -167,7 +167,7 @@ def reqresp(truth: Path, run: Run) -> Iterator[Verdict]:
 def bulk(truth: Path, run: Run) -> Iterator[Verdict]:
     keys = ("rtt_ms", "loss_pct", "rate_bps", "queue_pkts")
     for (rtt, loss, rate, queue), group in grouped(rows(truth, "bulk"), *keys).items():
-        options = {"rtt": rtt, "loss": loss, "rate": rate, "queue": queue}
+        options = {"rtt": rtt, "loss": loss, "rate": rate, "queue": queue, "together": len(group)}
         model = numbers(run("bulk", {**options, "flows": OVERSAMPLE * len(group)}))
         verdict = compare(
             f"bulk, {rtt} ms, {loss} %, {rate} bit/s, {queue} packets",

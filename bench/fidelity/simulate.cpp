@@ -1,11 +1,14 @@
 // Repeats one cell of the ground truth in the model, and prints what the measurement's CSV holds.
 //
 //   mqttwin_fidelity SCENARIO key=value ...       (see `usage`)
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "scenario.hpp"
 
@@ -129,30 +132,73 @@ void reqresp(const Cell& cell) {
     }
 }
 
-void bulk(const Cell& cell) {
-    const std::uint32_t bytes = cell.options.count("bytes", 200'000);
-    for (std::uint32_t i = 0; i < cell.flows; ++i) {
-        Machine client({});
-        Machine server({});
-        FlowBench flow(client, server, cell.pipe, cell.pipe, cell.seed, i);
-        Instant began;
-        std::uint32_t got = 0;
-        flow.on_established = [&](int side) {
+// What the packet log of the measurement shows of its router, for a packet.
+const Duration kTakingIn = mqttwin::nanoseconds(1'800);
+const Duration kGivingOut = mqttwin::nanoseconds(4'400);
+// And what it leaves for a reader to wake up, about; an assumption. Whether a reader finds five
+// segments or six decides how far the receive window grows.
+const Duration kWaking = mqttwin::microseconds(15);
+const Duration kWakingMore = mqttwin::microseconds(10);  // mean, exponential
+
+/// One upload of many, which began a fiftieth of a second apart and share the router.
+class Upload {
+   public:
+    Upload(const Cell& cell, std::uint32_t i, Router& router, Instant begin)
+        : random_(cell.stream(i)),
+          bytes_(cell.options.count("bytes", 200'000)),
+          flow(std::make_unique<FlowBench>(client_, server_, cell.pipe, cell.pipe, cell.seed, i)) {
+        flow->router = &router;
+        flow->wakes_after = [this] { return kWaking + scaled(kWakingMore, random_.exponential()); };
+        flow->on_established = [this](int side) {
             if (side != 0) return;
-            began = flow.now;
-            flow.write(0, bytes);
+            connected_ = flow->now;
+            flow->write(0, bytes_);
         };
-        flow.on_delivered = [&](int, std::uint32_t n) {
-            got += n;
-            if (got < bytes) return;
-            // As TCP_INFO counts them at this end: SYNs, too.
-            const auto again = client.counters().retransmissions;
-            std::printf("%.3f,%.3f,%llu\n", in_ms(began - Instant{0}), in_ms(flow.now - began),
-                        static_cast<unsigned long long>(again));
-            flow.stop = true;
-        };
-        flow.connect();
-        flow.run(Instant{0} + kTooLong);
+        flow->on_delivered = [this](int, std::uint32_t n) { take(n); };
+        flow->at(begin, [this] {
+            began_ = flow->now;
+            flow->connect();
+        });
+    }
+
+   private:
+    void take(std::uint32_t n) {
+        got_ += n;
+        if (got_ < bytes_) return;
+        // As TCP_INFO counts them at this end: SYNs, too.
+        const auto again = static_cast<unsigned long long>(client_.counters().retransmissions);
+        std::printf("%.3f,%.3f,%llu\n", in_ms(connected_ - began_), in_ms(flow->now - connected_),
+                    again);
+        flow->stop = true;
+    }
+
+    Stream random_;
+    std::uint32_t bytes_;
+    Machine client_{{}};
+    Machine server_{{}};
+    Instant began_;
+    Instant connected_;
+    std::uint32_t got_ = 0;
+
+   public:
+    std::unique_ptr<FlowBench> flow;
+};
+
+void bulk(const Cell& cell) {
+    const std::uint32_t together = std::max(1U, cell.options.count("together", cell.flows));
+    const Duration apart = milliseconds(20);
+    for (std::uint32_t first = 0; first < cell.flows; first += together) {
+        Router router{kTakingIn, kGivingOut, Instant{0}};
+        Cell rig = cell;
+        rig.pipe.latency = max(rig.pipe.latency - kTakingIn - kGivingOut, Duration{0});
+        std::vector<std::unique_ptr<Upload>> uploads;
+        std::vector<FlowBench*> flows;
+        for (std::uint32_t i = first; i < std::min(first + together, cell.flows); ++i) {
+            uploads.push_back(
+                std::make_unique<Upload>(rig, i, router, Instant{0} + apart * (i - first)));
+            flows.push_back(uploads.back()->flow.get());
+        }
+        run_together(flows, Instant{0} + kTooLong);
     }
 }
 

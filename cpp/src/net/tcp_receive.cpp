@@ -30,7 +30,9 @@ void Turn::report(Range duplicate) {
 
 /// Called when the segment has been taken: now, or with a delay.
 void Turn::delayed_ack() {
-    const bool much = after(e_.expected, f_.acked_to + e_.peer_mss);
+    // What waits to be read may hold the window back: then the read acknowledges.
+    const bool much =
+        after(e_.expected, f_.acked_to + e_.peer_mss) && offer() >= f_.edge - f_.acked_to;
     const bool quick = e_.quick_acks > 0 && !e_.ping_pong;
     if (much || quick || f_.ack_now || !f_.gaps_after.empty()) {
         send_ack();
@@ -53,7 +55,7 @@ void Turn::on_read() {
     const std::uint32_t taken = f_.unread;
     f_.unread = 0;
     out_.delivered += taken;
-    if (taken > 0) grow_buffer();
+    if (taken > 0) grow_buffer(taken);
     if (f_.ack_due) {
         const bool much = after(e_.expected, f_.acked_to + e_.peer_mss);
         const bool drained = taken > 0 && (f_.pushed > 1 || (f_.pushed > 0 && !e_.ping_pong));
@@ -197,12 +199,16 @@ std::uint32_t Turn::held() const {
     return bytes;
 }
 
-std::uint32_t Turn::advertise() {
+std::uint32_t Turn::offer() const {
     const std::uint32_t held_bytes = held();
     const std::uint32_t space = std::max(e_.window, f_.tuning.clamp);
-    std::uint32_t room = space > held_bytes ? std::min(space - held_bytes, e_.window) : 0;
-    if (room < p_.mss() && room < e_.window / 2) room = 0;  // no silly windows
-    // What was offered once is not taken back.
+    const std::uint32_t room = space > held_bytes ? std::min(space - held_bytes, e_.window) : 0;
+    return room < p_.mss() && room < e_.window / 2 ? 0 : room;  // no silly windows
+}
+
+/// What was offered once is not taken back.
+std::uint32_t Turn::advertise() {
+    std::uint32_t room = offer();
     if (after(f_.edge, e_.expected + room)) room = f_.edge - e_.expected;
     f_.edge = e_.expected + room;
     return room;
@@ -274,14 +280,19 @@ void Turn::enlarge(std::uint32_t copied) {
     t.clamp = static_cast<std::uint32_t>(window);
 }
 
-void Turn::grow_buffer() {
+/// Looked at when the first segment of those that waited has been taken; the others have not been
+/// read within this round trip, so they count against it.
+void Turn::grow_buffer(std::uint32_t taken) {
     Tuning& t = f_.tuning;
     if (t.buffer == 0) return;
     const bool over = t.whole && f_.gaps_after.empty();
     if (t.rtt8 > 0 && us() - t.since >= std::int64_t{t.rtt8 / 8}) {
-        const std::uint32_t copied = e_.expected - f_.unread - t.seq;
-        if (copied > t.space) enlarge(copied);
-        t.seq = e_.expected;
+        const std::uint32_t first = std::min(taken, p_.mss());
+        const std::uint32_t waiting = taken - first;
+        const std::uint32_t at = e_.expected - waiting;
+        const std::uint32_t copied = at - t.seq;
+        if (copied > t.space + waiting) enlarge(copied - waiting);
+        t.seq = at;
         t.since = us();
     }
     if (!over) return;

@@ -98,7 +98,7 @@ class Turn {
     void on_data(const Segment& segment);
     void on_read();
     void delayed_ack();
-    void grow_buffer();
+    void grow_buffer(std::uint32_t taken);
 
    private:
     // Clocks of this host.
@@ -192,6 +192,7 @@ class Turn {
     void take_in_order(const Segment& segment);
     void report(Range duplicate);
     [[nodiscard]] std::uint32_t held() const;
+    [[nodiscard]] std::uint32_t offer() const;
     std::uint32_t advertise();
     void open_window(std::uint32_t length);
     void enlarge(std::uint32_t copied);
