@@ -9,10 +9,10 @@ using mqttwin::StreamKey;
 using mqttwin::net::tcp::Over;
 using mqttwin::net::tcp::State;
 
-FlowBench::FlowBench(Machine& machine, const PipeSpec& up, const PipeSpec& down, std::uint64_t seed,
-                     std::uint64_t flow)
+FlowBench::FlowBench(Machine& client, Machine& server, const PipeSpec& up, const PipeSpec& down,
+                     std::uint64_t seed, std::uint64_t flow)
     : link{up, down},
-      machine_(machine),
+      machine_{&client, &server},
       pipe_{Pipe(Stream(StreamKey::of(seed, "fidelity", "up"), flow)),
             Pipe(Stream(StreamKey::of(seed, "fidelity", "down"), flow))} {
     Stream phases(StreamKey::of(seed, "fidelity", "phase"), flow);
@@ -21,17 +21,17 @@ FlowBench::FlowBench(Machine& machine, const PipeSpec& up, const PipeSpec& down,
 }
 
 void FlowBench::connect() {
-    machine_.connect(now, end[0], out_);
+    machine(0).connect(now, end[0], out_);
     follow(0);
 }
 
 void FlowBench::write(int side, std::uint32_t bytes) {
-    machine_.write(now, end[static_cast<std::size_t>(side)], bytes, out_);
+    machine(side).write(now, end[static_cast<std::size_t>(side)], bytes, out_);
     follow(side);
 }
 
 void FlowBench::close(int side) {
-    machine_.close(now, end[static_cast<std::size_t>(side)], out_);
+    machine(side).close(now, end[static_cast<std::size_t>(side)], out_);
     follow(side);
 }
 
@@ -52,7 +52,8 @@ void FlowBench::follow(int side) {
         if (black_hole[from]) {
             passage.fate = Passage::Fate::lost;
         } else {
-            passage = pipe_[from].offer(now, segment.wire_bytes(), link[from]);
+            const Instant in = router == nullptr ? now : router->spend(now, router->taking_in);
+            passage = pipe_[from].offer(in, segment.wire_bytes(), link[from]);
         }
         const bool arrives = passage.fate == Passage::Fate::arrives;
         if (on_segment) on_segment(side, segment, arrives);
@@ -77,38 +78,73 @@ void FlowBench::deliver(int side, const Segment& segment) {
         const auto phase = one.phase;
         one = Endpoint{};
         one.phase = phase;
-        machine_.accept(now, one, segment, out_);
+        machine(side).accept(now, one, segment, out_);
     } else if (one.state == State::closed) {
         return;
     } else {
-        machine_.receive(now, one, segment, out_);
+        machine(side).receive(now, one, segment, out_);
     }
     follow(side);
+    if (side == 1 && wakes_after) wake_server();
+}
+
+void FlowBench::wake_server() {
+    end[1].reading = false;
+    if (waking_) return;
+    waking_ = true;
+    after(wakes_after(), [this] {
+        waking_ = false;
+        machine(1).set_reading(now, end[1], true, out_);
+        end[1].reading = false;
+        follow(1);
+    });
+}
+
+Instant FlowBench::next() const {
+    if (stop) return Instant::never();
+    const Instant queued = queue_.empty() ? Instant::never() : queue_.top().at;
+    return min(queued, min(machine(0).deadline(end[0]), machine(1).deadline(end[1])));
+}
+
+void FlowBench::step() {
+    const Instant when = next();
+    now = max(now, when);
+    if (queue_.empty() || queue_.top().at > when) {
+        const int side = machine(0).deadline(end[0]) <= when ? 0 : 1;
+        machine(side).handle_deadline(now, end[static_cast<std::size_t>(side)], out_);
+        follow(side);
+        return;
+    }
+    Event event = queue_.top();
+    queue_.pop();
+    if (event.action) {
+        event.action();
+    } else if (router != nullptr && !event.given_out) {
+        event.at = router->spend(now, router->giving_out);
+        event.given_out = true;
+        queue_.push(std::move(event));
+    } else {
+        deliver(event.side, event.segment);
+    }
 }
 
 void FlowBench::run(Instant until) {
-    while (!stop) {
-        const Instant next = queue_.empty() ? Instant::never() : queue_.top().at;
-        const Instant first = machine_.deadline(end[0]);
-        const Instant second = machine_.deadline(end[1]);
-        const Instant when = min(next, min(first, second));
-        if (when > until || when == Instant::never()) break;
-        now = max(now, when);
-        if (next <= when) {
-            Event event = queue_.top();
-            queue_.pop();
-            if (event.action) {
-                event.action();
-            } else {
-                deliver(event.side, event.segment);
-            }
-            continue;
-        }
-        const int side = first <= second ? 0 : 1;
-        machine_.handle_deadline(now, end[static_cast<std::size_t>(side)], out_);
-        follow(side);
+    for (Instant when = next(); when <= until && when != Instant::never(); when = next()) step();
+    for (int side : {0, 1}) machine(side).vanish(end[static_cast<std::size_t>(side)]);
+}
+
+void run_together(const std::vector<FlowBench*>& flows, Instant until) {
+    using Due = std::pair<Instant, std::size_t>;
+    std::priority_queue<Due, std::vector<Due>, std::greater<>> due;
+    for (std::size_t i = 0; i < flows.size(); ++i) due.push({flows[i]->next(), i});
+    while (!due.empty() && due.top().first <= until) {
+        const auto [when, i] = due.top();
+        due.pop();
+        if (when == Instant::never()) break;
+        flows[i]->step();
+        due.push({flows[i]->next(), i});
     }
-    for (Endpoint& one : end) machine_.vanish(one);
+    for (FlowBench* flow : flows) flow->run(Instant{-1});
 }
 
 }  // namespace fidelity

@@ -22,13 +22,26 @@ using mqttwin::net::tcp::Machine;
 using mqttwin::net::tcp::Output;
 using mqttwin::net::tcp::Segment;
 
+/// The measurement's router: one thread, which takes each packet in and gives it out again. The
+/// packets of all flows wait for it.
+struct Router {
+    Duration taking_in;  // of one packet
+    Duration giving_out;
+    Instant free;
+
+    Instant spend(Instant now, Duration work) { return free = max(now, free) + work; }
+};
+
 /// One connection: 0 is the client, 1 the server.
 class FlowBench {
    public:
     using Action = std::function<void()>;
 
     FlowBench(Machine& machine, const PipeSpec& up, const PipeSpec& down, std::uint64_t seed,
-              std::uint64_t flow);
+              std::uint64_t flow)
+        : FlowBench(machine, machine, up, down, seed, flow) {}
+    FlowBench(Machine& client, Machine& server, const PipeSpec& up, const PipeSpec& down,
+              std::uint64_t seed, std::uint64_t flow);
 
     void connect();
     void write(int side, std::uint32_t bytes);
@@ -37,7 +50,13 @@ class FlowBench {
     void after(Duration delay, Action action) { at(now + delay, std::move(action)); }
     /// Until nothing is left, `stop` is set, or that instant.
     void run(Instant until);
+    /// When something happens next; never after `stop`.
+    [[nodiscard]] Instant next() const;
+    void step();
 
+    Router* router = nullptr;  // shared by flows that run together
+    /// How long the server takes to read what has arrived; without it nothing waits.
+    std::function<Duration()> wakes_after;
     Instant now{0};
     bool stop = false;
     std::array<PipeSpec, 2> link;  // by sender; may be changed while it runs
@@ -55,6 +74,7 @@ class FlowBench {
         Instant at;
         std::uint64_t order = 0;
         int side = 0;  // of a segment's receiver
+        bool given_out = false;
         Segment segment;
         Action action;
     };
@@ -66,12 +86,18 @@ class FlowBench {
 
     void follow(int side);
     void deliver(int side, const Segment& segment);
+    void wake_server();
+    [[nodiscard]] Machine& machine(int side) const { return *machine_[static_cast<std::size_t>(side)]; }
 
-    Machine& machine_;
+    std::array<Machine*, 2> machine_;
     std::array<Pipe, 2> pipe_;
     std::priority_queue<Event, std::vector<Event>, Later> queue_;
     std::uint64_t order_ = 0;
+    bool waking_ = false;
     Output out_;
 };
+
+/// Flows that share a router, in the order of time.
+void run_together(const std::vector<FlowBench*>& flows, Instant until);
 
 }  // namespace fidelity

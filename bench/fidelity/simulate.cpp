@@ -1,14 +1,17 @@
 // Repeats one cell of the ground truth in the model, and prints what the measurement's CSV holds.
 //
 //   mqttwin_fidelity SCENARIO key=value ...       (see `usage`)
-#include <charconv>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "flow_bench.hpp"
+#include "scenario.hpp"
 #include "simulate_tls.hpp"
 
 namespace fidelity {
@@ -18,10 +21,6 @@ using mqttwin::milliseconds;
 using mqttwin::scaled;
 using mqttwin::seconds;
 using mqttwin::Stream;
-using mqttwin::StreamKey;
-using mqttwin::net::GilbertElliott;
-using mqttwin::net::PipeJitter;
-using mqttwin::net::tcp::Over;
 
 constexpr const char* kUsage =
     "mqttwin_fidelity connect|stream|reqresp|bulk|dead|outage|wire key=value ...\n"
@@ -29,81 +28,11 @@ constexpr const char* kUsage =
     "  link: rate= bit/s, queue= packets, jitter= uniform|normal, spread= ms, reorder=1,\n"
     "        ge_p= ge_r= (by packet), ge_good= ge_bad= ms (by time)\n"
     "  stream: interval= ms, messages=, bytes=      reqresp: publishes=      bulk: bytes=\n"
-    "  dead: every= ms (0: one write), before= messages, user= s, connect=1      outage: length= "
-    "s\n"
-    "  wire: case=none|qos0|qos1|ping3, gap= ms\n";
-
-class Options {
-   public:
-    Options(int argc, char** argv) {
-        for (int i = 2; i < argc; ++i) {
-            const std::string one = argv[i];
-            const std::size_t equals = one.find('=');
-            if (equals == std::string::npos) throw std::invalid_argument("no value in " + one);
-            values_[one.substr(0, equals)] = one.substr(equals + 1);
-        }
-    }
-    [[nodiscard]] double number(const std::string& key, double otherwise) const {
-        const auto found = values_.find(key);
-        if (found == values_.end()) return otherwise;
-        double value = 0.0;
-        const char* last = found->second.data() + found->second.size();
-        if (std::from_chars(found->second.data(), last, value).ptr != last) {
-            throw std::invalid_argument(key + " is no number: " + found->second);
-        }
-        return value;
-    }
-    [[nodiscard]] std::uint32_t count(const std::string& key, std::uint32_t otherwise) const {
-        return static_cast<std::uint32_t>(number(key, otherwise));
-    }
-    [[nodiscard]] std::string text(const std::string& key, const std::string& otherwise) const {
-        const auto found = values_.find(key);
-        return found == values_.end() ? otherwise : found->second;
-    }
-
-   private:
-    std::map<std::string, std::string> values_;
-};
-
-Duration ms(double value) { return scaled(milliseconds(1), value); }
-double in_ms(Duration d) { return static_cast<double>(d.ns) * 1e-6; }
-
-PipeSpec pipe_of(const Options& options) {
-    PipeSpec spec;
-    spec.latency = ms(options.number("rtt", 100) / 2 + options.number("hop", 90) / 1e3);
-    spec.loss = options.number("loss", 0) / 100.0;
-    spec.bandwidth = options.number("rate", 0);
-    spec.queue_packets = options.count("queue", mqttwin::net::kUnbounded);
-    const std::string jitter = options.text("jitter", "none");
-    if (jitter == "uniform") spec.jitter_kind = PipeJitter::uniform;
-    if (jitter == "normal") spec.jitter_kind = PipeJitter::normal;
-    spec.jitter = ms(options.number("spread", 0));
-    spec.reorder = options.count("reorder", 0) != 0;
-    if (options.number("ge_r", 0) > 0) {
-        spec.bursts.clock = GilbertElliott::Clock::packet;
-        spec.bursts.to_bad = options.number("ge_p", 0);
-        spec.bursts.to_good = options.number("ge_r", 0);
-    } else if (options.number("ge_bad", 0) > 0) {
-        spec.bursts.clock = GilbertElliott::Clock::time;
-        spec.bursts.good = ms(options.number("ge_good", 0));
-        spec.bursts.bad = ms(options.number("ge_bad", 0));
-    }
-    mqttwin::net::check(spec, "");
-    return spec;
-}
-
-struct Cell {
-    const Options& options;
-    PipeSpec pipe = pipe_of(options);
-    std::uint64_t seed = options.count("seed", 1);
-    std::uint32_t flows = options.count("flows", 1'000);
-
-    [[nodiscard]] Stream stream(std::uint32_t flow) const {
-        return {StreamKey::of(seed, "fidelity", "application"), flow};
-    }
-};
-
-constexpr Duration kTooLong = seconds(600);
+    "  dead: traffic= once|second|ping|none, lead= s before the hole, user= s (TCP_USER_TIMEOUT),\n"
+    "        idle= interval= s probes= (SO_KEEPALIVE), keep= s who= client|server (MQTT's),\n"
+    "        connect= both|ab|ba (the hole is there from the start), series=1 of= a|b\n"
+    "  outage: length= s, lead= s\n"
+    "  wire: case=none|qos0|qos1|qos2, pings=, gap= ms, eager=1 (a server that does not wait)\n";
 
 void connect(const Cell& cell) {
     for (std::uint32_t i = 0; i < cell.flows; ++i) {
@@ -205,195 +134,74 @@ void reqresp(const Cell& cell) {
     }
 }
 
-void bulk(const Cell& cell) {
-    const std::uint32_t bytes = cell.options.count("bytes", 200'000);
-    for (std::uint32_t i = 0; i < cell.flows; ++i) {
-        Machine machine({});
-        FlowBench flow(machine, cell.pipe, cell.pipe, cell.seed, i);
-        Instant began;
-        std::uint32_t got = 0;
-        std::uint64_t handshake = 0;
-        flow.on_established = [&](int side) {
-            if (side != 0) return;
-            began = flow.now;
-            handshake = machine.counters().retransmissions;
-            flow.write(0, bytes);
-        };
-        flow.on_delivered = [&](int, std::uint32_t n) {
-            got += n;
-            if (got < bytes) return;
-            const auto again = machine.counters().retransmissions - handshake;
-            std::printf("%.3f,%.3f,%llu,%llu\n", in_ms(began - Instant{0}), in_ms(flow.now - began),
-                        static_cast<unsigned long long>(again),
-                        static_cast<unsigned long long>(machine.counters().data_segments + again));
-            flow.stop = true;
-        };
-        flow.connect();
-        flow.run(Instant{0} + kTooLong);
-    }
-}
+// What the packet log of the measurement shows of its router, for a packet.
+const Duration kTakingIn = mqttwin::nanoseconds(1'800);
+const Duration kGivingOut = mqttwin::nanoseconds(4'400);
+// And what it leaves for a reader to wake up, about; an assumption. Whether a reader finds five
+// segments or six decides how far the receive window grows.
+const Duration kWaking = mqttwin::microseconds(15);
+const Duration kWakingMore = mqttwin::microseconds(10);  // mean, exponential
 
-/// Seconds from the black hole to the error; with `series=1` the instants of transmissions into it.
-void dead(const Cell& cell) {
-    const Duration every = ms(cell.options.number("every", 0));
-    const bool series = cell.options.count("series", 0) != 0;
-    const bool at_connect = cell.options.count("connect", 0) != 0;
-    for (std::uint32_t i = 0; i < cell.flows; ++i) {
-        mqttwin::net::tcp::Profile profile;
-        profile.user_timeout = scaled(seconds(1), cell.options.number("user", 0));
-        Machine machine(profile);
-        FlowBench flow(machine, cell.pipe, cell.pipe, cell.seed, i);
-        Stream random = cell.stream(i);
-        const std::uint32_t before = cell.options.count("before", 33);
-        Instant hole;
-        Instant first = Instant::never();
-        unsigned attempt = 0;
-        std::function<void()> write = [&] {
-            flow.write(0, 100);
-            if (every.ns > 0 && !flow.stop) flow.after(every, write);
-        };
-        flow.on_segment = [&](int side, const Segment& s, bool) {
-            const bool counts = at_connect ? s.syn : s.length > 0;
-            if (!series || side != 0 || !counts || !flow.black_hole[0]) return;
-            if (first == Instant::never()) first = flow.now;
-            std::printf("%u,%u,%.3f\n", i, attempt++, (flow.now - first).seconds());
-        };
-        const auto vanish = [&] {
-            hole = flow.now;
-            flow.black_hole = {true, true};
-        };
-        flow.on_established = [&](int side) {
+/// One upload of many, which began a fiftieth of a second apart and share the router.
+class Upload {
+   public:
+    Upload(const Cell& cell, std::uint32_t i, Router& router, Instant begin)
+        : random_(cell.stream(i)),
+          bytes_(cell.options.count("bytes", 200'000)),
+          flow(std::make_unique<FlowBench>(client_, server_, cell.pipe, cell.pipe, cell.seed, i)) {
+        flow->router = &router;
+        flow->wakes_after = [this] { return kWaking + scaled(kWakingMore, random_.exponential()); };
+        flow->on_established = [this](int side) {
             if (side != 0) return;
-            // A few messages first, so that the round trip is known; those of a flow that writes
-            // every second go on, and may be under way when the hole opens.
-            for (std::uint32_t k = 0; k < before; ++k) {
-                flow.after(milliseconds(1'000) * k, [&] { flow.write(0, 100); });
-            }
-            const Duration last = seconds(before > 30 ? before : 10);
-            flow.after(last + (every.ns > 0 ? scaled(seconds(1), random.unit()) : Duration{0}),
-                       vanish);
-            const Duration later = milliseconds(500) + scaled(seconds(1), random.unit());
-            flow.after(every.ns > 0 ? last : last + later, write);
+            connected_ = flow->now;
+            flow->write(0, bytes_);
         };
-        flow.on_over = [&](int side, Over how) {
-            if (side != 0) return;
-            if (!series) {
-                std::printf("%s,%.3f\n", how == Over::time_out ? "ETIMEDOUT" : "other",
-                            (flow.now - hole).seconds());
-            }
-            flow.stop = true;
-        };
-        if (at_connect) vanish();
-        flow.connect();
-        flow.run(Instant{0} + seconds(2'000));
-    }
-}
-
-/// A message a second through an outage: from its end to the first delivery.
-void outage(const Cell& cell) {
-    const Duration length = scaled(seconds(1), cell.options.number("length", 10));
-    for (std::uint32_t i = 0; i < cell.flows; ++i) {
-        Machine machine({});
-        FlowBench flow(machine, cell.pipe, cell.pipe, cell.seed, i);
-        Stream random = cell.stream(i);
-        Instant back = Instant::never();
-        unsigned attempts = 0;
-        std::function<void()> write = [&] {
-            flow.write(0, 100);
-            if (!flow.stop) flow.after(seconds(1), write);
-        };
-        flow.on_segment = [&](int side, const Segment& s, bool) {
-            if (side == 0 && s.length > 0 && flow.black_hole[0]) ++attempts;
-        };
-        flow.on_established = [&](int side) {
-            if (side != 0) return;
-            flow.after(scaled(seconds(1), random.unit()), write);
-            flow.after(seconds(10), [&] { flow.black_hole = {true, true}; });
-            flow.after(seconds(10) + length, [&] {
-                flow.black_hole = {false, false};
-                back = flow.now;
-            });
-        };
-        flow.on_delivered = [&](int side, std::uint32_t) {
-            if (side != 1 || back == Instant::never()) return;
-            std::printf("%u,%.3f\n", attempts, in_ms(flow.now - back));
-            flow.stop = true;
-        };
-        flow.connect();
-        flow.run(Instant{0} + kTooLong);
-    }
-}
-
-/// A plain MQTT session without loss: its packets in the order in which a router would see them.
-void wire(const Cell& cell) {
-    const std::string which = cell.options.text("case", "none");
-    const Duration gap = ms(cell.options.number("gap", 0));
-    const Duration thinking = mqttwin::microseconds(200);  // of an application, to a message
-    Machine machine({});
-    FlowBench flow(machine, cell.pipe, cell.pipe, cell.seed, 0);
-    std::vector<std::uint32_t> asks;
-    std::vector<bool> answered;
-    const auto ask = [&](std::uint32_t bytes, bool answer) {
-        asks.push_back(bytes);
-        answered.push_back(answer);
-    };
-    ask(37, true);
-    if (which == "qos0") ask(34, false);
-    if (which == "qos1") ask(36, true);
-    for (int i = 0; which == "ping3" && i < 3; ++i) ask(2, true);
-    ask(2, false);  // DISCONNECT
-    const auto answer_bytes = [&](std::size_t k) { return which == "ping3" && k > 0 ? 2U : 4U; };
-    std::size_t asked = 0;
-    std::size_t seen = 0;
-    std::uint32_t at_server = 0;
-    std::array<std::uint64_t, 2> packets{};
-    std::array<std::uint64_t, 2> bytes{};
-    std::string sequence;
-    std::function<void()> next = [&] {
-        const std::size_t k = asked++;
-        const bool last = asked == asks.size();
-        flow.write(0, asks[k]);
-        if (last) {
-            flow.after(mqttwin::microseconds(60), [&] { flow.close(0); });
-        } else if (!answered[k]) {
-            flow.after(max(gap, thinking), next);
-        }
-    };
-    flow.on_segment = [&](int side, const Segment& s, bool) {
-        const auto from = static_cast<std::size_t>(side);
-        ++packets[from];
-        bytes[from] += s.wire_bytes();
-        sequence += sequence.empty() ? "" : " ";
-        sequence += side == 0 ? ">" : "<";
-        sequence += s.syn ? (s.has_ack ? "SA" : "S") : s.fin ? "FA" : s.length > 0 ? "PA" : "A";
-        sequence += std::to_string(s.length);
-    };
-    flow.on_established = [&](int side) {
-        if (side == 0) flow.after(thinking, next);
-    };
-    flow.on_delivered = [&](int side, std::uint32_t n) {
-        if (side == 0) {
-            flow.after(max(gap, thinking), next);
-            return;
-        }
-        at_server += n;
-        flow.after(thinking, [&] {
-            while (seen < asks.size() && at_server >= asks[seen]) {
-                at_server -= asks[seen];
-                const std::size_t k = seen++;
-                if (answered[k]) flow.write(1, answer_bytes(k));
-            }
+        flow->on_delivered = [this](int, std::uint32_t n) { take(n); };
+        flow->at(begin, [this] {
+            began_ = flow->now;
+            flow->connect();
         });
-    };
-    flow.on_peer_closed = [&](int side) {
-        if (side == 1) flow.after(thinking, [&] { flow.close(1); });
-    };
-    flow.connect();
-    flow.run(Instant{0} + kTooLong);
-    std::printf("%llu,%llu,%llu,%llu,%s\n", static_cast<unsigned long long>(packets[0]),
-                static_cast<unsigned long long>(bytes[0]),
-                static_cast<unsigned long long>(packets[1]),
-                static_cast<unsigned long long>(bytes[1]), sequence.c_str());
+    }
+
+   private:
+    void take(std::uint32_t n) {
+        got_ += n;
+        if (got_ < bytes_) return;
+        // As TCP_INFO counts them at this end: SYNs, too.
+        const auto again = static_cast<unsigned long long>(client_.counters().retransmissions);
+        std::printf("%.3f,%.3f,%llu\n", in_ms(connected_ - began_), in_ms(flow->now - connected_),
+                    again);
+        flow->stop = true;
+    }
+
+    Stream random_;
+    std::uint32_t bytes_;
+    Machine client_{{}};
+    Machine server_{{}};
+    Instant began_;
+    Instant connected_;
+    std::uint32_t got_ = 0;
+
+   public:
+    std::unique_ptr<FlowBench> flow;
+};
+
+void bulk(const Cell& cell) {
+    const std::uint32_t together = std::max(1U, cell.options.count("together", cell.flows));
+    const Duration apart = milliseconds(20);
+    for (std::uint32_t first = 0; first < cell.flows; first += together) {
+        Router router{kTakingIn, kGivingOut, Instant{0}};
+        Cell rig = cell;
+        rig.pipe.latency = max(rig.pipe.latency - kTakingIn - kGivingOut, Duration{0});
+        std::vector<std::unique_ptr<Upload>> uploads;
+        std::vector<FlowBench*> flows;
+        for (std::uint32_t i = first; i < std::min(first + together, cell.flows); ++i) {
+            uploads.push_back(
+                std::make_unique<Upload>(rig, i, router, Instant{0} + apart * (i - first)));
+            flows.push_back(uploads.back()->flow.get());
+        }
+        run_together(flows, Instant{0} + kTooLong);
+    }
 }
 
 int main_of(int argc, char** argv) {

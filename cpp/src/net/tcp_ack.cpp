@@ -34,11 +34,13 @@ void Turn::on_ack(const Segment& segment) {
         if (resend == Resend::lost) resend_lost();
         return;
     }
+    heard();
     news.advanced = after(segment.ack, prior);
     if (news.advanced) f_.retransmits = 0;
     news.window_update = segment.window > e_.peer_window || news.advanced;
     if (news.advanced || segment.window > e_.peer_window || segment.window == 0) {
         e_.peer_window = segment.window;
+        f_.widest = std::max(f_.widest, segment.window);
     }
     if (segment.sacks > 0) take_sacks(segment, news);
     e_.acked = segment.ack;

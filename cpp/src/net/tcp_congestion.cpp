@@ -196,13 +196,14 @@ void Turn::hystart(std::uint32_t rtt) {
     if (f_.epoch >= 0 && (now_ + phase()).ns / p_.jiffy.ns - f_.epoch < seconds(1).ns / p_.jiffy.ns)
         return;
     if (f_.delay_min == 0 || rtt < f_.delay_min) f_.delay_min = rtt;
-    if (e_.cwnd >= e_.ssthresh || e_.cwnd < kLowWindow || f_.slow_start_over) return;
+    if (e_.cwnd >= e_.ssthresh || f_.slow_start_over) return;
     if (after(e_.acked, f_.round_end)) {
         f_.round_start = f_.last_ack = us();
         f_.round_end = f_.next;
         f_.round_rtt = 0xFFFF'FFFFU;
         f_.round_samples = 0;
     }
+    if (e_.cwnd < kLowWindow) return;
     constexpr std::int64_t kTrain = 2'000;  // us between ACKs
     bool leave = false;
     if (us() - f_.last_ack <= kTrain) {

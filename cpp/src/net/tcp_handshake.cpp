@@ -15,7 +15,7 @@ void Turn::connect() {
     e_.no_timestamps = !p_.timestamps;
     e_.peer_mss = static_cast<std::uint16_t>(std::min(536U, p_.mss()));
     e_.rto = ticks_of(p_.initial_rto, p_.jiffy);
-    f_.next = f_.written = f_.usage_mark = 1;
+    f_.next = f_.written = f_.filled = f_.usage_mark = 1;
     f_.round_mark = 0;
     f_.edge = e_.window;
     f_.sent_first = us();
@@ -74,6 +74,7 @@ void Turn::on_syn_ack(const Segment& segment) {
     e_.last_received = ticks();
     e_.last_sent = ticks();
     out_.established = true;
+    begin_keep_alive();
     send_ack();
     push(false);  // what was written meanwhile
 }
@@ -91,7 +92,7 @@ void Turn::accept(const Segment& syn) {
     e_.peer_window = syn.window;
     e_.ts_recent = syn.ts_value;
     e_.rto = ticks_of(p_.initial_rto, p_.jiffy);
-    f_.next = f_.written = f_.usage_mark = 1;
+    f_.next = f_.written = f_.filled = f_.usage_mark = 1;
     f_.round_mark = 0;
     f_.acked_to = f_.tuning.highest = e_.expected;
     f_.edge = e_.expected + e_.window;
@@ -154,6 +155,7 @@ void Turn::establish_server(const Segment& segment) {
     e_.last_received = ticks();
     e_.last_sent = ticks();
     out_.established = true;
+    begin_keep_alive();
 }
 
 // --- Segments and deadlines ---------------------------------------------------------------------
@@ -205,6 +207,7 @@ void Turn::on_synchronised(const Segment& segment) {
     if (segment.length > 0 || segment.fin) on_data(segment);
     if (e_.state == State::closed) return;
     push(false);
+    on_space();
     if (f_.ack_due) delayed_ack();
     if (segment.length > 0) on_read();
 }
@@ -258,7 +261,7 @@ void Turn::finish(Over how) {
     e_.state = State::closed;
     disarm();
     f_.ack_due = false;
-    f_.ack_at = Instant::never();
+    f_.ack_at = f_.keep_alive = Instant::never();
     out_.over = how;
 }
 
@@ -278,6 +281,7 @@ void Turn::on_deadline() {
             send_ack();
         }
     }
+    if (f_.keep_alive <= now_) on_keep_alive();
     if (f_.fires > now_) return;
     const Timer which = f_.timer;
     disarm();

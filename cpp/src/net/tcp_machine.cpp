@@ -36,7 +36,7 @@ Flight& flight_for(FlightPool& pool, Endpoint& end) {
     if (end.flight != kNoFlight) return pool[end.flight];
     end.flight = pool.take();
     Flight& f = pool[end.flight];
-    f.next = f.written = f.high = f.usage_mark = end.acked;
+    f.next = f.written = f.filled = f.high = f.usage_mark = end.acked;
     f.round_mark = end.round_over ? end.acked - 1 : end.acked;
     f.acked_to = end.expected;
     f.probing = f.probe_again = end.probe_open;
@@ -51,8 +51,9 @@ bool nothing_under_way(const Endpoint& end, const Flight& f) {
     if (end.state == State::syn_sent || end.state == State::syn_received) return false;
     const bool own_fin_out = end.state != State::established && end.state != State::close_wait &&
                              end.state != State::fin_wait_2;
-    return f.queue.empty() && !f.unsent() && !own_fin_out && f.gaps_after.empty() && !f.ack_due &&
-           f.timer == Timer::none && f.unread == 0 && f.tuning.buffer == 0 && !f.fin_seen;
+    return f.queue.empty() && !f.unsent() && !f.waiting() && !own_fin_out && f.gaps_after.empty() &&
+           !f.ack_due && f.timer == Timer::none && f.unread == 0 && f.tuning.buffer == 0 &&
+           !f.fin_seen && f.keep_alive == Instant::never();
 }
 
 }  // namespace
@@ -119,7 +120,7 @@ void Machine::handle_deadline(Instant now, Endpoint& end, Output& out) {
 Instant Machine::deadline(const Endpoint& end) const {
     if (end.flight == kNoFlight) return Instant::never();
     const Flight& f = pool_[end.flight];
-    return min(f.fires, f.ack_at);
+    return min(f.fires, min(f.ack_at, f.keep_alive));
 }
 
 bool Machine::wants_acks(const Endpoint& end) const {

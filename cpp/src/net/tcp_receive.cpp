@@ -30,7 +30,9 @@ void Turn::report(Range duplicate) {
 
 /// Called when the segment has been taken: now, or with a delay.
 void Turn::delayed_ack() {
-    const bool much = after(e_.expected, f_.acked_to + e_.peer_mss);
+    // What waits to be read may hold the window back: then the read acknowledges.
+    const bool much =
+        after(e_.expected, f_.acked_to + e_.peer_mss) && offer() >= f_.edge - f_.acked_to;
     const bool quick = e_.quick_acks > 0 && !e_.ping_pong;
     if (much || quick || f_.ack_now || !f_.gaps_after.empty()) {
         send_ack();
@@ -53,7 +55,7 @@ void Turn::on_read() {
     const std::uint32_t taken = f_.unread;
     f_.unread = 0;
     out_.delivered += taken;
-    if (taken > 0) grow_buffer();
+    if (taken > 0) grow_buffer(taken);
     if (f_.ack_due) {
         const bool much = after(e_.expected, f_.acked_to + e_.peer_mss);
         const bool drained = taken > 0 && (f_.pushed > 1 || (f_.pushed > 0 && !e_.ping_pong));
@@ -96,7 +98,9 @@ void Turn::note_arrival(const Segment& segment) {
     }
     e_.last_received = ticks();
     if (len >= p_.mss() && f_.tuning.buffer == 0) begin_tuning();
-    if (f_.tuning.buffer != 0) measure_receive_rtt(segment);
+    if (f_.tuning.buffer == 0) return;
+    measure_receive_rtt(segment);
+    if (len >= p_.mss()) open_window(len);
 }
 
 void Turn::on_data(const Segment& segment) {
@@ -180,67 +184,115 @@ void Turn::take_out_of_order(const Segment& segment) {
     f_.news.insert(f_.news.begin(), block);
     constexpr std::size_t kRemembered = 4;
     if (f_.news.size() > kRemembered) f_.news.resize(kRemembered);
+    if (f_.tuning.buffer == 0) return;
+    enlarge(f_.tuning.space);
+    if (segment.length >= p_.mss()) open_window(segment.length);
 }
 
 // --- Window
 // ---------------------------------------------------------------------------------------
 
+/// Bytes that wait, in order or not: they take of the buffer what the window promised.
+std::uint32_t Turn::held() const {
+    std::uint32_t bytes = f_.unread;
+    for (const Range& r : f_.gaps_after) bytes += r.end - r.begin;
+    return bytes;
+}
+
+std::uint32_t Turn::offer() const {
+    const std::uint32_t held_bytes = held();
+    const std::uint32_t space = std::max(e_.window, f_.tuning.clamp);
+    const std::uint32_t room = space > held_bytes ? std::min(space - held_bytes, e_.window) : 0;
+    return room < p_.mss() && room < e_.window / 2 ? 0 : room;  // no silly windows
+}
+
+/// What was offered once is not taken back.
 std::uint32_t Turn::advertise() {
-    std::uint32_t room = e_.window > f_.unread ? e_.window - f_.unread : 0;
-    if (room < p_.mss() && room < e_.window / 2) room = 0;  // no silly windows
-    // What was offered once is not taken back.
+    std::uint32_t room = offer();
     if (after(f_.edge, e_.expected + room)) room = f_.edge - e_.expected;
     f_.edge = e_.expected + room;
     return room;
 }
 
+namespace {
+
+/// What of a receive buffer can be promised, when a full segment takes this much more memory than
+/// it has bytes. The kernel keeps the share in 256ths.
+std::uint32_t window_of(std::uint32_t buffer, std::uint32_t mss) {
+    constexpr std::uint32_t kOverhead = 856;
+    const std::uint64_t share = 256 * mss / (mss + kOverhead);
+    return static_cast<std::uint32_t>(std::uint64_t{buffer} * share >> 8U);
+}
+
+}  // namespace
+
 /// Linux grows the receive buffer of transfers that would otherwise be limited by it: the window
 /// opens by two segments for each full one, up to what the buffer holds, and the buffer follows
 /// what the application reads in a round trip.
 void Turn::begin_tuning() {
-    constexpr std::uint32_t kOverhead = 856;  // bytes of bookkeeping for each full segment
     Tuning& t = f_.tuning;
-    const std::uint32_t held =
-        static_cast<std::uint32_t>(std::uint64_t{e_.window} * (p_.mss() + kOverhead) / p_.mss());
-    t.buffer = std::max(p_.receive_buffer, std::min(held, p_.receive_buffer_max));
-    t.clamp =
-        static_cast<std::uint32_t>(std::uint64_t{t.buffer} * p_.mss() / (p_.mss() + kOverhead));
-    t.space = std::min<std::uint32_t>(e_.window, 10 * p_.mss());
+    t.buffer = std::max(p_.receive_buffer, std::min(e_.window, p_.receive_buffer_max));
+    while (window_of(t.buffer, p_.mss()) < e_.window && t.buffer < p_.receive_buffer_max) {
+        t.buffer = std::min(t.buffer * 2, p_.receive_buffer_max);  // of an earlier transfer
+    }
+    t.clamp = window_of(t.buffer, p_.mss());
+    t.space = std::min<std::uint32_t>(e_.window, 10 * (p_.mtu - 40U));
     t.seq = e_.expected - f_.unread;
     t.since = us();
 }
 
+/// Each full segment opens the window a little; and while it opens, it is acknowledged at once.
+void Turn::open_window(std::uint32_t length) {
+    const Tuning& t = f_.tuning;
+    const std::uint32_t held_bytes = held();
+    const std::uint32_t space = t.clamp > held_bytes ? t.clamp - held_bytes : 0;
+    if (space <= e_.window) return;
+    e_.window += std::min(space - e_.window, 2 * std::max(p_.mtu - 40U, length));
+    e_.quick_acks = (e_.quick_acks | 1U) & 31U;
+}
+
 void Turn::measure_receive_rtt(const Segment& segment) {
     Tuning& t = f_.tuning;
-    if (segment.length >= p_.mss()) {
-        if (e_.window < t.clamp) e_.window = std::min(t.clamp, e_.window + 2 * p_.mss());
-    }
     if (!segment.timestamp || segment.ts_echo == t.last_echo) return;
     t.last_echo = segment.ts_echo;
     const auto ms = static_cast<std::int32_t>(stamp() - segment.ts_echo);
     if (segment.length < e_.peer_mss || ms <= 0) return;
     const std::uint32_t rtt = static_cast<std::uint32_t>(ms) * 1'000;
-    t.rtt = t.rtt == 0 ? rtt : std::min(t.rtt, rtt);
+    if (t.rtt8 == 0 || 8 * rtt < t.rtt8) {
+        t.rtt8 = 8 * rtt;
+    } else if (f_.unread == 0) {
+        t.rtt8 += rtt - t.rtt8 / 8;
+    }
 }
 
-void Turn::grow_buffer() {
+/// `copied`: what the application has read in a round trip.
+void Turn::enlarge(std::uint32_t copied) {
+    Tuning& t = f_.tuning;
+    const std::uint32_t before_it = std::max(t.space, 1U);
+    t.space = copied;
+    std::uint64_t window = 2 * std::uint64_t{copied};
+    window += 2 * window * (copied - std::min(copied, before_it)) / before_it;
+    if (!f_.gaps_after.empty()) window += f_.gaps_after.back().end - e_.expected;
+    const std::uint64_t most = window_of(p_.receive_buffer_max, p_.mss());
+    if (window <= t.clamp || most <= t.clamp) return;
+    window = std::min(window, most);
+    t.buffer = static_cast<std::uint32_t>(window * t.buffer / t.clamp);
+    t.clamp = static_cast<std::uint32_t>(window);
+}
+
+/// Looked at when the first segment of those that waited has been taken; the others have not been
+/// read within this round trip, so they count against it.
+void Turn::grow_buffer(std::uint32_t taken) {
     Tuning& t = f_.tuning;
     if (t.buffer == 0) return;
     const bool over = t.whole && f_.gaps_after.empty();
-    if (t.rtt > 0 && us() - t.since >= std::int64_t{t.rtt}) {
-        const std::uint32_t copied = e_.expected - t.seq;
-        if (copied > t.space) {
-            std::uint64_t window = 2 * std::uint64_t{copied};
-            window += 2 * (window * (copied - t.space) / std::max(t.space, 1U));
-            const std::uint64_t most = std::uint64_t{p_.receive_buffer_max} * t.clamp / t.buffer;
-            window = std::min(window, most);
-            t.space = copied;
-            if (window > t.clamp) {
-                t.buffer = static_cast<std::uint32_t>(window * t.buffer / t.clamp);
-                t.clamp = static_cast<std::uint32_t>(window);
-            }
-        }
-        t.seq = e_.expected;
+    if (t.rtt8 > 0 && us() - t.since >= std::int64_t{t.rtt8 / 8}) {
+        const std::uint32_t first = std::min(taken, p_.mss());
+        const std::uint32_t waiting = taken - first;
+        const std::uint32_t at = e_.expected - waiting;
+        const std::uint32_t copied = at - t.seq;
+        if (copied > t.space + waiting) enlarge(copied - waiting);
+        t.seq = at;
         t.since = us();
     }
     if (!over) return;

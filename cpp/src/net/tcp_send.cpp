@@ -9,6 +9,7 @@ void Turn::write(std::uint32_t bytes) {
     if (e_.state == State::closed || f_.fin_written) return;
     if (f_.queue.empty() && !f_.unsent()) restart_after_idle();
     f_.written += bytes;
+    fill();
     if (e_.state == State::syn_sent || e_.state == State::syn_received) return;
     push(false);
 }
@@ -82,7 +83,7 @@ void Turn::transmit(Sent& sent) {
 // --- New data -----------------------------------------------------------------------------------
 
 bool Turn::window_open() const {
-    const std::uint32_t length = std::min(p_.mss(), f_.written - f_.next);
+    const std::uint32_t length = std::min(p_.mss(), f_.filled - f_.next);
     return !after(f_.next + length, e_.acked + e_.peer_window);
 }
 
@@ -100,7 +101,7 @@ std::uint32_t Turn::push(bool probe) {
         if (!window_open()) break;
         Sent s;
         s.begin = f_.next;
-        const std::uint32_t length = std::min(p_.mss(), f_.written - f_.next);
+        const std::uint32_t length = std::min(p_.mss(), f_.filled - f_.next);
         s.fin = f_.fin_written && f_.next + length == f_.written;
         s.end = s.begin + length + (s.fin ? 1U : 0U);
         if (p_.nagle && length < p_.mss() && !s.fin && !f_.queue.empty()) break;

@@ -62,6 +62,15 @@ class Turn {
     // tcp_ack.cpp
     void on_ack(const Segment& segment);
 
+    // tcp_send_buffer.cpp
+    void fill();
+    void on_space();
+
+    // tcp_keep_alive.cpp
+    void begin_keep_alive();
+    void heard();
+    void on_keep_alive();
+
     // tcp_loss.cpp
     void on_retransmission_timer();
     void on_reorder_timer();
@@ -89,7 +98,7 @@ class Turn {
     void on_data(const Segment& segment);
     void on_read();
     void delayed_ack();
-    void grow_buffer();
+    void grow_buffer(std::uint32_t taken);
 
     // tcp_quiet.cpp
     void resume(std::uint32_t bytes);
@@ -117,6 +126,7 @@ class Turn {
     [[nodiscard]] std::uint32_t max_rto() const { return ticks_of(p_.max_rto, p_.jiffy); }
 
     void arm(Timer timer, std::uint32_t delay);
+    void arm_keep_alive(std::uint32_t delay);
     void disarm() {
         f_.timer = Timer::none;
         f_.fires = Instant::never();
@@ -142,6 +152,10 @@ class Turn {
     [[nodiscard]] std::int64_t until_rto() const;
     [[nodiscard]] bool window_open() const;
     void on_window_probe();
+
+    void expand_send_buffer();
+    [[nodiscard]] std::uint32_t piece() const;
+    [[nodiscard]] std::uint32_t memory() const;
 
     // Acknowledgements.
     void take_sacks(const Segment& segment, AckNews& news);
@@ -181,7 +195,11 @@ class Turn {
     void take_out_of_order(const Segment& segment);
     void take_in_order(const Segment& segment);
     void report(Range duplicate);
+    [[nodiscard]] std::uint32_t held() const;
+    [[nodiscard]] std::uint32_t offer() const;
     std::uint32_t advertise();
+    void open_window(std::uint32_t length);
+    void enlarge(std::uint32_t copied);
     void begin_tuning();
     void measure_receive_rtt(const Segment& segment);
 

@@ -87,7 +87,7 @@ struct Tuning {
     std::uint32_t space = 0;  // read in the round trip before
     std::uint32_t seq = 0;
     std::int64_t since = 0;  // us
-    std::uint32_t rtt = 0;   // us; 0: unknown
+    std::uint32_t rtt8 = 0;  // us, 8 times the round trip as the receiver sees it; 0: unknown
     std::uint32_t last_echo = 0;
     std::uint32_t highest = 0;  // end of what was received
     bool whole = false;         // which is the end of a write
@@ -97,9 +97,12 @@ struct Tuning {
 struct Flight {
     // Sending.
     std::vector<Sent> queue;
-    std::uint32_t next = 0;     // SND.NXT
-    std::uint32_t written = 0;  // end of what the application has written
-    bool fin_written = false;   // a FIN follows it
+    std::uint32_t next = 0;         // SND.NXT
+    std::uint32_t written = 0;      // end of what the application has written or wants to
+    std::uint32_t filled = 0;       // end of what the send buffer has taken of it
+    std::uint32_t send_buffer = 0;  // bytes of memory; 0: not begun
+    std::uint32_t widest = 0;       // largest window that the peer has offered
+    bool fin_written = false;       // a FIN follows it
     std::uint32_t sacked_out = 0;
     std::uint32_t lost_out = 0;
     std::uint32_t again_out = 0;
@@ -169,6 +172,11 @@ struct Flight {
     std::uint32_t fin_at = 0;
     Tuning tuning;
 
+    // SO_KEEPALIVE: such a connection keeps its flight while it is idle.
+    Instant keep_alive = Instant::never();
+    std::uint32_t heard = 0;       // ticks, of the last acknowledgement
+    std::uint8_t keep_probes = 0;  // unanswered
+
     // Handshake of the server.
     std::uint32_t first_echo = 0;
     bool spurious_syn = false;
@@ -177,7 +185,10 @@ struct Flight {
     [[nodiscard]] std::uint32_t in_flight() const {
         return out() - sacked_out - lost_out + again_out;
     }
-    [[nodiscard]] bool unsent() const { return next != written + (fin_written ? 1U : 0U); }
+    [[nodiscard]] bool waiting() const { return filled != written; }  // for the send buffer
+    [[nodiscard]] bool unsent() const {
+        return next != filled + (fin_written && !waiting() ? 1U : 0U);
+    }
     /// Empty again, keeping the memory of its queues.
     void reset();
 };

@@ -21,12 +21,19 @@ struct Profile {
     unsigned data_retries = 15;  // makes a time, not a count: see Machine::timed_out
     Duration user_timeout{0};    // 0: none
 
+    Duration keep_alive_idle{0};  // SO_KEEPALIVE: silence before the first probe; 0: off
+    Duration keep_alive_interval = seconds(75);
+    unsigned keep_alive_probes = 9;  // unanswered ones; with a user time-out that decides instead
+
     std::uint16_t mtu = 1500;
     std::uint16_t initial_window = 10;      // segments
     std::uint16_t window_cap = 0xFFFF;      // segments in flight at most
     std::uint32_t receive_window = 65'160;  // bytes offered at first; Linux: half of the buffer
     std::uint32_t receive_buffer = 131'072;
     std::uint32_t receive_buffer_max = 33'554'432;
+
+    std::uint32_t send_buffer = 16'384;  // at first; 0: whatever is written fits
+    std::uint32_t send_buffer_max = 4'194'304;
 
     Duration delayed_ack_min = milliseconds(40);
     Duration delayed_ack_max = milliseconds(200);
@@ -63,6 +70,7 @@ constexpr Profile embedded_profile() {
     p.receive_window = 4'288;
     p.receive_buffer = 4'288;
     p.receive_buffer_max = 4'288;
+    p.send_buffer = 0;
     p.delayed_ack_min = milliseconds(250);
     p.delayed_ack_max = milliseconds(250);
     p.nagle = true;

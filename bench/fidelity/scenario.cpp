@@ -1,0 +1,60 @@
+#include "scenario.hpp"
+
+#include <charconv>
+#include <stdexcept>
+
+namespace fidelity {
+
+using mqttwin::net::GilbertElliott;
+using mqttwin::net::PipeJitter;
+
+Options::Options(int argc, char** argv) {
+    for (int i = 2; i < argc; ++i) {
+        const std::string one = argv[i];
+        const std::size_t equals = one.find('=');
+        if (equals == std::string::npos) throw std::invalid_argument("no value in " + one);
+        values_[one.substr(0, equals)] = one.substr(equals + 1);
+    }
+}
+
+double Options::number(const std::string& key, double otherwise) const {
+    const auto found = values_.find(key);
+    if (found == values_.end()) return otherwise;
+    double value = 0.0;
+    const char* last = found->second.data() + found->second.size();
+    if (std::from_chars(found->second.data(), last, value).ptr != last) {
+        throw std::invalid_argument(key + " is no number: " + found->second);
+    }
+    return value;
+}
+
+std::string Options::text(const std::string& key, const std::string& otherwise) const {
+    const auto found = values_.find(key);
+    return found == values_.end() ? otherwise : found->second;
+}
+
+PipeSpec pipe_of(const Options& options) {
+    PipeSpec spec;
+    spec.latency = ms(options.number("rtt", 100) / 2 + options.number("hop", 90) / 1e3);
+    spec.loss = options.number("loss", 0) / 100.0;
+    spec.bandwidth = options.number("rate", 0);
+    spec.queue_packets = options.count("queue", mqttwin::net::kUnbounded);
+    const std::string jitter = options.text("jitter", "none");
+    if (jitter == "uniform") spec.jitter_kind = PipeJitter::uniform;
+    if (jitter == "normal") spec.jitter_kind = PipeJitter::normal;
+    spec.jitter = ms(options.number("spread", 0));
+    spec.reorder = options.count("reorder", 0) != 0;
+    if (options.number("ge_r", 0) > 0) {
+        spec.bursts.clock = GilbertElliott::Clock::packet;
+        spec.bursts.to_bad = options.number("ge_p", 0);
+        spec.bursts.to_good = options.number("ge_r", 0);
+    } else if (options.number("ge_bad", 0) > 0) {
+        spec.bursts.clock = GilbertElliott::Clock::time;
+        spec.bursts.good = ms(options.number("ge_good", 0));
+        spec.bursts.bad = ms(options.number("ge_bad", 0));
+    }
+    mqttwin::net::check(spec, "");
+    return spec;
+}
+
+}  // namespace fidelity
