@@ -219,14 +219,14 @@ void Network::Lane::begin(std::uint32_t position, std::uint32_t position_read) {
 /// After everything that was done to a flow: what it does not need any more is given back.
 void Network::rest(Instant now, FlowId id) {
     Flow& flow = flows_[id];
-    const bool over = flow.end[0].state == tcp::State::closed &&
-                      flow.end[1].state == tcp::State::closed;
+    const bool over =
+        flow.end[0].state == tcp::State::closed && flow.end[1].state == tcp::State::closed;
     if (flow.busy != kNone) {
         for (const End sender : {End::client, End::server}) {
             const Lane& l = busy_[flow.busy].lane[side(sender)];
             const bool nobody_sends = flow.end[side(sender)].state == tcp::State::closed;
-            const bool nobody_reads = flow.accepted &&
-                                      flow.end[side(other(sender))].state == tcp::State::closed;
+            const bool nobody_reads =
+                flow.accepted && flow.end[side(other(sender))].state == tcp::State::closed;
             if (l.units != kNone && ((nobody_sends && l.packets == kNone) || nobody_reads)) {
                 discard_units(now, id, sender);
             }

@@ -60,8 +60,8 @@ Passage Network::offer(Instant now, FlowId id, End sender, std::uint32_t bytes) 
     Traffic& traffic = traffic_[side(sender)];
     ++traffic.packets;
     traffic.bytes += bytes;
-    const Passage passage = populations_[flow.population].links.offer(
-        now, flow.index, sender == End::client, bytes);
+    const Passage passage =
+        populations_[flow.population].links.offer(now, flow.index, sender == End::client, bytes);
     if (passage.fate != Passage::Fate::arrives) ++traffic.lost;
     return passage;
 }
@@ -75,8 +75,8 @@ void Network::put(Instant now, FlowId id, End sender, Instant arrives,
     // Without SACK it takes three acknowledgements that say nothing new to tell of a loss; and one
     // that was overtaken may be answered.
     const Flow& flow = flows_[id];
-    packets_[index].tells = tells(segment) || !machine(flow, sender).profile().sack ||
-                            reorders(flow, sender);
+    packets_[index].tells =
+        tells(segment) || !machine(flow, sender).profile().sack || reorders(flow, sender);
     if (packets_[index].tells) ++l.telling;
     if (l.packets == kNone) {
         l.packets = l.last_packet = index;
@@ -292,8 +292,7 @@ void Network::over(Instant now, FlowId id, End end, tcp::Over how) {
     flow.done[side(end)] = true;
     const bool known = flow.opened[side(end)] || end == End::client;
     if (!known) return;
-    sink_->on_closed(now, id, end,
-                     how == tcp::Over::time_out ? Ending::time_out : Ending::reset);
+    sink_->on_closed(now, id, end, how == tcp::Over::time_out ? Ending::time_out : Ending::reset);
 }
 
 }  // namespace mqttwin::net

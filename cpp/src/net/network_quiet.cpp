@@ -1,8 +1,9 @@
 // The quiet exchange: a small write on an idle connection costs one event, that of its arrival.
 //
 // The sender's timers need none, for when the segment arrives it is known whether its ACK will, and
-// when: the sender is then settled beforehand, and put back if something else happens first. What is
-// lost, late, large or crossing goes to the machines. The result is the same (test_network_quiet.cpp).
+// when: the sender is then settled beforehand, and put back if something else happens first. What
+// is lost, late, large or crossing goes to the machines. The result is the same
+// (test_network_quiet.cpp).
 #include "mqttwin/net/network.hpp"
 
 namespace mqttwin::net {
@@ -34,8 +35,7 @@ bool Network::write_quietly(Instant now, FlowId id, End sender, std::uint32_t by
     Lane& back = lane(now, id, other(sender));
     if (back.out > 0) {
         const tcp::Endpoint& peer = flow.end[side(other(sender))];
-        back.promised =
-            passage.arrives - back.sent < machine(flow, other(sender)).patience(peer);
+        back.promised = passage.arrives - back.sent < machine(flow, other(sender)).patience(peer);
     }
     put(now, id, sender, passage.arrives, segment);
     schedule_arrival(id, sender);
@@ -88,8 +88,7 @@ void Network::settle_debt(Instant now, FlowId id, End end) {
 }
 
 /// `sender` is what it will be when `ack` has arrived. False: it has more on its mind.
-bool Network::settle(Instant now, FlowId id, End sender, Instant arrives,
-                     const tcp::Segment& ack) {
+bool Network::settle(Instant now, FlowId id, End sender, Instant arrives, const tcp::Segment& ack) {
     Flow& flow = flows_[id];
     tcp::Endpoint& e = flow.end[side(sender)];
     tcp::Machine& tcp = machine(flow, sender);

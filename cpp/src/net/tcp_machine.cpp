@@ -126,8 +126,9 @@ Instant Machine::deadline(const Endpoint& end) const {
 bool Machine::wants_acks(const Endpoint& end) const {
     if (end.flight == kNoFlight) return false;
     const Flight& f = pool_[end.flight];
-    return end.state != State::established || f.unsent() || f.congestion != Congestion::open ||
-           f.timer == Timer::window_probe || f.timer == Timer::reorder || f.sacked_out > 0;
+    return end.state != State::established || f.unsent() || f.waiting() ||
+           f.congestion != Congestion::open || f.timer == Timer::window_probe ||
+           f.timer == Timer::reorder || f.sacked_out > 0;
 }
 
 bool Machine::acknowledges_all(const Endpoint& end, const Segment& ack) const {

@@ -1,9 +1,9 @@
 // The quiet exchange: one small segment on an idle connection, and its acknowledgement.
 //
-// Most of a fleet's traffic is this. What the machine would do with a flight, two timers and a queue
-// of one is done here on the endpoints alone, to the same effect: tests/cpp/net/test_tcp_quiet.cpp
-// plays random traffic both ways and finds no difference. Whatever is not quiet any more is given
-// back to the machine by `resume` and `resume_owing`.
+// Most of a fleet's traffic is this. What the machine would do with a flight, two timers and a
+// queue of one is done here on the endpoints alone, to the same effect:
+// tests/cpp/net/test_tcp_quiet.cpp plays random traffic both ways and finds no difference. Whatever
+// is not quiet any more is given back to the machine by `resume` and `resume_owing`.
 #include <algorithm>
 
 #include "tcp_turn.hpp"
@@ -64,8 +64,8 @@ Segment Machine::write_quietly(Instant now, Endpoint& e, std::uint32_t bytes, bo
     if (profile_.slow_start_after_idle) {
         std::int64_t idle = clock.ticks - e.last_sent;
         if (idle > e.rto) {
-            e.ssthresh = std::max(
-                e.ssthresh, static_cast<std::uint16_t>((e.cwnd >> 1U) + (e.cwnd >> 2U)));
+            e.ssthresh =
+                std::max(e.ssthresh, static_cast<std::uint16_t>((e.cwnd >> 1U) + (e.cwnd >> 2U)));
             const std::uint16_t least = std::min(profile_.initial_window, e.cwnd);
             while ((idle -= e.rto) > 0 && e.cwnd > least) e.cwnd = e.cwnd >> 1U;
             e.cwnd = std::max(e.cwnd, least);
@@ -170,7 +170,7 @@ void Turn::resume(std::uint32_t bytes) {
     s.at = us();
     s.order = ++f_.order;
     f_.queue.push_back(s);
-    f_.next = f_.written = f_.usage_mark = s.end;
+    f_.next = f_.written = f_.filled = f_.usage_mark = s.end;
     schedule_probe(false);
 }
 

@@ -39,7 +39,8 @@ Seen converse(std::uint64_t seed, bool quiet) {
     link.down.latency = milliseconds(1 + static_cast<std::int64_t>(random.below(400)));
     if (random.chance(0.6)) link.up.loss = link.down.loss = 0.15 * random.unit();
     if (random.chance(0.4)) {
-        link.up.jitter = link.down.jitter = milliseconds(static_cast<std::int64_t>(random.below(60)));
+        link.up.jitter = link.down.jitter =
+            milliseconds(static_cast<std::int64_t>(random.below(60)));
         link.up.jitter_kind = link.down.jitter_kind = PipeJitter::uniform;
         link.up.reorder = link.down.reorder = random.chance(0.5);
     }

@@ -1,12 +1,13 @@
 // The virtual network: connections between devices and brokers, in virtual time.
 //
-// A connection ("flow") is a pair of byte streams over a link, between two TCP machines (tcp_*.hpp):
-// what a link loses is sent again, so loss turns into delay, or into a broken connection, never into
-// a hole in the stream. Links decide the fate of each packet (link_table.hpp).
+// A connection ("flow") is a pair of byte streams over a link, between two TCP machines
+// (tcp_*.hpp): what a link loses is sent again, so loss turns into delay, or into a broken
+// connection, never into a hole in the stream. Links decide the fate of each packet
+// (link_table.hpp).
 //
-// Nothing costs an event that need not: an idle connection has none, an acknowledgement that changes
-// nothing is noted and told later, and a small segment on an idle connection is settled when it
-// arrives (network_quiet.cpp). docs/tcp-model.md says why that is the same.
+// Nothing costs an event that need not: an idle connection has none, an acknowledgement that
+// changes nothing is noted and told later, and a small segment on an idle connection is settled
+// when it arrives (network_quiet.cpp). docs/tcp-model.md says why that is the same.
 #pragma once
 
 #include <array>
