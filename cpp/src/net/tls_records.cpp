@@ -284,7 +284,7 @@ Bytes certificate(std::size_t bytes) {
             if (made.size() == bytes) return made;
         }
     }
-    return Bytes(bytes, 0);  // shorter than any certificate; check() refuses that
+    return Bytes(bytes, 0);  // 130 or 259: no DER value is as long
 }
 
 void certificates(const std::vector<std::uint32_t>& chain, Bytes& out) {
