@@ -23,7 +23,6 @@
 #include "mqttwin/net/tls.hpp"
 
 #include <algorithm>
-#include <array>
 #include <stdexcept>
 
 namespace mqttwin::net {

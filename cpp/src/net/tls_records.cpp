@@ -3,9 +3,9 @@
 #include "tls_records.hpp"
 
 #include <algorithm>
-#include <array>
 #include <initializer_list>
-#include <string_view>
+
+#include "tls_certificate.hpp"
 
 namespace mqttwin::net {
 
@@ -220,78 +220,11 @@ void server_hello(const TlsSpec& spec, bool resumed, Stream& draws, Bytes& out) 
     put_empty(out, 23);
 }
 
-void put_der(Bytes& out, unsigned tag, const Bytes& content) {
-    put(out, tag, 1);
-    if (content.size() < 0x80) {
-        put(out, content.size(), 1);
-    } else if (content.size() < 0x100) {
-        put(out, 0x8100 | content.size(), 2);
-    } else {
-        put(out, 0x82'0000 | content.size(), 3);
-    }
-    out.insert(out.end(), content.begin(), content.end());
-}
-
-Bytes der(unsigned tag, std::initializer_list<Bytes> parts) {
-    Bytes content;
-    for (const Bytes& part : parts) content.insert(content.end(), part.begin(), part.end());
-    Bytes out;
-    put_der(out, tag, content);
-    return out;
-}
-
-Bytes text(std::string_view value) { return {value.begin(), value.end()}; }
-
-/// A certificate of `serial` bytes of serial number and `signature` bytes of signature.
-Bytes certificate_with(std::size_t serial, std::size_t signature) {
-    enum Tag : unsigned {
-        integer = 2,
-        bits = 3,
-        oid = 6,
-        utf8 = 12,
-        utc_time = 23,
-        sequence = 48,
-        set = 49,
-        version = 160,
-    };
-    const Bytes ecdsa_with_sha256{0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
-    const Bytes ec_public_key{0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01};
-    const Bytes prime256v1{0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
-    const Bytes common_name{0x55, 0x04, 0x03};
-    const Bytes algorithm = der(sequence, {der(oid, {ecdsa_with_sha256})});
-    const Bytes name = der(
-        sequence, {der(set, {der(sequence, {der(oid, {common_name}), der(utf8, {text("m")})})})});
-    const Bytes validity = der(
-        sequence, {der(utc_time, {text("250101000000Z")}), der(utc_time, {text("350101000000Z")})});
-    const Bytes key = der(
-        sequence,
-        {der(sequence, {der(oid, {ec_public_key}), der(oid, {prime256v1})}), der(bits, {{0, 4}})});
-    const Bytes to_be_signed =
-        der(sequence, {der(version, {der(integer, {{2}})}), der(integer, {Bytes(serial, 1)}),
-                       algorithm, name, validity, name, key});
-    Bytes value(1 + signature, 1);
-    value[0] = 0;  // unused bits
-    return der(sequence, {to_be_signed, algorithm, der(bits, {value})});
-}
-
-/// A certificate of `bytes` bytes: the signature takes what is left, and where a length of a length
-/// is in the way, the serial number.
-Bytes certificate(std::size_t bytes) {
-    for (std::size_t serial = 1; serial < 8; ++serial) {
-        const std::size_t least = certificate_with(serial, 0).size();
-        for (std::size_t lengths = 0; lengths < 8 && least + lengths <= bytes; ++lengths) {
-            Bytes made = certificate_with(serial, bytes - least - lengths);
-            if (made.size() == bytes) return made;
-        }
-    }
-    return Bytes(bytes, 0);  // shorter than any certificate; check() refuses that
-}
-
 void certificates(const std::vector<std::uint32_t>& chain, Bytes& out) {
     const Block list(out, 3);
     for (const std::uint32_t bytes : chain) {
         const Block one(out, 3);
-        const Bytes made = certificate(bytes);
+        const Bytes made = certificate_of(bytes);
         out.insert(out.end(), made.begin(), made.end());
     }
 }

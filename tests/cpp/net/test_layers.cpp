@@ -178,6 +178,22 @@ TEST(Layers, BytesOfAScriptAreAsManyAsTheScriptSays) {
     }
 }
 
+// Where the length of a length changes, a certificate has to be filled up differently.
+TEST(Layers, CertificatesOfEveryLengthAreWritten) {
+    LayersSpec spec = tls_only(TlsVersion::v1_2);
+    for (std::uint32_t bytes = 128; bytes < 600; ++bytes) {
+        if (bytes == 130 || bytes == 259) continue;  // no DER value is as long
+        spec.tls->chain = {bytes, 1'000};
+        Stream draws = draws_of(bytes);
+        const Script script = opening_script(spec, false, draws);
+        const auto down = write_script(spec, script, Side::server, draws);
+        ASSERT_EQ(down.size(), script.bytes(Side::server));
+        // Behind ServerHello, the record's header, the message's, and two lengths of three bytes.
+        const std::size_t at = script.pieces[1].bytes + 5 + 4 + 3 + 3;
+        ASSERT_EQ(down[at], 0x30) << bytes;
+    }
+}
+
 TEST(Layers, BytesOfADataWrite) {
     const std::vector<std::uint8_t> plain{1, 2, 3, 4, 5};
     Stream draws = draws_of(0);
