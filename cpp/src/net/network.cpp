@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <stdexcept>
 
 namespace mqttwin::net {
 
@@ -39,12 +40,23 @@ tcp::Profile broker_profile(const LinkSpec& link) {
 // --- Description ---------------------------------------------------------------------------------
 
 void Network::add_population(std::uint16_t population, std::string_view name, std::uint32_t base,
-                             std::uint32_t count, const LinkSpec& link) {
+                             std::uint32_t count, const LinkSpec& link, const Reach& reach,
+                             const LayersSpec& layers) {
+    check(layers, "");
+    if (link.shared != kNotShared && link.shared >= shared_.size()) {
+        throw std::invalid_argument("shared must be a medium of this world");
+    }
     if (populations_.size() <= population) populations_.resize(population + std::size_t{1});
     Population& p = populations_[population];
     p.base = base;
     p.links = LinkTable(link, seed_, name, count);
     p.phases = StreamKey::of(seed_, name, "timer phase");
+    p.layers = layers;
+    p.scripts = StreamKey::of(seed_, name, "handshakes");
+    if (layers.tls && layers.tls->resumption) p.session.assign(count, false);
+    p.reach = reach;
+    if (reach.kind == Reach::Kind::name) p.cache.assign(count, {});
+    p.quiet_path = link.nat.idle_timeout.ns == 0 && link.sleep.kind == SleepSpec::Kind::off;
     p.newest.assign(count, kNoFlow);
     p.attempts.assign(count, 0);
     p.machine = {machine_for(device_profile(link), End::client),
@@ -76,16 +88,16 @@ FlowId Network::open(Instant now, std::uint16_t population, std::uint32_t index,
     flow.index = index;
     flow.population = population;
     flow.broker = broker;
-    flow.attempt = ++p.attempts[index];
+    flow.attempt = static_cast<std::uint8_t>(++p.attempts[index]);
     flow.older = p.newest[index];
     p.newest[index] = id;
     flow.end[0].phase = phase_of(p.phases, index);
     flow.end[1].phase = phase_of(StreamKey::of(seed_, "brokers", "timer phase"), broker);
-    Busy& b = busy(now, id);
-    for (Lane& l : b.lane) l.read = l.written = 1;  // a SYN has the first number
-    out_.clear();
-    machine(flow, End::client).connect(now, flow.end[0], out_);
-    follow(now, id, End::client);
+    flow.faulty = faults_.count({population, index}) > 0;
+    engage(now, id);
+    for (Lane& l : busy_[flows_[id].busy].lane)
+        l.read = l.written = 1;  // a SYN has the first number
+    dial(now, id);
     return id;
 }
 
@@ -98,22 +110,26 @@ void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body,
     unit.head = head;
     unit.body = body;
     unit.stamp = stamp;
-    append_unit(now, id, sender, unit, static_cast<std::uint32_t>(bytes));
-    write(now, id, sender, static_cast<std::uint32_t>(bytes));
+    const LayersSpec& layers = populations_[flows_[id].population].layers;
+    const auto on_tcp =
+        static_cast<std::uint32_t>(layers.none() ? bytes : sealed(layers, sender, bytes));
+    engage(now, id);
+    append_unit(id, sender, unit, on_tcp);
+    write(now, id, sender, on_tcp);
     if (id != handling_) rest(now, id);
 }
 
-void Network::append_unit(Instant now, FlowId id, End sender, const Unit& unit,
-                          std::uint32_t bytes) {
-    Lane& l = lane(now, id, sender);
+void Network::append_unit(FlowId id, End sender, const Unit& unit, std::uint32_t bytes) {
+    Lane& l = lane(id, sender);
     const std::uint32_t index = units_.take();
     units_[index] = unit;
     if (tap_ != nullptr) {
-        tap_->on_written(now, id, sender, l.written, pool_->bytes(unit.head),
+        tap_->on_written(Instant{0}, id, sender, l.written, pool_->bytes(unit.head),
                          pool_->bytes(unit.body));
     }
     l.written += bytes;
     units_[index].end = l.written;
+    units_[index].bytes = bytes;
     if (l.units == kNone) {
         l.units = index;
     } else {
@@ -132,6 +148,13 @@ void Network::write(Instant now, FlowId id, End sender, std::uint32_t bytes) {
 
 void Network::close(Instant now, FlowId id, End end) {
     if (flows_[id].done[side(end)]) return;
+    engage(now, id);
+    if (lookups_.erase(id) > 0) {  // it does not even know where to
+        flows_[id].done[side(end)] = true;
+        if (id != handling_) rest(now, id);
+        return;
+    }
+    say_goodbye(now, id, end, end);
     flows_[id].done[side(end)] = true;
     wake(now, id, end);
     out_.clear();
@@ -143,6 +166,8 @@ void Network::close(Instant now, FlowId id, End end) {
 void Network::abort(Instant now, FlowId id, End end) {
     if (flows_[id].done[side(end)]) return;
     flows_[id].done[side(end)] = true;
+    engage(now, id);
+    lookups_.erase(id);
     wake(now, id, end);
     out_.clear();
     machine(flows_[id], end).abort(now, endpoint(id, end), out_);
@@ -154,7 +179,9 @@ void Network::vanish(Instant now, FlowId id, End end) {
     Flow& flow = flows_[id];
     flow.done[side(end)] = true;
     flow.silent[side(end)] = true;
-    Lane& l = lane(now, id, end);
+    engage(now, id);
+    if (end == End::client) lookups_.erase(id);
+    Lane& l = lane(id, end);
     l.settled = Instant{-1};
     l.out = 0;
     l.owing = 0;
@@ -165,12 +192,11 @@ void Network::vanish(Instant now, FlowId id, End end) {
 
 // --- What a flow that has something under way needs ----------------------------------------------
 
-Network::Busy& Network::busy(Instant now, FlowId id) {
+void Network::engage(Instant now, FlowId id) {
     Flow& flow = flows_[id];
     if (flow.busy != kNone) {
-        Busy& b = busy_[flow.busy];
-        b.ticket = 0;  // more than settling
-        return b;
+        busy_[flow.busy].ticket = 0;  // more than settling
+        return;
     }
     // Of those whose last ACK was under way, the oldest have it by now.
     constexpr int kAtOnce = 4;
@@ -194,7 +220,6 @@ Network::Busy& Network::busy(Instant now, FlowId id) {
     for (const End end : {End::client, End::server}) {
         b.lane[side(end)].begin(flow.end[side(end)].acked, flow.end[side(other(end))].expected);
     }
-    return b;
 }
 
 void Network::release_busy(FlowId id) {
@@ -219,8 +244,8 @@ void Network::Lane::begin(std::uint32_t position, std::uint32_t position_read) {
 /// After everything that was done to a flow: what it does not need any more is given back.
 void Network::rest(Instant now, FlowId id) {
     Flow& flow = flows_[id];
-    const bool over =
-        flow.end[0].state == tcp::State::closed && flow.end[1].state == tcp::State::closed;
+    const bool over = flow.end[0].state == tcp::State::closed &&
+                      flow.end[1].state == tcp::State::closed && lookups_.count(id) == 0;
     if (flow.busy != kNone) {
         for (const End sender : {End::client, End::server}) {
             const Lane& l = busy_[flow.busy].lane[side(sender)];
@@ -256,12 +281,15 @@ void Network::free_flow(FlowId id) {
     FlowId* link = &populations_[flow.population].newest[flow.index];
     while (*link != id) link = &flows_[*link].older;
     *link = flow.older;
+    if (flow.talk != kNone) talks_.give_back(flow.talk);
+    if (flow.faulty) faults_.erase({flow.population, flow.index});
+    last_packet_.erase(id);
     if (tap_ != nullptr) tap_->on_flow_freed(id);
     flows_.give_back(id);
 }
 
 void Network::discard_units(Instant now, FlowId id, End sender) {
-    Lane& l = lane(now, id, sender);
+    Lane& l = lane(id, sender);
     std::uint32_t index = l.units;
     l.units = l.last_unit = kNone;
     while (index != kNone) {
@@ -273,6 +301,7 @@ void Network::discard_units(Instant now, FlowId id, End sender) {
 }
 
 void Network::discard(Instant now, FlowId id, End receiver, const Unit& unit) {
+    if (unit.kind != UnitKind::data) return;
     if (sink_ != nullptr) sink_->on_discarded(now, id, receiver, whole(unit), unit.stamp);
     pool_->release(unit.head);
     pool_->release(unit.body);
@@ -299,7 +328,7 @@ Traffic Network::traffic(End sender) const {
 
 std::size_t Network::footprint() const {
     std::size_t bytes = flows_.capacity() * sizeof(Flow) + units_.capacity() * sizeof(Unit) +
-                        busy_.capacity() * sizeof(Busy) + packets_.capacity() * sizeof(Packet);
+                        busy_.size() * sizeof(Busy) + packets_.capacity() * sizeof(Packet);
     for (const Host& host : machines_) bytes += host.tcp.footprint();
     for (const Population& p : populations_) {
         bytes += p.newest.capacity() * sizeof(FlowId) + p.attempts.capacity();

@@ -35,9 +35,13 @@ void Network::follow(Instant now, FlowId id, End end) {
             passage = offer(now, id, end, segment.wire_bytes());
         }
         if (tap_ != nullptr) tap_->on_packet(now, id, end, segment, passage);
-        if (passage.fate == Passage::Fate::arrives) put(now, id, end, passage.arrives, segment);
+        if (passage.fate == Passage::Fate::arrives) {
+            put(id, end, passage.arrives, segment, passage.held);
+        } else if (passage.fate == Passage::Fate::no_way) {
+            reset_by_middlebox(now, id, end, segment);
+        }
     }
-    const bool established = out_.established;
+    const bool opened = out_.established;
     const bool closed = out_.peer_closed;
     const std::uint32_t delivered = out_.delivered;
     const tcp::Over how = out_.over;
@@ -46,32 +50,18 @@ void Network::follow(Instant now, FlowId id, End end) {
     schedule_arrival(id, other(end));
     schedule_timer(id, end);
     // The owners may call back.
-    if (established) {
-        flows_[id].opened[side(end)] = true;
-        sink_->on_opened(now, id, end);
-    }
+    if (opened) established(now, id, end);
     if (delivered > 0) hand_over(now, id, end, delivered);
     if (closed) peer_closed(now, id, end);
     if (how != tcp::Over::no) over(now, id, end, how);
 }
 
-Passage Network::offer(Instant now, FlowId id, End sender, std::uint32_t bytes) {
-    const Flow& flow = flows_[id];
-    Traffic& traffic = traffic_[side(sender)];
-    ++traffic.packets;
-    traffic.bytes += bytes;
-    const Passage passage =
-        populations_[flow.population].links.offer(now, flow.index, sender == End::client, bytes);
-    if (passage.fate != Passage::Fate::arrives) ++traffic.lost;
-    return passage;
-}
-
-void Network::put(Instant now, FlowId id, End sender, Instant arrives,
-                  const tcp::Segment& segment) {
-    Lane& l = lane(now, id, sender);
+void Network::put(FlowId id, End sender, Instant arrives, const tcp::Segment& segment, bool held) {
+    Lane& l = lane(id, sender);
     const std::uint32_t index = packets_.take();
     packets_[index].arrives = arrives;
     packets_[index].segment = segment;
+    packets_[index].held = held;
     // Without SACK it takes three acknowledgements that say nothing new to tell of a loss; and one
     // that was overtaken may be answered.
     const Flow& flow = flows_[id];
@@ -143,11 +133,28 @@ void Network::handle_event(Instant now, FlowEvent kind, std::uint8_t generation,
     sink_ = &sink;
     FlowId id = populations_[population].newest[index];
     while (id != kNoFlow && flows_[id].attempt != generation) id = flows_[id].older;
-    if (id == kNoFlow || flows_[id].busy == kNone) return;  // over since
+    if (id == kNoFlow) return;  // over since
+    if (kind == FlowEvent::think_client || kind == FlowEvent::think_server ||
+        kind == FlowEvent::lookup) {
+        handling_ = id;
+        engage(now, id);
+        if (kind == FlowEvent::lookup) {
+            handle_lookup(now, id);
+        } else if (flows_[id].talk != kNone) {
+            const End thinker = kind == FlowEvent::think_client ? End::client : End::server;
+            if (endpoint(id, thinker).state == tcp::State::established) say(now, id, thinker);
+            talk(now, id);
+        }
+        handling_ = kNoFlow;
+        rest(now, id);
+        return;
+    }
+    if (flows_[id].busy == kNone) return;
     handling_ = id;
+    engage(now, id);
     const bool up = kind == FlowEvent::arrival_up || kind == FlowEvent::timer_client;
     const End end = up ? End::client : End::server;
-    Lane& l = lane(now, id, end);
+    Lane& l = lane(id, end);
     if (kind == FlowEvent::arrival_up || kind == FlowEvent::arrival_down) {
         if (l.arrival_event <= now) l.arrival_event = Instant::never();
         arrive(now, id, end);
@@ -176,7 +183,7 @@ std::uint32_t Network::pop_packet(Lane& l) {
 
 void Network::arrive(Instant now, FlowId id, End sender) {
     for (;;) {
-        Lane& l = lane(now, id, sender);
+        Lane& l = lane(id, sender);
         if (l.packets == kNone || packets_[l.packets].arrives > now) return;
         const std::uint32_t index = pop_packet(l);
         const tcp::Segment segment = packets_[index].segment;
@@ -187,7 +194,7 @@ void Network::arrive(Instant now, FlowId id, End sender) {
 /// Acknowledgements that have arrived without an event, as of when they did.
 void Network::catch_up(Instant now, FlowId id, End end) {
     for (;;) {
-        Lane& l = lane(now, id, other(end));
+        Lane& l = lane(id, other(end));
         if (l.packets == kNone || packets_[l.packets].arrives > now) return;
         if (packets_[l.packets].tells) return;  // has its own event, at this instant
         const std::uint32_t index = pop_packet(l);
@@ -214,7 +221,7 @@ void Network::take(Instant now, FlowId id, End receiver, const tcp::Segment& seg
         follow(now, id, receiver);
     }
     // Its quiet sender cannot know whether an ACK is on the way.
-    if (segment.length > 0) resume_unless_promised(now, id, other(receiver));
+    if (segment.length > 0) resume_unless_promised(id, other(receiver));
 }
 
 void Network::request(Instant now, FlowId id, const tcp::Segment& segment) {
@@ -236,7 +243,7 @@ void Network::answer_for_nobody(Instant now, FlowId id, End end, const tcp::Segm
     const Passage passage = offer(now, id, end, answer.wire_bytes());
     if (tap_ != nullptr) tap_->on_packet(now, id, end, answer, passage);
     if (passage.fate != Passage::Fate::arrives) return;
-    put(now, id, end, passage.arrives, answer);
+    put(id, end, passage.arrives, answer);
     schedule_arrival(id, end);
 }
 
@@ -245,25 +252,45 @@ void Network::answer_for_nobody(Instant now, FlowId id, End end, const tcp::Segm
 /// The next `bytes` of the stream have been read at `receiver`.
 void Network::hand_over(Instant now, FlowId id, End receiver, std::uint32_t bytes) {
     const End sender = other(receiver);
-    lane(now, id, sender).read += bytes;
+    const std::uint32_t before_fault = until_fault(id, sender, bytes);
+    const bool struck = flows_[id].faulty && before_fault < bytes;
+    lane(id, sender).read += before_fault;
     bool deaf = false;
+    bool talked = false;
     for (;;) {
-        Lane& l = lane(now, id, sender);
+        Lane& l = lane(id, sender);
         const std::uint32_t index = l.units;
         if (index == kNone || tcp::after(units_[index].end, l.read)) break;
         const Unit unit = units_[index];
         l.units = unit.next;
         if (unit.next == kNone) l.last_unit = kNone;
         units_.give_back(index);
+        if (unit.kind != UnitKind::data) {
+            if (unit.kind == UnitKind::script && flows_[id].talk != kNone) {
+                Talk& t = talks_[flows_[id].talk];
+                t.progress.read(t.script, receiver, unit.bytes);
+                talked = true;
+            }
+            continue;
+        }
         if (flows_[id].done[side(receiver)]) {
             discard(now, id, receiver, unit);
             deaf = true;
             continue;
         }
+        if (talked) {  // the handshake's last words make an application of it
+            talk(now, id);
+            talked = false;
+        }
         // One buffer serves all deliveries; nobody delivers while somebody is handling.
         sink_->on_bytes(now, id, receiver, whole(unit), unit.stamp);
         pool_->release(unit.head);
         pool_->release(unit.body);
+    }
+    if (talked) talk(now, id);
+    if (struck) {
+        hand_over_part(now, id, receiver);
+        strike(now, id);
     }
     // A socket that was closed before its bytes came answers with a reset.
     if (deaf && endpoint(id, receiver).state != tcp::State::closed) {
@@ -274,13 +301,26 @@ void Network::hand_over(Instant now, FlowId id, End receiver, std::uint32_t byte
     }
 }
 
+/// What of the first unread write has come through before a fault struck in the middle of it.
+void Network::hand_over_part(Instant now, FlowId id, End receiver) {
+    const Lane& l = lane(id, other(receiver));
+    if (l.units == kNone || flows_[id].done[side(receiver)]) return;
+    const Unit& unit = units_[l.units];
+    if (unit.kind != UnitKind::data || !populations_[flows_[id].population].layers.none()) return;
+    const std::uint32_t part = l.read - (unit.end - unit.bytes);
+    if (part == 0 || part > unit.bytes) return;
+    sink_->on_bytes(now, id, receiver, whole(unit).first(part), unit.stamp);
+}
+
 void Network::peer_closed(Instant now, FlowId id, End end) {
     Flow& flow = flows_[id];
     if (!flow.done[side(end)]) {
         flow.done[side(end)] = true;
+        say_goodbye(now, id, end, other(end));
         sink_->on_closed(now, id, end, Ending::orderly);
     }
     if (endpoint(id, end).state == tcp::State::closed) return;
+    wake(now, id, end);
     out_.clear();
     machine(flows_[id], end).close(now, endpoint(id, end), out_);
     follow(now, id, end);

@@ -13,7 +13,8 @@ bool Network::write_quietly(Instant now, FlowId id, End sender, std::uint32_t by
     Flow& flow = flows_[id];
     tcp::Endpoint& e = flow.end[side(sender)];
     tcp::Machine& tcp = machine(flow, sender);
-    Lane& l = lane(now, id, sender);
+    Lane& l = lane(id, sender);
+    if (!populations_[flow.population].quiet_path || flow.faulty || flow.forgotten) return false;
     if (l.out > 0 || l.settled > now || !tcp.can_write_quietly(e, bytes)) return false;
     l.settled = Instant{-1};
     const Passage passage = offer(now, id, sender, tcp.quiet_wire_bytes(e, bytes));
@@ -32,12 +33,12 @@ bool Network::write_quietly(Instant now, FlowId id, End sender, std::uint32_t by
     l.sent = now;
     l.promised = false;
     // What the other end has out is acknowledged by this, in time?
-    Lane& back = lane(now, id, other(sender));
+    Lane& back = lane(id, other(sender));
     if (back.out > 0) {
         const tcp::Endpoint& peer = flow.end[side(other(sender))];
         back.promised = passage.arrives - back.sent < machine(flow, other(sender)).patience(peer);
     }
-    put(now, id, sender, passage.arrives, segment);
+    put(id, sender, passage.arrives, segment);
     schedule_arrival(id, sender);
     return true;
 }
@@ -46,7 +47,7 @@ bool Network::take_quietly(Instant now, FlowId id, End receiver, const tcp::Segm
     Flow& flow = flows_[id];
     tcp::Endpoint& e = flow.end[side(receiver)];
     tcp::Machine& tcp = machine(flow, receiver);
-    Lane& l = lane(now, id, receiver);
+    Lane& l = lane(id, receiver);
     if (l.settled > now) return false;
     l.settled = Instant{-1};
     const bool data = segment.length > 0;
@@ -64,8 +65,8 @@ bool Network::take_quietly(Instant now, FlowId id, End receiver, const tcp::Segm
         const Passage passage = offer(now, id, receiver, ack.wire_bytes());
         if (tap_ != nullptr) tap_->on_packet(now, id, receiver, ack, passage);
         if (passage.fate == Passage::Fate::arrives &&
-            !settle(now, id, other(receiver), passage.arrives, ack)) {
-            put(now, id, receiver, passage.arrives, ack);
+            !settle(id, other(receiver), passage.arrives, ack)) {
+            put(id, receiver, passage.arrives, ack);
             schedule_arrival(id, receiver);
         }
         hand_over(now, id, receiver, segment.length);
@@ -79,7 +80,7 @@ bool Network::take_quietly(Instant now, FlowId id, End receiver, const tcp::Segm
 
 /// The ACK that is owed was not carried by an answer: the machine's timer sends it.
 void Network::settle_debt(Instant now, FlowId id, End end) {
-    Lane& l = lane(now, id, end);
+    Lane& l = lane(id, end);
     if (l.owing == 0) return;
     const std::uint32_t received = l.owing;
     l.owing = 0;
@@ -88,11 +89,11 @@ void Network::settle_debt(Instant now, FlowId id, End end) {
 }
 
 /// `sender` is what it will be when `ack` has arrived. False: it has more on its mind.
-bool Network::settle(Instant now, FlowId id, End sender, Instant arrives, const tcp::Segment& ack) {
+bool Network::settle(FlowId id, End sender, Instant arrives, const tcp::Segment& ack) {
     Flow& flow = flows_[id];
     tcp::Endpoint& e = flow.end[side(sender)];
     tcp::Machine& tcp = machine(flow, sender);
-    Lane& l = lane(now, id, sender);
+    Lane& l = lane(id, sender);
     if (l.out == 0 || !tcp.can_acknowledge_quietly(e, l.out, ack)) return false;
     if (arrives - l.sent >= tcp.patience(e)) return false;
     if (reorders(flow, other(sender))) return false;  // an ACK that is overtaken may be answered
@@ -107,14 +108,14 @@ bool Network::settle(Instant now, FlowId id, End sender, Instant arrives, const 
 /// Whatever this end has out or owes is the machine's business from now on.
 void Network::wake(Instant now, FlowId id, End end) {
     catch_up(now, id, end);
-    Lane& l = lane(now, id, end);
+    Lane& l = lane(id, end);
     if (l.settled > now) {
         tcp::Endpoint& e = endpoint(id, end);
         const std::uint32_t bytes = l.ack.ack - l.before.acked;
         e = l.before;
         l.out = bytes;
         // Its ACK is a packet again, ahead of what was sent after it.
-        Lane& back = lane(now, id, other(end));
+        Lane& back = lane(id, other(end));
         const std::uint32_t index = packets_.take();
         packets_[index].arrives = l.settled;
         packets_[index].segment = l.ack;
@@ -128,12 +129,12 @@ void Network::wake(Instant now, FlowId id, End end) {
         l.settled = Instant{-1};
     }
     l.settled = Instant{-1};
-    if (l.out > 0) resume(now, id, end);
+    if (l.out > 0) resume(id, end);
     settle_debt(now, id, end);
 }
 
-void Network::resume(Instant now, FlowId id, End end) {
-    Lane& l = lane(now, id, end);
+void Network::resume(FlowId id, End end) {
+    Lane& l = lane(id, end);
     const std::uint32_t bytes = l.out;
     l.out = 0;
     machine(flows_[id], end).resume(endpoint(id, end), l.sent, bytes);
@@ -141,11 +142,11 @@ void Network::resume(Instant now, FlowId id, End end) {
     schedule_arrival(id, other(end));
 }
 
-void Network::resume_unless_promised(Instant now, FlowId id, End sender) {
-    Lane& l = lane(now, id, sender);
+void Network::resume_unless_promised(FlowId id, End sender) {
+    Lane& l = lane(id, sender);
     if (l.out == 0 || l.promised) return;
     if (endpoint(id, sender).state == tcp::State::closed) return;
-    resume(now, id, sender);
+    resume(id, sender);
 }
 
 }  // namespace mqttwin::net

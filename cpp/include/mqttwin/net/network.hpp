@@ -14,7 +14,9 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "mqttwin/base/blob_pool.hpp"
@@ -22,8 +24,11 @@
 #include "mqttwin/base/slab.hpp"
 #include "mqttwin/base/stamp.hpp"
 #include "mqttwin/base/time.hpp"
+#include "mqttwin/net/layers.hpp"
 #include "mqttwin/net/link.hpp"
 #include "mqttwin/net/link_table.hpp"
+#include "mqttwin/net/names.hpp"
+#include "mqttwin/net/shared_capacity.hpp"
 #include "mqttwin/net/tcp_machine.hpp"
 #include "mqttwin/sim/event_queue.hpp"
 
@@ -33,8 +38,7 @@ using FlowId = std::uint32_t;
 inline constexpr FlowId kNoFlow = 0xFFFF'FFFFU;
 
 /// The two ends of a flow. A lane is named by the end that sends into it.
-enum class End : std::uint8_t { client = 0, server = 1 };
-constexpr End other(End end) { return end == End::client ? End::server : End::client; }
+using End = Side;
 
 /// Kinds of events in the queue that belong to the network: 0 to 15 are reserved for it.
 enum class FlowEvent : std::uint8_t {
@@ -42,6 +46,9 @@ enum class FlowEvent : std::uint8_t {
     arrival_down = 2,  // the head of the server's lane arrives at the client
     timer_client = 3,  // a deadline of the client's TCP
     timer_server = 4,
+    think_client = 5,  // the client has computed what its handshake above TCP says next
+    think_server = 6,
+    lookup = 7,  // a question to the name server, its answer, or the end of patience
     last = 15,
 };
 
@@ -91,6 +98,18 @@ class Tap {
     virtual void on_flow_freed(FlowId flow) = 0;
 };
 
+/// What befalls a connection when one end has read so many bytes of it.
+struct Fault {
+    enum class Kind : std::uint8_t {
+        reset,       // somebody on the way resets both ends
+        black_hole,  // nothing passes any more, in either direction
+        stall,       // the reader reads no more
+    };
+    Kind kind = Kind::reset;
+    End sender = End::client;       // of the bytes that count
+    std::uint64_t after_bytes = 0;  // payload of TCP; 0: at once
+};
+
 class Network {
    public:
     Network(sim::EventQueue& queue, BlobPool& pool, std::uint64_t seed)
@@ -100,8 +119,28 @@ class Network {
 
     /// A population of devices with entity tags `base`, `base`+1, ... `rank`: see EventKey.
     void add_population(std::uint16_t population, std::string_view name, std::uint32_t base,
-                        std::uint32_t count, const LinkSpec& link);
+                        std::uint32_t count, const LinkSpec& link, const Reach& reach = {},
+                        const LayersSpec& layers = {});
     void set_rank(std::uint16_t population, std::uint16_t rank);
+
+    /// A medium that populations share; `LinkSpec::shared` names it by this number.
+    std::uint32_t add_shared(const SharedSpec& spec);
+    Names& names() { return names_; }
+
+    // What happens to the network itself.
+
+    /// A device's link: while it is down nothing passes.
+    void set_link_down(std::uint16_t population, std::uint32_t index, bool down);
+    /// No packet between these devices and that broker, in either direction.
+    void set_partition(std::uint16_t population, std::uint32_t broker, bool apart);
+    /// On the device's present connection, or on the next one if it has none; one at a time.
+    void set_fault(Instant now, std::uint16_t population, std::uint32_t index, const Fault& fault);
+    void clear_fault(std::uint16_t population, std::uint32_t index);
+    /// A reader that stalled reads again.
+    void resume_reading(Instant now, std::uint16_t population, std::uint32_t index, End reader);
+    /// The broker's host is somewhere else from now on; nobody is where it was. Its ends of flows
+    /// have vanished: the owner forgets them.
+    void move_host(Instant now, std::uint32_t broker, Address to);
 
     // Commands. Those that name an end speak for its owner.
 
@@ -159,14 +198,15 @@ class Network {
     static constexpr std::uint32_t kNone = Slab<int>::kNone;
     static constexpr std::size_t side(End end) { return static_cast<std::size_t>(end); }
 
-    enum class UnitKind : std::uint8_t { data };
+    enum class UnitKind : std::uint8_t { data, script, goodbye };
     /// What one write put into a stream, until it has been read at the other end.
     struct Unit {
         Stamp stamp;
         BlobId head = BlobId::none;
         BlobId body = BlobId::none;
         std::uint32_t next = kNone;
-        std::uint32_t end = 0;  // of the stream, with this
+        std::uint32_t end = 0;    // of the stream, with this
+        std::uint32_t bytes = 0;  // of the stream
         UnitKind kind = UnitKind::data;
     };
     /// A segment on its way.
@@ -175,6 +215,7 @@ class Network {
         tcp::Segment segment;
         std::uint32_t next = kNone;
         bool tells = false;  // needs an event
+        bool held = false;   // until the device listens
     };
     /// One direction of a flow that has something under way.
     struct Lane {
@@ -217,16 +258,37 @@ class Network {
         std::array<bool, 2> done{};    // this end has ended, or has been told
         std::array<bool, 2> silent{};  // this end answers nothing any more
         std::array<bool, 2> opened{};
-        bool accepted = false;  // the server's TCP has taken it up
+        bool accepted = false;   // the server's TCP has taken it up
+        bool forgotten = false;  // nobody on the way knows it any more
+        bool faulty = false;     // there is a `Fault` for it
+        std::uint32_t talk = kNone;
+    };
+    /// The handshake above TCP, until it is over.
+    struct Talk {
+        Script script;
+        Progress progress;
+        std::array<bool, 2> thinking{};
+    };
+    struct Lookup {
+        bool answered = false;  // the answer is under way, else the question
+        bool lost = false;      // one of them is: the event is the end of patience
+        std::uint32_t tries = 0;
     };
     struct Population {
         std::uint16_t rank = 0;
         std::uint32_t base = 0;
         StreamKey phases;
         LinkTable links;
+        LayersSpec layers;
+        StreamKey scripts;
+        Reach reach;
+        std::vector<NameCache> cache;            // by index, if it asks for names
+        std::vector<bool> session;               // by index: it has a TLS session to resume
+        std::vector<bool> apart;                 // by broker
+        bool quiet_path = true;                  // nothing on the way minds when it saw a flow last
         std::array<std::uint32_t, 2> machine{};  // of devices, and of brokers towards them
         std::vector<FlowId> newest;              // by index
-        std::vector<std::uint8_t> attempts;      // by index
+        std::vector<std::uint32_t> attempts;     // by index
     };
     struct Host {
         tcp::Machine tcp;
@@ -248,10 +310,11 @@ class Network {
         return (sender == End::client ? link.up : link.down).reorder;
     }
     tcp::Endpoint& endpoint(FlowId id, End end) { return flows_[id].end[side(end)]; }
-    Busy& busy(Instant now, FlowId id);
-    Lane& lane(Instant now, FlowId id, End sender) { return busy(now, id).lane[side(sender)]; }
+    /// At the door of every command and event: the flow has its working record.
+    void engage(Instant now, FlowId id);
+    Lane& lane(FlowId id, End sender) { return busy_[flows_[id].busy].lane[side(sender)]; }
     void release_busy(FlowId id);
-    void append_unit(Instant now, FlowId id, End sender, const Unit& unit, std::uint32_t bytes);
+    void append_unit(FlowId id, End sender, const Unit& unit, std::uint32_t bytes);
     void write(Instant now, FlowId id, End sender, std::uint32_t bytes);
     void discard_units(Instant now, FlowId id, End sender);
     void discard(Instant now, FlowId id, End receiver, const Unit& unit);
@@ -259,10 +322,31 @@ class Network {
     void free_flow(FlowId id);
     ByteView whole(const Unit& unit);
 
+    // network_path.cpp
+    Passage offer(Instant now, FlowId id, End sender, std::uint32_t bytes);
+    bool forwarded(Instant now, FlowId id, End sender);
+    void reset_by_middlebox(Instant now, FlowId id, End sender, const tcp::Segment& segment);
+    void release_held(Instant now, FlowId id);
+    void strike(Instant now, FlowId id);
+    std::uint32_t until_fault(FlowId id, End sender, std::uint32_t bytes);
+
+    // network_layers.cpp
+    void begin_talk(Instant now, FlowId id);
+    void talk(Instant now, FlowId id);
+    void say(Instant now, FlowId id, End end);
+    void established(Instant now, FlowId id, End end);
+    void tell_opened(Instant now, FlowId id, End end);
+    void say_goodbye(Instant now, FlowId id, End end, End initiator);
+
+    // network_names.cpp
+    void dial(Instant now, FlowId id);
+    void ask(Instant now, FlowId id);
+    void handle_lookup(Instant now, FlowId id);
+
     // network_drive.cpp
     void follow(Instant now, FlowId id, End end);
-    Passage offer(Instant now, FlowId id, End sender, std::uint32_t bytes);
-    void put(Instant now, FlowId id, End sender, Instant arrives, const tcp::Segment& segment);
+    void put(FlowId id, End sender, Instant arrives, const tcp::Segment& segment,
+             bool held = false);
     std::uint32_t pop_packet(Lane& lane);
     void schedule_arrival(FlowId id, End sender);
     void schedule_timer(FlowId id, End end);
@@ -273,17 +357,18 @@ class Network {
     void request(Instant now, FlowId id, const tcp::Segment& segment);
     void answer_for_nobody(Instant now, FlowId id, End end, const tcp::Segment& segment);
     void hand_over(Instant now, FlowId id, End receiver, std::uint32_t bytes);
+    void hand_over_part(Instant now, FlowId id, End receiver);
     void peer_closed(Instant now, FlowId id, End end);
     void over(Instant now, FlowId id, End end, tcp::Over how);
 
     // network_quiet.cpp
     bool write_quietly(Instant now, FlowId id, End sender, std::uint32_t bytes);
     bool take_quietly(Instant now, FlowId id, End receiver, const tcp::Segment& segment);
-    bool settle(Instant now, FlowId id, End sender, Instant arrives, const tcp::Segment& ack);
+    bool settle(FlowId id, End sender, Instant arrives, const tcp::Segment& ack);
     void settle_debt(Instant now, FlowId id, End end);
     void wake(Instant now, FlowId id, End end);
-    void resume(Instant now, FlowId id, End end);
-    void resume_unless_promised(Instant now, FlowId id, End sender);
+    void resume(FlowId id, End end);
+    void resume_unless_promised(FlowId id, End sender);
 
     sim::EventQueue* queue_;
     BlobPool* pool_;
@@ -291,10 +376,17 @@ class Network {
     std::vector<Population> populations_;
     std::vector<Host> machines_;
     Slab<Flow> flows_;
-    std::vector<Busy> busy_;
+    std::deque<Busy> busy_;  // a record stays where it is
     std::vector<std::uint32_t> free_busy_;
     Slab<Unit> units_;
     Slab<Packet> packets_;
+    Slab<Talk> talks_;
+    std::vector<SharedCapacity> shared_;
+    Names names_;
+    std::map<FlowId, Lookup> lookups_;
+    std::map<FlowId, Instant> last_packet_;  // where a middlebox forgets
+    /// By population and index; `after_bytes` is a position in the stream once it is a flow's.
+    std::map<std::pair<std::uint16_t, std::uint32_t>, Fault> faults_;
     std::deque<Settling> settling_;  // flows whose last ACK is under way
     std::array<Traffic, 2> traffic_;
     tcp::Output out_;

@@ -72,6 +72,7 @@ struct Passage {
         too_big,  // for the MTU
         outage,   // the link was down
         asleep,   // the network keeps no more for a device that does not listen
+        no_way,   // nobody forwards it: a partition, a middlebox that has forgotten the flow
     };
     Fate fate = Fate::arrives;
     /// The network keeps it until the device listens. Should the device send before, offer it

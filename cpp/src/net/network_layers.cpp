@@ -1,0 +1,93 @@
+// What is said between TCP and the application: the handshakes of TLS and WebSocket, and goodbyes.
+#include "mqttwin/net/network.hpp"
+
+namespace mqttwin::net {
+
+/// TCP is established at `end`.
+void Network::established(Instant now, FlowId id, End end) {
+    const Population& p = populations_[flows_[id].population];
+    if (p.layers.none()) {
+        tell_opened(now, id, end);
+        return;
+    }
+    if (flows_[id].talk == kNone && end == End::client) begin_talk(now, id);
+    talk(now, id);
+}
+
+void Network::begin_talk(Instant now, FlowId id) {
+    (void)now;
+    Flow& flow = flows_[id];
+    Population& p = populations_[flow.population];
+    // A connection's draws: far more than a handshake takes.
+    constexpr std::uint64_t kDraws = std::uint64_t{1} << 20U;
+    Stream draws(p.scripts, flow.index, p.attempts[flow.index] * kDraws);
+    const bool resumed = p.layers.tls && p.layers.tls->resumption && p.session[flow.index];
+    flow.talk = talks_.take();
+    talks_[flow.talk].script = opening_script(p.layers, resumed, draws);
+}
+
+/// Writes what is due, and tells who may speak now. Talks end with their last word.
+void Network::talk(Instant now, FlowId id) {
+    for (const End end : {End::client, End::server}) {
+        if (flows_[id].talk == kNone) return;
+        if (endpoint(id, end).state != tcp::State::established) continue;
+        if (flows_[id].done[side(end)]) continue;
+        Talk& t = talks_[flows_[id].talk];
+        const Step* step = t.progress.due(t.script, end);
+        if (step != nullptr && !t.thinking[side(end)]) {
+            t.thinking[side(end)] = step->compute.ns > 0;
+            if (step->compute.ns == 0) {
+                say(now, id, end);
+                talk(now, id);
+                return;
+            }
+            push_event(flows_[id], now + step->compute,
+                       end == End::client ? FlowEvent::think_client : FlowEvent::think_server);
+        }
+        if (!flows_[id].opened[side(end)] && t.progress.open(t.script, end)) {
+            tell_opened(now, id, end);
+        }
+    }
+    if (flows_[id].talk == kNone) return;
+    const Talk& t = talks_[flows_[id].talk];
+    if (!t.progress.over(t.script)) return;
+    Population& p = populations_[flows_[id].population];
+    if (!p.session.empty()) p.session[flows_[id].index] = true;
+    talks_.give_back(flows_[id].talk);
+    flows_[id].talk = kNone;
+}
+
+/// The next words of `end`.
+void Network::say(Instant now, FlowId id, End end) {
+    Talk& t = talks_[flows_[id].talk];
+    t.thinking[side(end)] = false;
+    const Step* step = t.progress.due(t.script, end);
+    if (step == nullptr) return;
+    const std::uint32_t bytes = step->bytes;
+    t.progress.written(t.script, end);
+    Unit unit;
+    unit.kind = UnitKind::script;
+    append_unit(id, end, unit, bytes);
+    write(now, id, end, bytes);
+}
+
+void Network::tell_opened(Instant now, FlowId id, End end) {
+    flows_[id].opened[side(end)] = true;
+    sink_->on_opened(now, id, end);
+}
+
+/// What a side says before its FIN: a close frame, an alert. Nobody waits for the answer.
+void Network::say_goodbye(Instant now, FlowId id, End end, End initiator) {
+    const Flow& flow = flows_[id];
+    const Population& p = populations_[flow.population];
+    if (p.layers.none() || !flow.opened[side(end)]) return;
+    const tcp::State state = flow.end[side(end)].state;
+    if (state != tcp::State::established && state != tcp::State::close_wait) return;
+    const std::uint32_t bytes = closing_script(p.layers, initiator).bytes(end);
+    Unit unit;
+    unit.kind = UnitKind::goodbye;
+    append_unit(id, end, unit, bytes);
+    write(now, id, end, bytes);
+}
+
+}  // namespace mqttwin::net

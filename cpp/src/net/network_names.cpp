@@ -1,0 +1,92 @@
+// From a name to a host: a question over the device's own link, an answer that is believed for a
+// while, and a connection to whoever is there.
+#include "mqttwin/net/network.hpp"
+
+namespace mqttwin::net {
+
+/// Connects to whatever host the device believes to be its broker's; asks first if it must.
+void Network::dial(Instant now, FlowId id) {
+    Flow& flow = flows_[id];
+    Population& p = populations_[flow.population];
+    std::uint32_t host = flow.broker;
+    if (p.reach.kind == Reach::Kind::address) {
+        host = names_.host_at(p.reach.address);
+    } else if (p.reach.kind == Reach::Kind::name) {
+        const NameCache& known = p.cache[flow.index];
+        if (known.expires <= now) {
+            ask(now, id);
+            return;
+        }
+        host = names_.host_at(known.address);
+    }
+    if (host == kNoHost) {
+        flow.silent[side(End::server)] = true;  // a SYN into nowhere
+    } else {
+        flow.broker = host;
+    }
+    out_.clear();
+    machine(flow, End::client).connect(now, flow.end[0], out_);
+    follow(now, id, End::client);
+}
+
+void Network::ask(Instant now, FlowId id) {
+    const Flow& flow = flows_[id];
+    const Population& p = populations_[flow.population];
+    Lookup& lookup = lookups_[id];
+    ++lookup.tries;
+    lookup.answered = false;
+    const Passage passage = offer(now, id, End::client, names_.question_bytes(p.reach.name));
+    lookup.lost = passage.fate != Passage::Fate::arrives ||
+                  passage.arrives + p.reach.resolver - now >= Names::kPatience;
+    push_event(flow, lookup.lost ? now + Names::kPatience : passage.arrives + p.reach.resolver,
+               FlowEvent::lookup);
+}
+
+void Network::handle_lookup(Instant now, FlowId id) {
+    const auto found = lookups_.find(id);
+    if (found == lookups_.end()) return;
+    Lookup& lookup = found->second;
+    const Flow& flow = flows_[id];
+    Population& p = populations_[flow.population];
+    if (lookup.lost) {
+        if (lookup.tries < Names::kTries) {
+            ask(now, id);
+            return;
+        }
+        lookups_.erase(found);
+        over(now, id, End::client, tcp::Over::time_out);
+        return;
+    }
+    if (!lookup.answered) {
+        lookup.answered = true;
+        // The address is what the record says as the server writes its answer.
+        p.cache[flow.index].address = names_.address(p.reach.name);
+        const Passage passage = offer(now, id, End::server, names_.answer_bytes(p.reach.name));
+        lookup.lost = passage.fate != Passage::Fate::arrives;
+        push_event(flow, lookup.lost ? now + Names::kPatience : passage.arrives, FlowEvent::lookup);
+        return;
+    }
+    lookups_.erase(found);
+    // No answer is believed for no time at all: this connection is what it was for.
+    p.cache[flow.index].expires = now + max(names_.ttl(p.reach.name), nanoseconds(1));
+    dial(now, id);
+}
+
+void Network::move_host(Instant now, std::uint32_t broker, Address to) {
+    const Address from = names_.address_of(broker);
+    if (from != kNoHost) names_.remove_host(from);
+    names_.put_host(to, broker);
+    for (Population& p : populations_) {
+        for (const FlowId first : p.newest) {
+            FlowId next = kNoFlow;
+            for (FlowId id = first; id != kNoFlow; id = next) {
+                next = flows_[id].older;
+                if (flows_[id].broker == broker && !flows_[id].silent[side(End::server)]) {
+                    vanish(now, id, End::server);
+                }
+            }
+        }
+    }
+}
+
+}  // namespace mqttwin::net
