@@ -264,6 +264,25 @@ void bind_fleet_spec(py::module_& m) {
             [](Spec& s, std::uint32_t seconds) {
                 if (s.profile.will) s.profile.will->delay_interval = seconds;
             });
+    spec.def_readwrite("layers", &Spec::layers)
+        .def_property(
+            "reach",
+            [](const Spec& s) {
+                constexpr const char* kNames[] = {"known", "name", "address"};
+                return kNames[static_cast<std::size_t>(s.reach)];
+            },
+            [](Spec& s, const std::string& reach) {
+                if (reach == "known") {
+                    s.reach = net::Reach::Kind::known;
+                } else if (reach == "name") {
+                    s.reach = net::Reach::Kind::name;
+                } else if (reach == "address") {
+                    s.reach = net::Reach::Kind::address;
+                } else {
+                    throw py::value_error("reach must be known, name or address");
+                }
+            });
+    def_duration(spec, "resolver", &Spec::resolver);
     def_duration(spec, "start", &Spec::start);
     def_duration(spec, "ramp", &Spec::ramp);
 }
@@ -412,4 +431,5 @@ void bind_world(py::module_& m) {
         .def("stop_event_log", [](PyWorld& self) { return self.get()->recorder().stop_log(); });
     bind_results(cls);
     bind_live_world(cls);
+    bind_network_world(cls);
 }

@@ -82,6 +82,7 @@ struct VirtualWorld::BrokerHost {
     std::string name;
     broker::Broker engine;
     std::uint16_t population;
+    std::uint32_t dns_name = kUnnamed;
     bool down = false;
     bool listener = false;  // a raw server stands here, not the engine
     std::vector<RawEnd> accepted;

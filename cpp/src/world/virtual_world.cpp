@@ -77,6 +77,8 @@ std::uint32_t VirtualWorld::add_broker(std::string name, const broker::Options& 
     const std::uint16_t population = add_population(name);
     brokers_.push_back(std::make_unique<BrokerHost>(*this, std::move(name), options, population));
     populations_[population].broker = brokers_.back().get();
+    const auto number = static_cast<std::uint32_t>(brokers_.size() - 1);
+    network_.names().put_host(number, number);
     arm(*brokers_.back());  // $SYS topics are due at once
     return static_cast<std::uint32_t>(brokers_.size() - 1);
 }
@@ -87,11 +89,18 @@ std::uint32_t VirtualWorld::add_fleet(const FleetSpec& spec) {
     population_spec.seed = seed_;
     fleet::Population who(std::move(population_spec));
     // Everything that can be refused is refused before the world changes.
+    const net::Reach reach = reach_of(spec);
+    net::check(spec.link);
+    net::check(spec.layers, "");
+    if (spec.link.shared != net::kNotShared && spec.link.shared >= network_.shared_count()) {
+        throw std::invalid_argument("shared must be a medium of this world");
+    }
     (void)fleet::FleetProfile(spec.profile, who);
     const std::uint16_t population = add_population(who.name());
     const std::uint32_t base = next_tag_;
     next_tag_ += who.count();
-    network_.add_population(population, who.name(), base, who.count(), spec.link);
+    network_.add_population(population, who.name(), base, who.count(), spec.link, reach,
+                            spec.layers);
     recorder_->add_fleet(who.name(), base, who.count(), spec.keep);
     fleets_.push_back(std::make_unique<FleetHost>(*this, spec, who, base, population));
     FleetHost& host = *fleets_.back();

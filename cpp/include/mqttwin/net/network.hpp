@@ -125,7 +125,9 @@ class Network {
 
     /// A medium that populations share; `LinkSpec::shared` names it by this number.
     std::uint32_t add_shared(const SharedSpec& spec);
+    [[nodiscard]] std::size_t shared_count() const { return shared_.size(); }
     Names& names() { return names_; }
+    [[nodiscard]] const Names& names() const { return names_; }
 
     // What happens to the network itself.
 

@@ -34,6 +34,9 @@ struct FleetSpec {
     fleet::PopulationSpec population;  // its seed is the world's
     std::uint32_t broker = 0;
     net::LinkSpec link;
+    net::LayersSpec layers;  // between TCP and MQTT
+    net::Reach::Kind reach = net::Reach::Kind::known;
+    Duration resolver = net::Reach{}.resolver;  // what a name server takes to answer
     client::Options client;
     fleet::ProfileSpec profile;
     Duration start{0};  // from the moment when the fleet is added
@@ -59,6 +62,12 @@ class VirtualWorld final : private net::Sink {
     void add_publish(std::uint32_t fleet, const fleet::PublishSpec& spec);
     void add_subscribe(std::uint32_t fleet, const fleet::SubscriptionSpec& spec);
 
+    /// A medium that devices of any fleet compete for: LinkSpec::shared.
+    std::uint32_t add_shared(const net::SharedSpec& spec);
+    /// A name for a broker's host, found by fleets whose `reach` is `name`.
+    std::uint32_t name_broker(std::uint32_t broker, std::string_view hostname, Duration ttl);
+    void set_ttl(std::uint32_t broker, Duration ttl);
+
     /// Raw ends in virtual time, for whoever speaks bytes: `count` clients of a broker ...
     std::uint32_t add_peers(std::string_view name, std::uint32_t count, std::uint32_t broker,
                             const net::LinkSpec& link);
@@ -78,6 +87,16 @@ class VirtualWorld final : private net::Sink {
     void broker_publish(std::uint32_t broker, const wire::Publish& message);
     /// Breaks a device's connection: both ends see a reset, or (silent) only the device notices.
     void cut(std::uint32_t fleet, std::uint32_t device, bool silent);
+    /// The broker goes on at another address, and its old host is gone without a word.
+    void broker_move(std::uint32_t broker, bool keep_sessions, bool update_name);
+    void set_link_down(std::uint32_t fleet, std::uint32_t device, bool down);
+    /// No packet between that fleet and that broker, until they are together again.
+    void set_partition(std::uint32_t fleet, std::uint32_t broker, bool apart);
+    /// What befalls a device's connection at a byte: see net::Fault.
+    void set_fault(std::uint32_t fleet, std::uint32_t device, const net::Fault& fault);
+    void clear_fault(std::uint32_t fleet, std::uint32_t device);
+    /// A reader that a fault has stalled goes on.
+    void resume_reading(std::uint32_t fleet, std::uint32_t device, net::End reader);
     void connect(std::uint32_t fleet, std::uint32_t device);
     void disconnect(std::uint32_t fleet, std::uint32_t device);
 
@@ -125,9 +144,7 @@ class VirtualWorld final : private net::Sink {
     [[nodiscard]] std::uint32_t fleet_size(std::uint32_t fleet) const;
     [[nodiscard]] client::Phase phase(std::uint32_t fleet, std::uint32_t device) const;
     [[nodiscard]] broker::Counts broker_counts(std::uint32_t broker) const;
-    [[nodiscard]] net::Traffic traffic(net::End sender) const {
-        return network_.traffic(sender);
-    }
+    [[nodiscard]] net::Traffic traffic(net::End sender) const { return network_.traffic(sender); }
     [[nodiscard]] Recorder& recorder() { return *recorder_; }
     /// What is owed to subscribers and has neither arrived nor been dropped, found by looking into
     /// every queue and link.
@@ -147,6 +164,9 @@ class VirtualWorld final : private net::Sink {
     struct PeerHost;
 
    private:
+    static constexpr std::uint32_t kUnnamed = 0xFFFF'FFFFU;
+    /// Addresses from here on are those of hosts that have moved; before, a broker's number is its.
+    static constexpr net::Address kFirstMove = 1U << 16;
     /// A flow number with this bit is a real connection's.
     static constexpr net::FlowId kReal = 1U << 30;
     static bool is_real(net::FlowId flow) { return flow != net::kNoFlow && (flow & kReal) != 0; }
@@ -189,6 +209,7 @@ class VirtualWorld final : private net::Sink {
     void arm(FleetHost& fleet);
     void arm(BrokerHost& broker);
     std::uint16_t add_population(std::string_view name);
+    [[nodiscard]] net::Reach reach_of(const FleetSpec& spec) const;
     [[nodiscard]] sim::Event event(Instant at, std::uint16_t population, std::uint32_t index,
                                    EventKind kind, std::uint8_t detail = 0) const;
     FleetHost& fleet_of(net::FlowId flow);
@@ -221,7 +242,8 @@ class VirtualWorld final : private net::Sink {
     };
     std::vector<Population> populations_;
     std::vector<std::uint16_t> by_rank_;  // population of a rank
-    std::uint32_t next_tag_ = 0;          // each device has a tag: a number in this world
+    net::Address last_address_ = kFirstMove;
+    std::uint32_t next_tag_ = 0;  // each device has a tag: a number in this world
 };
 
 }  // namespace mqttwin::world
