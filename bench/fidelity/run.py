@@ -43,6 +43,7 @@ def line(verdict: Verdict) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev bench fidelity", description=__doc__)
     parser.add_argument("--truth", type=Path, default=default_truth(), metavar="DIR")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="write pictures there")
     parser.add_argument("--program", type=Path, default=PROGRAM, help=argparse.SUPPRESS)
     parser.add_argument("family", nargs="*", help=f"of: {', '.join(FAMILIES)}")
     arguments = parser.parse_args()
@@ -57,10 +58,13 @@ def main() -> int:
         "cell", "gap (allowed)", "mean", "p50 p90 p99, ms", "counts, ranges", "", box=None
     )
     table.columns[1].justify = table.columns[2].justify = "right"
+    verdicts = {
+        name: list(FAMILIES[name](arguments.truth, run)) for name in arguments.family or FAMILIES
+    }
     passed: Counter[str] = Counter()
     total: Counter[str] = Counter()
-    for name in arguments.family or FAMILIES:
-        for verdict in FAMILIES[name](arguments.truth, run):
+    for name, some in verdicts.items():
+        for verdict in some:
             table.add_row(*line(verdict), style=None if verdict.passes else "red")
             passed[name] += verdict.passes
             total[name] += 1
@@ -68,6 +72,11 @@ def main() -> int:
     console.print(table)
     for name, count in total.items():
         console.print(f"{name}: {passed[name]} of {count} cells pass")
+    if arguments.plots:
+        from plots import plot  # matplotlib is slow to import
+
+        for path in plot(verdicts, arguments.plots):
+            console.print(f"wrote {path}")
     console.print(f"{passed.total()} of {total.total()} cells pass")
     return 0 if total and passed.total() == total.total() else 1
 
