@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from compare import Sample, Verdict, compare, compare_counts
+from compare import GAP, TOLERANCE, Sample, Verdict, compare, compare_counts, share_below
 
 Row = dict[str, str]
 Run = Callable[[str, dict[str, object]], str]
@@ -21,6 +21,7 @@ RIG_HOP = 90  # us: what the measurement's router added to each way, from its ow
 OVERSAMPLE = 20  # simulated connections for each measured one
 DEAD_FLOWS = 600
 OUTAGE_FLOWS = 2000
+ABLATION_FLOWS = 2000
 
 
 class UnknownCaseError(Exception):
@@ -226,7 +227,7 @@ def dead_options(case: str) -> dict[str, object]:
     patterns = {
         "second": r"write1s",
         "once": r"write1_then_idle",
-        "none": r"idle_sokeepalive_(?P<idle>\d+)_(?P<interval>\d+)_(?P<probes>\d+)",
+        "none": r"idle_sokeepalive_(?P<idle>\d+)_(?P<probe_every>\d+)_(?P<probes>\d+)",
     }
     for traffic, pattern in patterns.items():
         if match := re.fullmatch(pattern + r"(?:_default|_usertimeout_(?P<user>\d+)s)?", case):
@@ -288,6 +289,53 @@ def wire(truth: Path, run: Run) -> Iterator[Verdict]:
         yield verdict
 
 
+SWITCHES: dict[str, dict[str, object]] = {
+    "default": {},
+    "sack_off": {"sack": 0},
+    "ts_off": {"timestamps": 0},
+    "nagle_on": {"nagle": 1},
+    "ss_after_idle_off": {"after_idle": 0},
+    "initcwnd200": {"window": 200},
+}
+
+
+def ablation_scenario(name: str) -> tuple[str, dict[str, object], int]:
+    """Scenario, options and the column of interest of a kernel without some mechanism."""
+    if match := re.fullmatch(r"stream(\d+)_(\d+)_(\d+)", name):
+        messages = 150 if match[1] == "100" else 60
+        options = {"interval": match[1], "rtt": match[2], "loss": match[3], "messages": messages}
+        return "stream", options, 2
+    if match := re.fullmatch(r"(connect|bulk)_(\d+)_(\d+)", name):
+        return match[1], {"rtt": match[2], "loss": match[3]}, int(match[1] == "bulk")
+    if match := re.fullmatch(r"reqresp_(\d+)_(\d+)/(connack|puback)", name):
+        column = 1 if match[3] == "connack" else -1
+        return "reqresp", {"rtt": match[1], "loss": match[2]}, column
+    raise UnknownCaseError(name)
+
+
+def ablation(cell: str, key: tuple[str, ...], group: list[Row], run: Run) -> Iterator[Verdict]:
+    """Only quantiles were kept: the model's shares around each, 5 % to both sides, embrace it."""
+    name, variant = key
+    if variant not in SWITCHES:
+        return
+    scenario, options, column = ablation_scenario(name)
+    text = run(scenario, {**options, **SWITCHES[variant], "flows": ABLATION_FLOWS, "together": 200})
+    model = numbers(text)
+    sample = np.sort(model[:, 2:].ravel() if column < 0 else model[:, column])
+    row = group[0]
+    verdict = Verdict(cell)
+    verdict.mean = (float(row["mean_ms"]), float(sample.mean()))
+    for share, field in ((0.5, "p50"), (0.9, "p90"), (0.95, "p95"), (0.99, "p99")):
+        at = float(row[field])
+        verdict.quantiles.append((at, float(np.quantile(sample, share))))
+        allowed = max(GAP, 3 * (share * (1 - share) / float(row["n"])) ** 0.5)
+        low, high = share_below(sample, np.array([at * (1 - TOLERANCE), at * (1 + TOLERANCE)]))
+        verdict.gap = max(verdict.gap, low - share, share - high)
+        if low > share + allowed or high < share - allowed:
+            verdict.failures.append(field)
+    yield verdict
+
+
 FAMILIES: dict[str, Callable[[Path, Run], Iterator[Verdict]]] = {
     "connect": family("connect", ("rtt_ms", "loss_pct"), "connect, {} ms, {} %", connect),
     "stream 1 s": family(
@@ -315,4 +363,9 @@ FAMILIES: dict[str, Callable[[Path, Run], Iterator[Verdict]]] = {
     ),
     "outage": family("outage_recovery", ("rtt_ms", "outage_s"), "outage of {1} s, {0} ms", outage),
     "wire": wire,
+}
+
+# Not cells of the measurement: what the kernel did with mechanisms switched off.
+OPTIONAL: dict[str, Callable[[Path, Run], Iterator[Verdict]]] = {
+    "ablations": family("kernel_ablations", ("scenario", "variant"), "{}, {}", ablation),
 }
