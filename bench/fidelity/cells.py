@@ -51,9 +51,11 @@ def sort_key(text: str) -> tuple[int, float, str]:
         return (1, 0.0, text)
 
 
-def simulator(program: Path) -> Run:
+def simulator(program: Path, seed: int = 1) -> Run:
+    common = {"hop": RIG_HOP, "seed": seed}
+
     def run(scenario: str, options: dict[str, object]) -> str:
-        words = [f"{key}={value}" for key, value in {"hop": RIG_HOP, **options}.items()]
+        words = [f"{key}={value}" for key, value in {**common, **options}.items()]
         done = subprocess.run(
             [str(program), scenario, *words], check=False, capture_output=True, text=True
         )

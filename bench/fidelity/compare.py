@@ -77,16 +77,20 @@ def typical_mean(groups: list[Sample], flows: int) -> float:
     return float(np.median(sums[chosen].sum(axis=1) / sizes[chosen].sum(axis=1)))
 
 
-def compare(cell: str, measured: list[Sample], simulated: list[Sample], *, tail: bool) -> Verdict:
+def compare(
+    cell: str, measured: list[Sample], simulated: Sample | list[Sample], *, tail: bool
+) -> Verdict:
     """Judges one cell.
 
     Args:
         cell: its name.
         measured: one array a flow or connection; what depends on each other stays together.
-        simulated: the same of the model, of more flows.
+        simulated: the same of the model, of more flows; one array if its values are independent.
         tail: at 10 % loss exceedance fractions are compared, instead of the mean.
     """
     verdict = Verdict(cell)
+    if isinstance(simulated, np.ndarray):
+        simulated = list(simulated.reshape(-1, 1))
     if not measured or not simulated:
         verdict.failures.append("nothing measured" if not measured else "nothing simulated")
         return verdict

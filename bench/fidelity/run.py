@@ -43,6 +43,7 @@ def line(verdict: Verdict) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev bench fidelity", description=__doc__)
     parser.add_argument("--truth", type=Path, default=default_truth(), metavar="DIR")
+    parser.add_argument("--seed", type=int, default=1, help="of the simulation")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write pictures there")
     parser.add_argument("--program", type=Path, default=PROGRAM, help=argparse.SUPPRESS)
     parser.add_argument(
@@ -56,7 +57,7 @@ def main() -> int:
     if not arguments.truth.is_dir():
         parser.error(f"no directory {arguments.truth}: name the measurements with --truth")
 
-    run = simulator(arguments.program)
+    run = simulator(arguments.program, arguments.seed)
     table = Table(
         "cell", "gap (allowed)", "mean", "p50 p90 p99, ms", "counts, ranges", "", box=None
     )
