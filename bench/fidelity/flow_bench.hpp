@@ -87,7 +87,9 @@ class FlowBench {
     void follow(int side);
     void deliver(int side, const Segment& segment);
     void wake_server();
-    [[nodiscard]] Machine& machine(int side) const { return *machine_[static_cast<std::size_t>(side)]; }
+    [[nodiscard]] Machine& machine(int side) const {
+        return *machine_[static_cast<std::size_t>(side)];
+    }
 
     std::array<Machine*, 2> machine_;
     std::array<Pipe, 2> pipe_;

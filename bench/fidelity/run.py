@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from cells import FAMILIES, simulator
+from cells import FAMILIES, OPTIONAL, simulator
 from compare import Verdict
 from rich.console import Console
 from rich.table import Table
@@ -47,24 +47,32 @@ def line(verdict: Verdict) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev bench fidelity", description=__doc__)
     parser.add_argument("--truth", type=Path, default=default_truth(), metavar="DIR")
+    parser.add_argument("--seed", type=int, default=1, help="of the simulation")
+    parser.add_argument("--plots", type=Path, metavar="DIR", help="write pictures there")
     parser.add_argument("--program", type=Path, default=PROGRAM, help=argparse.SUPPRESS)
-    parser.add_argument("family", nargs="*", help=f"of: {', '.join(FAMILIES)}")
+    parser.add_argument(
+        "family", nargs="*", help=f"of: {', '.join(FAMILIES)}; not by itself: {', '.join(OPTIONAL)}"
+    )
     arguments = parser.parse_args()
-    unknown = [name for name in arguments.family if name not in FAMILIES]
+    known = FAMILIES | OPTIONAL
+    unknown = [name for name in arguments.family if name not in known]
     if unknown:
         parser.error(f"no family {unknown[0]!r}")
     if not arguments.truth.is_dir():
         parser.error(f"no directory {arguments.truth}: name the measurements with --truth")
 
-    run = simulator(arguments.program)
+    run = simulator(arguments.program, arguments.seed)
     table = Table(
         "cell", "gap (allowed)", "mean", "p50 p90 p99, ms", "counts, ranges", "", box=None
     )
     table.columns[1].justify = table.columns[2].justify = "right"
+    verdicts = {
+        name: list(known[name](arguments.truth, run)) for name in arguments.family or FAMILIES
+    }
     passed: Counter[str] = Counter()
     total: Counter[str] = Counter()
-    for name in arguments.family or FAMILIES:
-        for verdict in FAMILIES[name](arguments.truth, run):
+    for name, some in verdicts.items():
+        for verdict in some:
             table.add_row(*line(verdict), style=None if verdict.passes else "red")
             passed[name] += verdict.passes
             total[name] += 1
@@ -72,6 +80,11 @@ def main() -> int:
     console.print(table)
     for name, count in total.items():
         console.print(f"{name}: {passed[name]} of {count} cells pass")
+    if arguments.plots:
+        from plots import plot  # matplotlib is slow to import
+
+        for path in plot(verdicts, arguments.plots):
+            console.print(f"wrote {path}")
     console.print(f"{passed.total()} of {total.total()} cells pass")
     return 0 if total and passed.total() == total.total() else 1
 

@@ -57,4 +57,18 @@ PipeSpec pipe_of(const Options& options) {
     return spec;
 }
 
+Profile profile_of(const Options& options) {
+    Profile profile;
+    profile.user_timeout = scaled(mqttwin::seconds(1), options.number("user", 0));
+    profile.keep_alive_idle = scaled(mqttwin::seconds(1), options.number("idle", 0));
+    profile.keep_alive_interval = scaled(mqttwin::seconds(1), options.number("probe_every", 75));
+    profile.keep_alive_probes = options.count("probes", 9);
+    profile.sack = options.count("sack", 1) != 0;
+    profile.timestamps = options.count("timestamps", 1) != 0;
+    profile.nagle = options.count("nagle", 0) != 0;
+    profile.slow_start_after_idle = options.count("after_idle", 1) != 0;
+    profile.initial_window = static_cast<std::uint16_t>(options.count("window", 10));
+    return profile;
+}
+
 }  // namespace fidelity

@@ -10,6 +10,8 @@
 
 namespace fidelity {
 
+using mqttwin::net::tcp::Profile;
+
 class Options {
    public:
     /// Words from the third on; throws std::invalid_argument for one without a value.
@@ -30,9 +32,13 @@ inline double in_ms(Duration d) { return static_cast<double>(d.ns) * 1e-6; }
 /// One direction of the link; both are alike.
 PipeSpec pipe_of(const Options& options);
 
+/// Linux, with mechanisms switched off or set as the options say.
+Profile profile_of(const Options& options);
+
 struct Cell {
     const Options& options;
     PipeSpec pipe = pipe_of(options);
+    Profile profile = profile_of(options);
     std::uint64_t seed = options.count("seed", 1);
     std::uint32_t flows = options.count("flows", 1'000);
 

@@ -12,22 +12,12 @@ using mqttwin::scaled;
 using mqttwin::seconds;
 using mqttwin::Stream;
 using mqttwin::net::tcp::Over;
-using mqttwin::net::tcp::Profile;
 
 constexpr std::uint32_t kMessage = 100;
 constexpr std::uint32_t kPing = 2;
 
 /// The measuring program looked every 21 ms whether it was time to write (its packet log shows it).
 Duration poll(Stream& random) { return scaled(milliseconds(21), random.unit()); }
-
-Profile profile_of(const Options& options) {
-    Profile profile;
-    profile.user_timeout = scaled(seconds(1), options.number("user", 0));
-    profile.keep_alive_idle = scaled(seconds(1), options.number("idle", 0));
-    profile.keep_alive_interval = scaled(seconds(1), options.number("interval", 75));
-    profile.keep_alive_probes = options.count("probes", 9);
-    return profile;
-}
 
 /// Until everybody else was connected, too.
 Duration others(Stream& random) { return scaled(seconds(8), random.unit()); }
@@ -42,7 +32,7 @@ class Silence {
           traffic_(options_.text("traffic", "once")),
           number_(i),
           random_(cell.stream(i)),
-          client_(profile_of(options_)),
+          client_(cell.profile),
           flow_(client_, server_, cell.pipe, cell.pipe, cell.seed, i) {}
 
     void run() {

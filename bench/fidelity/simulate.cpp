@@ -27,16 +27,17 @@ constexpr const char* kUsage =
     "  every scenario: rtt= ms, loss= percent, flows=, seed=, hop= us a router adds one way\n"
     "  link: rate= bit/s, queue= packets, jitter= uniform|normal, spread= ms, reorder=1,\n"
     "        ge_p= ge_r= (by packet), ge_good= ge_bad= ms (by time)\n"
+    "  mechanisms: sack=0, timestamps=0, nagle=1, after_idle=0, window= segments at first\n"
     "  stream: interval= ms, messages=, bytes=      reqresp: publishes=      bulk: bytes=\n"
     "  dead: traffic= once|second|ping|none, lead= s before the hole, user= s (TCP_USER_TIMEOUT),\n"
-    "        idle= interval= s probes= (SO_KEEPALIVE), keep= s who= client|server (MQTT's),\n"
+    "        idle= probe_every= s probes= (SO_KEEPALIVE), keep= s who= client|server (MQTT's),\n"
     "        connect= both|ab|ba (the hole is there from the start), series=1 of= a|b\n"
     "  outage: length= s, lead= s\n"
     "  wire: case=none|qos0|qos1|qos2, pings=, gap= ms, eager=1 (a server that does not wait)\n";
 
 void connect(const Cell& cell) {
     for (std::uint32_t i = 0; i < cell.flows; ++i) {
-        Machine machine({});
+        Machine machine(cell.profile);
         FlowBench flow(machine, cell.pipe, cell.pipe, cell.seed, i);
         unsigned syns = 0;
         flow.on_segment = [&](int, const Segment& s, bool) {
@@ -58,7 +59,7 @@ void stream(const Cell& cell) {
     const std::uint32_t bytes = cell.options.count("bytes", 100);
     std::uint64_t again = 0;
     for (std::uint32_t i = 0; i < cell.flows; ++i) {
-        Machine machine({});
+        Machine machine(cell.profile);
         FlowBench flow(machine, cell.pipe, cell.pipe, cell.seed, i);
         Stream random = cell.stream(i);
         std::vector<Instant> sent;
@@ -89,7 +90,7 @@ void stream(const Cell& cell) {
 void reqresp(const Cell& cell) {
     const std::uint32_t publishes = cell.options.count("publishes", 5);
     for (std::uint32_t i = 0; i < cell.flows; ++i) {
-        Machine machine({});
+        Machine machine(cell.profile);
         FlowBench flow(machine, cell.pipe, cell.pipe, cell.seed, i);
         Stream random = cell.stream(i);
         std::string row;
@@ -148,6 +149,8 @@ class Upload {
     Upload(const Cell& cell, std::uint32_t i, Router& router, Instant begin)
         : random_(cell.stream(i)),
           bytes_(cell.options.count("bytes", 200'000)),
+          client_(cell.profile),
+          server_(cell.profile),
           flow(std::make_unique<FlowBench>(client_, server_, cell.pipe, cell.pipe, cell.seed, i)) {
         flow->router = &router;
         flow->wakes_after = [this] { return kWaking + scaled(kWakingMore, random_.exponential()); };
@@ -176,8 +179,8 @@ class Upload {
 
     Stream random_;
     std::uint32_t bytes_;
-    Machine client_{{}};
-    Machine server_{{}};
+    Machine client_;
+    Machine server_;
     Instant began_;
     Instant connected_;
     std::uint32_t got_ = 0;

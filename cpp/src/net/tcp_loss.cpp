@@ -70,8 +70,8 @@ void Turn::identify_losses(AckNews& news) {
     if (!p_.sack) {
         // RFC 6582: three duplicates, or a partial acknowledgement in recovery: the head is lost.
         const bool partial = f_.congestion == Congestion::recovery && news.advanced;
-        if ((f_.duplicates >= kReordering || partial) && !f_.queue.empty() &&
-            !f_.queue.front().lost) {
+        const bool enough = f_.congestion < Congestion::recovery && f_.sacked_out >= e_.reordering;
+        if ((enough || partial) && !f_.queue.empty() && !f_.queue.front().lost) {
             mark_lost(f_.queue.front(), &news);
         }
         return;
@@ -153,7 +153,7 @@ void Turn::enter_loss() {
     f_.congestion = Congestion::loss;
     f_.high = f_.next;
     f_.probing = false;
-    f_.duplicates = 0;
+    if (!p_.sack) f_.sacked_out = 0;
     f_.frto = p_.sack && (fresh || f_.retransmits > 0);
 }
 
@@ -182,6 +182,12 @@ bool Turn::try_undo_recovery() {
         undo(false);
     } else if (e_.reorder_persist > 0) {
         e_.reorder_persist = (e_.reorder_persist - 1U) & 31U;
+    }
+    if (!p_.sack && e_.acked == f_.high && !f_.queue.empty()) {
+        // Late duplicates would look like a new loss (RFC 6582): until something new is
+        // acknowledged.
+        if (!any_again()) f_.first_again = -1;
+        return true;
     }
     f_.congestion = Congestion::open;
     return false;
@@ -224,12 +230,19 @@ void Turn::process_loss(AckNews& news, Resend& resend) {
     resend = Resend::lost;
 }
 
-void Turn::count_duplicates(const AckNews& news) {
+/// Without SACK each duplicate says that one more segment has arrived, though not which.
+void Turn::count_duplicates(AckNews& news) {
     if (p_.sack) return;
     if (news.advanced) {
-        f_.duplicates = 0;
-    } else if (news.duplicate() && !f_.queue.empty() && f_.duplicates < 0xFF) {
-        ++f_.duplicates;
+        // One of those acknowledged was the hole; the others were counted as duplicates came.
+        const std::uint32_t others = std::max(news.delivered, 1U) - 1;
+        news.delivered = news.delivered > f_.sacked_out ? news.delivered - f_.sacked_out : 1;
+        f_.sacked_out -= std::min(others, f_.sacked_out);
+    } else if (news.duplicate() && !f_.queue.empty()) {
+        const std::uint32_t holes = std::max(f_.lost_out, 1U);
+        if (f_.sacked_out + holes >= f_.out()) return;
+        ++f_.sacked_out;
+        ++news.delivered;
     }
 }
 
@@ -243,7 +256,8 @@ void Turn::react(AckNews& news, std::uint32_t prior_acked, Resend& resend) {
             end_reduction();
             f_.congestion = Congestion::open;
         } else if (f_.congestion == Congestion::recovery) {
-            try_undo_recovery();
+            if (!p_.sack) f_.sacked_out = 0;
+            if (try_undo_recovery()) return;
             end_reduction();
         }
     }

@@ -104,7 +104,7 @@ std::uint32_t Turn::push(bool probe) {
         const std::uint32_t length = std::min(p_.mss(), f_.filled - f_.next);
         s.fin = f_.fin_written && f_.next + length == f_.written;
         s.end = s.begin + length + (s.fin ? 1U : 0U);
-        if (p_.nagle && length < p_.mss() && !s.fin && !f_.queue.empty()) break;
+        if (p_.nagle && !probe && length < p_.mss() && !s.fin && !f_.queue.empty()) break;
         const bool first = f_.queue.empty();
         f_.queue.push_back(s);
         f_.next = s.end;

@@ -182,7 +182,7 @@ class Turn {
     [[nodiscard]] bool reducing() const {
         return f_.congestion == Congestion::reduced || f_.congestion == Congestion::recovery;
     }
-    void count_duplicates(const AckNews& news);
+    void count_duplicates(AckNews& news);
 
     // Congestion control.
     void cubic_update(std::uint32_t acked);

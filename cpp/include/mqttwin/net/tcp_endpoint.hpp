@@ -130,7 +130,6 @@ struct Flight {
     bool probing = false;  // a tail-loss probe is out
     bool probe_again = false;
     std::uint32_t probe_high = 0;
-    std::uint8_t duplicates = 0;  // without SACK
 
     std::uint32_t order = 0;       // transmissions so far
     std::uint32_t rack_order = 0;  // of the latest transmission that has arrived
