@@ -12,10 +12,7 @@ void bind_live_world(pybind11::class_<PyWorld>& cls);
 void bind_auth(pybind11::module_& m);
 void bind_client(pybind11::module_& m);
 void bind_fleet(pybind11::module_& m);
-<<<<<<< HEAD
-void bind_links(pybind11::module_& m);
-=======
 void bind_layers(pybind11::module_& m);
->>>>>>> tls
+void bind_links(pybind11::module_& m);
 void bind_trace(pybind11::module_& m);
 void bind_world(pybind11::module_& m);
