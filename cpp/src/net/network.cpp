@@ -15,12 +15,19 @@ std::uint32_t phase_of(StreamKey key, std::uint64_t host) {
     return static_cast<std::uint32_t>(mix64(key.value ^ mix64(host)) % kPhases);
 }
 
+void set_options(tcp::Profile& p, const TcpOptions& options) {
+    p.user_timeout = options.user_timeout;
+    p.keep_alive_idle = options.keep_alive_idle;
+    p.keep_alive_interval = options.keep_alive_interval;
+    p.keep_alive_probes = options.keep_alive_count;
+}
+
 /// What runs on a device.
 tcp::Profile device_profile(const LinkSpec& link) {
     tcp::Profile p = link.tcp.profile == TcpProfileKind::embedded ? tcp::embedded_profile()
                                                                   : tcp::linux_profile();
     p.mtu = static_cast<std::uint16_t>(std::min<std::uint32_t>(p.mtu, link.mtu));
-    p.user_timeout = link.tcp.user_timeout;
+    set_options(p, link.tcp);
     return p;
 }
 
@@ -31,7 +38,7 @@ tcp::Profile broker_profile(const LinkSpec& link) {
     p.mtu = device.mtu;
     p.timestamps = device.timestamps;
     p.sack = device.sack;
-    p.user_timeout = link.tcp.user_timeout;
+    set_options(p, link.tcp);
     return p;
 }
 
