@@ -109,8 +109,7 @@ void Network::append_unit(Instant now, FlowId id, End sender, const Unit& unit,
     const std::uint32_t index = units_.take();
     units_[index] = unit;
     if (tap_ != nullptr) {
-        tap_->on_written(now, id, sender, l.written, pool_->bytes(unit.head),
-                         pool_->bytes(unit.body));
+        tap_->on_written(now, id, sender, l.written, unit.head, unit.body);
     }
     l.written += bytes;
     units_[index].end = l.written;
@@ -321,6 +320,31 @@ void Network::for_each_in_transit(
             }
         }
     }
+}
+
+void Network::tell_streams(Instant now, Tap& tap) const {
+    for (const Busy& b : busy_) {
+        if (b.flow == kNoFlow) continue;
+        for (const End sender : {End::client, End::server}) {
+            std::uint32_t index = b.lane[side(sender)].units;
+            for (; index != kNone; index = units_[index].next) {
+                const Unit& unit = units_[index];
+                const std::size_t bytes =
+                    pool_->bytes(unit.head).size() + pool_->bytes(unit.body).size();
+                const std::uint32_t begin = unit.end - static_cast<std::uint32_t>(bytes);
+                tap.on_written(now, b.flow, sender, begin, unit.head, unit.body);
+            }
+        }
+    }
+}
+
+std::uint32_t Network::acknowledged(Instant now, FlowId id, End end) const {
+    const Flow& flow = flows_[id];
+    if (flow.busy != kNone) {
+        const Lane& l = busy_[flow.busy].lane[side(end)];
+        if (l.settled > now) return l.before.acked;  // the ACK is under way
+    }
+    return flow.end[side(end)].acked;
 }
 
 void Network::prefetch_device(std::uint16_t population, std::uint32_t index) const {

@@ -85,9 +85,12 @@ class Tap {
     /// A segment leaves `sender`'s host, and what the link makes of it.
     virtual void on_packet(Instant now, FlowId flow, End sender, const tcp::Segment& segment,
                            const Passage& passage) = 0;
-    /// Bytes were put into a stream, from position `begin` on.
+    /// Bytes were put into a stream, from position `begin` on. Retain what is to be kept.
+    virtual void on_written(Instant now, FlowId flow, End sender, std::uint32_t begin, BlobId head,
+                            BlobId body) = 0;
+    /// The same where no blob holds them: the view lives until this returns.
     virtual void on_written(Instant now, FlowId flow, End sender, std::uint32_t begin,
-                            ByteView head, ByteView body) = 0;
+                            ByteView bytes) = 0;
     virtual void on_flow_freed(FlowId flow) = 0;
 };
 
@@ -152,6 +155,13 @@ class Network {
         pool_ = &pool;
     }
     void set_tap(Tap* tap) { tap_ = tap; }
+    /// For a tap that comes late: on_written for what is in the streams and has not been read.
+    void tell_streams(Instant now, Tap& tap) const;
+    /// Up to where in the stream of `end` its peer has acknowledged, as far as it knows.
+    [[nodiscard]] std::uint32_t acknowledged(Instant now, FlowId flow, End end) const;
+    [[nodiscard]] const tcp::Profile& profile(FlowId flow, End end) const {
+        return machines_[populations_[flows_[flow].population].machine[side(end)]].tcp.profile();
+    }
     /// For tests: every segment goes through the machine, event by event.
     void set_quiet(bool quiet) { quiet_ = quiet; }
 
