@@ -151,6 +151,7 @@ void Network::abort(Instant now, FlowId id, End end) {
 }
 
 void Network::vanish(Instant now, FlowId id, End end) {
+    catch_up(now, id, end);
     Flow& flow = flows_[id];
     flow.done[side(end)] = true;
     flow.silent[side(end)] = true;
@@ -248,7 +249,13 @@ void Network::rest(Instant now, FlowId id) {
         }
         release_busy(id);
     }
-    if (over) free_flow(id);
+    // A FIN that will never come, for there is nobody who could send it (tcp_fin_timeout).
+    const auto nobody = [&](End end) {
+        return flow.end[side(end)].state == tcp::State::closed ||
+               (flow.end[side(end)].state == tcp::State::fin_wait_2 &&
+                flow.end[side(other(end))].state == tcp::State::closed);
+    };
+    if (nobody(End::client) && nobody(End::server)) free_flow(id);
 }
 
 void Network::free_flow(FlowId id) {

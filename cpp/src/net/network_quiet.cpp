@@ -142,10 +142,11 @@ void Network::resume(Instant now, FlowId id, End end) {
 }
 
 void Network::resume_unless_promised(Instant now, FlowId id, End sender) {
-    Lane& l = lane(now, id, sender);
+    const Lane& l = lane(now, id, sender);
     if (l.out == 0 || l.promised) return;
     if (endpoint(id, sender).state == tcp::State::closed) return;
-    resume(now, id, sender);
+    catch_up(now, id, sender);
+    if (l.out > 0) resume(now, id, sender);
 }
 
 }  // namespace mqttwin::net

@@ -303,6 +303,7 @@ class Network {
     Tap* tap_ = nullptr;
     std::vector<std::uint8_t> scratch_;
     FlowId handling_ = kNoFlow;  // not freed before its event has been handled
+    FlowId behind_ = kNoFlow;    // is told of the past: its events are set afterwards
     std::uint32_t tickets_ = 0;
     bool quiet_ = true;
 };
