@@ -102,8 +102,6 @@ FlowId Network::open(Instant now, std::uint16_t population, std::uint32_t index,
     flow.end[1].phase = phase_of(StreamKey::of(seed_, "brokers", "timer phase"), broker);
     flow.faulty = faults_.count({population, index}) > 0;
     engage(now, id);
-    for (Lane& l : busy_[flows_[id].busy].lane)
-        l.read = l.written = 1;  // a SYN has the first number
     dial(now, id);
     return id;
 }
@@ -187,10 +185,11 @@ void Network::abort(Instant now, FlowId id, End end) {
 }
 
 void Network::vanish(Instant now, FlowId id, End end) {
+    engage(now, id);
+    catch_up(now, id, end);
     Flow& flow = flows_[id];
     flow.done[side(end)] = true;
     flow.silent[side(end)] = true;
-    engage(now, id);
     if (end == End::client) lookups_.erase(id);
     Lane& l = lane(id, end);
     l.settled = Instant{-1};
@@ -283,8 +282,13 @@ void Network::rest(Instant now, FlowId id) {
 /// both are closed and nothing is on its way, it is over.
 void Network::bury(Instant now, FlowId id) {
     const Flow& flow = flows_[id];
-    const bool over = flow.end[0].state == tcp::State::closed &&
-                      flow.end[1].state == tcp::State::closed && lookups_.count(id) == 0;
+    // A FIN that will never come, for there is nobody who could send it (tcp_fin_timeout).
+    const auto nobody = [&](End end) {
+        return flow.end[side(end)].state == tcp::State::closed ||
+               (flow.end[side(end)].state == tcp::State::fin_wait_2 &&
+                flow.end[side(other(end))].state == tcp::State::closed);
+    };
+    const bool over = nobody(End::client) && nobody(End::server) && lookups_.count(id) == 0;
     if (flow.busy != kNone) {
         bool idle = true;
         for (const End sender : {End::client, End::server}) {

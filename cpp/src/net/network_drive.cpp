@@ -90,7 +90,7 @@ void Network::push_event(const Flow& flow, Instant at, FlowEvent kind) {
 /// Something in this lane may change what the other end does: it needs an event.
 void Network::schedule_arrival(FlowId id, End sender) {
     const Flow& flow = flows_[id];
-    if (flow.busy == kNone) return;
+    if (flow.busy == kNone || behind_ == id) return;
     Lane& l = busy_[flow.busy].lane[side(sender)];
     if (l.packets == kNone || l.arrival_event <= packets_[l.packets].arrives) return;
     const tcp::Endpoint& receiver = flow.end[side(other(sender))];
@@ -119,7 +119,7 @@ void Network::schedule_arrival(FlowId id, End sender) {
 
 void Network::schedule_timer(FlowId id, End end) {
     const Flow& flow = flows_[id];
-    if (flow.busy == kNone) return;
+    if (flow.busy == kNone || behind_ == id) return;
     const Instant deadline = machine(flow, end).deadline(flow.end[side(end)]);
     Lane& l = busy_[flow.busy].lane[side(end)];
     // Deadlines mostly move away: the event that is there looks again.
@@ -185,6 +185,7 @@ std::uint32_t Network::pop_packet(Lane& l) {
 
 void Network::arrive(Instant now, FlowId id, End sender) {
     for (;;) {
+        catch_up(now, id, other(sender));
         Lane& l = lane(id, sender);
         if (l.packets == kNone || packets_[l.packets].arrives > now) return;
         const std::uint32_t index = pop_packet(l);
@@ -195,28 +196,41 @@ void Network::arrive(Instant now, FlowId id, End sender) {
 
 /// Acknowledgements that have arrived without an event, as of when they did.
 void Network::catch_up(Instant now, FlowId id, End end) {
+    {
+        const Lane& l = lane(id, other(end));
+        if (l.packets == kNone || packets_[l.packets].arrives > now) return;
+    }
+    const FlowId before = behind_;
+    behind_ = id;  // what the next one changes needs no event, for it could be over by now
+    bool any = false;
     for (;;) {
         Lane& l = lane(id, other(end));
-        if (l.packets == kNone || packets_[l.packets].arrives > now) return;
-        if (packets_[l.packets].tells) return;  // has its own event, at this instant
+        if (l.packets == kNone || packets_[l.packets].arrives > now) break;
+        if (packets_[l.packets].tells) break;  // has its own event, at this instant
+        any = true;
         const std::uint32_t index = pop_packet(l);
         const tcp::Segment segment = packets_[index].segment;
         take(packets_[index].arrives, id, end, segment);
     }
+    behind_ = before;
+    if (!any) return;
+    schedule_timer(id, end);
+    schedule_arrival(id, end);
+    const Lane& l = lane(id, other(end));
+    if (l.packets != kNone && packets_[l.packets].arrives > now) schedule_arrival(id, other(end));
 }
 
 void Network::take(Instant now, FlowId id, End receiver, const tcp::Segment& segment) {
     const Flow& flow = flows_[id];
-    if (flow.silent[side(receiver)]) return;
-    if (flow.end[side(receiver)].state == tcp::State::closed) {
+    if (flow.silent[side(receiver)]) {
+        // It is gone.
+    } else if (flow.end[side(receiver)].state == tcp::State::closed) {
         if (receiver == End::server && !flow.accepted && segment.syn) {
             request(now, id, segment);
         } else {
             answer_for_nobody(now, id, receiver, segment);
         }
-        return;
-    }
-    if (!quiet_ || !take_quietly(now, id, receiver, segment)) {
+    } else if (!quiet_ || !take_quietly(now, id, receiver, segment)) {
         wake(now, id, receiver);
         out_.clear();
         machine(flows_[id], receiver).receive(now, endpoint(id, receiver), segment, out_);
@@ -224,7 +238,7 @@ void Network::take(Instant now, FlowId id, End receiver, const tcp::Segment& seg
     }
     // Its quiet sender cannot know whether an ACK is on the way.
     if (segment.length > 0 && lane(id, other(receiver)).out > 0)
-        resume_unless_promised(id, other(receiver));
+        resume_unless_promised(now, id, other(receiver));
 }
 
 void Network::request(Instant now, FlowId id, const tcp::Segment& segment) {

@@ -24,6 +24,7 @@ void Network::dial(Instant now, FlowId id) {
     } else {
         flow.broker = host;
     }
+    for (Lane& l : busy_[flow.busy].lane) l.read = l.written = 1;  // a SYN has the first number
     out_.clear();
     machine(flow, End::client).connect(now, flow.end[0], out_);
     follow(now, id, End::client);

@@ -145,11 +145,12 @@ void Network::resume(FlowId id, End end) {
     schedule_arrival(id, other(end));
 }
 
-void Network::resume_unless_promised(FlowId id, End sender) {
-    Lane& l = lane(id, sender);
+void Network::resume_unless_promised(Instant now, FlowId id, End sender) {
+    const Lane& l = lane(id, sender);
     if (l.out == 0 || l.promised) return;
     if (endpoint(id, sender).state == tcp::State::closed) return;
-    resume(id, sender);
+    catch_up(now, id, sender);
+    if (l.out > 0) resume(id, sender);
 }
 
 }  // namespace mqttwin::net

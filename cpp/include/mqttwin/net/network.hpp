@@ -386,7 +386,7 @@ class Network {
     void wake(Instant now, FlowId id, End end);
     void rouse(Instant now, FlowId id, End end);
     void resume(FlowId id, End end);
-    void resume_unless_promised(FlowId id, End sender);
+    void resume_unless_promised(Instant now, FlowId id, End sender);
 
     sim::EventQueue* queue_;
     BlobPool* pool_;
@@ -414,6 +414,7 @@ class Network {
     std::vector<std::uint8_t> scratch_;
     std::vector<std::uint8_t> shown_;  // made up for a tap
     FlowId handling_ = kNoFlow;        // not freed before its event has been handled
+    FlowId behind_ = kNoFlow;          // is told of the past: its events are set afterwards
     std::uint32_t tickets_ = 0;
     bool quiet_ = true;
 };
