@@ -146,8 +146,9 @@ void Network::append_unit(FlowId id, End sender, const Unit& unit, std::uint32_t
 }
 
 void Network::write(Instant now, FlowId id, End sender, std::uint32_t bytes) {
+    catch_up(now, id, sender);
     if (quiet_ && write_quietly(now, id, sender, bytes)) return;
-    wake(now, id, sender);
+    rouse(now, id, sender);
     out_.clear();
     machine(flows_[id], sender).write(now, endpoint(id, sender), bytes, out_);
     follow(now, id, sender);
@@ -250,34 +251,53 @@ void Network::Lane::begin(std::uint32_t position, std::uint32_t position_read) {
 
 /// After everything that was done to a flow: what it does not need any more is given back.
 void Network::rest(Instant now, FlowId id) {
-    Flow& flow = flows_[id];
+    const Flow& flow = flows_[id];
+    if (flow.end[0].state == tcp::State::closed || flow.end[1].state == tcp::State::closed) {
+        bury(now, id);
+        return;
+    }
+    if (flow.busy == kNone) return;
+    Busy& b = busy_[flow.busy];
+    const Lane& up = b.lane[0];
+    const Lane& down = b.lane[1];
+    static_assert(kNone == tcp::kNoFlight && kNone == ~std::uint32_t{0});
+    if ((up.units & up.packets & down.units & down.packets & flow.end[0].flight &
+         flow.end[1].flight) != kNone ||
+        (up.out | down.out) != 0) {
+        return;
+    }
+    const Instant settled = max(up.settled, down.settled);
+    if (settled <= now) {
+        release_busy(id);
+        return;
+    }
+    if (++tickets_ == 0) ++tickets_;
+    b.ticket = tickets_;
+    settling_.push_back({settled, flow.busy, tickets_});
+}
+
+/// A flow of which one end is closed, or not yet open: what nobody will read is discarded, and when
+/// both are closed and nothing is on its way, it is over.
+void Network::bury(Instant now, FlowId id) {
+    const Flow& flow = flows_[id];
     const bool over = flow.end[0].state == tcp::State::closed &&
                       flow.end[1].state == tcp::State::closed && lookups_.count(id) == 0;
     if (flow.busy != kNone) {
+        bool idle = true;
         for (const End sender : {End::client, End::server}) {
-            const Lane& l = busy_[flow.busy].lane[side(sender)];
             const bool nobody_sends = flow.end[side(sender)].state == tcp::State::closed;
             const bool nobody_reads =
                 flow.accepted && flow.end[side(other(sender))].state == tcp::State::closed;
+            const Lane& l = lane(id, sender);
             if (l.units != kNone && ((nobody_sends && l.packets == kNone) || nobody_reads)) {
                 discard_units(now, id, sender);
             }
-        }
-        Instant settled{-1};
-        bool idle = true;
-        for (const End end : {End::client, End::server}) {
-            const Lane& l = busy_[flow.busy].lane[side(end)];
             idle = idle && l.units == kNone && l.packets == kNone && l.out == 0 &&
-                   flow.end[side(end)].flight == tcp::kNoFlight;
-            settled = max(settled, l.settled);
+                   flow.end[side(sender)].flight == tcp::kNoFlight;
         }
         if (!idle) return;
-        if (settled > now && !over) {
-            if (++tickets_ == 0) ++tickets_;
-            busy_[flow.busy].ticket = tickets_;
-            settling_.push_back({settled, flow.busy, tickets_});
-            return;
-        }
+        const Busy& b = busy_[flow.busy];
+        if (!over && max(b.lane[0].settled, b.lane[1].settled) > now) return;
         release_busy(id);
     }
     if (over) free_flow(id);
@@ -335,7 +355,7 @@ Traffic Network::traffic(End sender) const {
 
 std::size_t Network::footprint() const {
     std::size_t bytes = flows_.capacity() * sizeof(Flow) + units_.capacity() * sizeof(Unit) +
-                        busy_.size() * sizeof(Busy) + packets_.capacity() * sizeof(Packet);
+                        busy_.capacity() * sizeof(Busy) + packets_.capacity() * sizeof(Packet);
     for (const Host& host : machines_) bytes += host.tcp.footprint();
     for (const Population& p : populations_) {
         bytes += p.newest.capacity() * sizeof(FlowId) + p.attempts.capacity();

@@ -92,11 +92,13 @@ void Network::schedule_arrival(FlowId id, End sender) {
     const Flow& flow = flows_[id];
     if (flow.busy == kNone) return;
     Lane& l = busy_[flow.busy].lane[side(sender)];
-    if (l.packets == kNone) return;
+    if (l.packets == kNone || l.arrival_event <= packets_[l.packets].arrives) return;
     const tcp::Endpoint& receiver = flow.end[side(other(sender))];
     const tcp::Machine& tcp = machine(flow, other(sender));
     Instant at = packets_[l.packets].arrives;
     if (quiet_ && receiver.state == tcp::State::established && !tcp.wants_acks(receiver)) {
+        // The event that is there was set for an older one.
+        if (l.telling == 0 && l.arrival_event != Instant::never()) return;
         // Mere ACKs may be told a little later, all at once, as of the instants of their arrival:
         // before a timer that they set could fire.
         const tcp::Segment& last = packets_[l.last_packet].segment;
@@ -221,7 +223,8 @@ void Network::take(Instant now, FlowId id, End receiver, const tcp::Segment& seg
         follow(now, id, receiver);
     }
     // Its quiet sender cannot know whether an ACK is on the way.
-    if (segment.length > 0) resume_unless_promised(id, other(receiver));
+    if (segment.length > 0 && lane(id, other(receiver)).out > 0)
+        resume_unless_promised(id, other(receiver));
 }
 
 void Network::request(Instant now, FlowId id, const tcp::Segment& segment) {

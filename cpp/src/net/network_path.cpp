@@ -36,7 +36,8 @@ Passage Network::offer(Instant now, FlowId id, End sender, std::uint32_t bytes) 
     SharedCapacity* shared = nullptr;
     if (p.links.spec().shared != kNotShared) shared = &shared_[p.links.spec().shared];
     Passage passage = p.links.offer(now, flow.index, sender == End::client, bytes, shared);
-    if (passage.fate == Passage::Fate::arrives && !forwarded(now, id, sender)) {
+    const bool minded = flow.forgotten || !p.quiet_path || !p.apart.empty();
+    if (minded && passage.fate == Passage::Fate::arrives && !forwarded(now, id, sender)) {
         passage.fate = Passage::Fate::no_way;
     }
     if (passage.fate != Passage::Fate::arrives) ++traffic.lost;

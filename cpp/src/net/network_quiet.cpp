@@ -9,7 +9,6 @@
 namespace mqttwin::net {
 
 bool Network::write_quietly(Instant now, FlowId id, End sender, std::uint32_t bytes) {
-    catch_up(now, id, sender);
     Flow& flow = flows_[id];
     tcp::Endpoint& e = flow.end[side(sender)];
     tcp::Machine& tcp = machine(flow, sender);
@@ -20,7 +19,7 @@ bool Network::write_quietly(Instant now, FlowId id, End sender, std::uint32_t by
     const Passage passage = offer(now, id, sender, tcp.quiet_wire_bytes(e, bytes));
     if (passage.fate != Passage::Fate::arrives || passage.arrives - now >= tcp.patience(e)) {
         decided_ = &passage;
-        wake(now, id, sender);
+        rouse(now, id, sender);
         out_.clear();
         tcp.write(now, e, bytes, out_);
         follow(now, id, sender);
@@ -108,6 +107,10 @@ bool Network::settle(FlowId id, End sender, Instant arrives, const tcp::Segment&
 /// Whatever this end has out or owes is the machine's business from now on.
 void Network::wake(Instant now, FlowId id, End end) {
     catch_up(now, id, end);
+    rouse(now, id, end);
+}
+
+void Network::rouse(Instant now, FlowId id, End end) {
     Lane& l = lane(id, end);
     if (l.settled > now) {
         tcp::Endpoint& e = endpoint(id, end);

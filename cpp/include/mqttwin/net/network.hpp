@@ -321,6 +321,7 @@ class Network {
     void discard_units(Instant now, FlowId id, End sender);
     void discard(Instant now, FlowId id, End receiver, const Unit& unit);
     void rest(Instant now, FlowId id);
+    void bury(Instant now, FlowId id);
     void free_flow(FlowId id);
     ByteView whole(const Unit& unit);
 
@@ -369,6 +370,7 @@ class Network {
     bool settle(FlowId id, End sender, Instant arrives, const tcp::Segment& ack);
     void settle_debt(Instant now, FlowId id, End end);
     void wake(Instant now, FlowId id, End end);
+    void rouse(Instant now, FlowId id, End end);
     void resume(FlowId id, End end);
     void resume_unless_promised(FlowId id, End sender);
 
@@ -378,7 +380,7 @@ class Network {
     std::vector<Population> populations_;
     std::vector<Host> machines_;
     Slab<Flow> flows_;
-    std::deque<Busy> busy_;  // a record stays where it is
+    std::vector<Busy> busy_;
     std::vector<std::uint32_t> free_busy_;
     Slab<Unit> units_;
     Slab<Packet> packets_;
