@@ -216,7 +216,7 @@ void Network::reset_both(Instant now, FlowId id) {
     }
 }
 
-/// What somebody did to the flow from outside, where the owners of its ends may be told.
+/// What is to be done besides the exchange, where the owners of the ends may be told.
 void Network::handle_nudge(Instant now, FlowId id) {
     for (const End sender : {End::client, End::server}) {
         // Before there is a connection the first byte has to come.
@@ -226,6 +226,7 @@ void Network::handle_nudge(Instant now, FlowId id) {
     }
     read_on(now, id, End::client);
     read_on(now, id, End::server);
+    give_up_talk(now, id);
 }
 
 void Network::resume_reading(Instant now, std::uint16_t population, std::uint32_t index,

@@ -210,8 +210,8 @@ TEST(NetworkLayers, LossOnlyDelaysAHandshake) {
 
 enum class How { close, abort, vanish };
 
-/// An end ends at any millisecond of the handshake: nobody is told of what it never saw, and what
-/// is left can be freed.
+/// The client goes at any time of the handshake: a server that never saw it is not told, and
+/// waits a minute at most.
 TEST(NetworkLayers, AHandshakeMayBreakOffAnywhere) {
     for (const LayersSpec& layers : {tls(TlsVersion::v1_3), tls(TlsVersion::v1_2), both()}) {
         for (const How how : {How::close, How::abort, How::vanish}) {
@@ -230,7 +230,7 @@ TEST(NetworkLayers, AHandshakeMayBreakOffAnywhere) {
                     const bool over = line == "server closed" || line == "server reset";
                     EXPECT_TRUE(open || !over);
                 }
-                if (how == How::vanish && bench.network.flows() > 0) {
+                if (how == How::vanish && open && bench.network.flows() > 0) {
                     bench.network.abort(bench.clock, flow, End::server);
                     bench.run();
                 }

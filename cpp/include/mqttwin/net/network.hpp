@@ -49,7 +49,8 @@ enum class FlowEvent : std::uint8_t {
     think_client = 5,  // the client has computed what its handshake above TCP says next
     think_server = 6,
     lookup = 7,  // a question to the name server, its answer, or the end of patience
-    nudge = 8,   // somebody did something to the flow from outside: a fault, reading on
+    nudge = 8,   // something outside of the exchange is to be looked at: a fault, reading on,
+                 // patience with a handshake
     last = 15,
 };
 
@@ -271,6 +272,7 @@ class Network {
     /// The handshake above TCP, until it is over.
     struct Talk {
         Script script;
+        Instant gives_up = Instant::never();  // the server, while it is not open
         Progress progress;
         std::array<bool, 2> thinking{};
     };
@@ -349,6 +351,7 @@ class Network {
     void say(Instant now, FlowId id, End end);
     void established(Instant now, FlowId id, End end);
     void tell_opened(Instant now, FlowId id, End end);
+    void give_up_talk(Instant now, FlowId id);
     void say_goodbye(Instant now, FlowId id, End end, End initiator);
 
     // network_names.cpp
