@@ -35,6 +35,7 @@ from .latency import Latency
 from .layers import Tls, WebSocket, tls, websocket
 from .links import Link
 from .messages import Message
+from .partitions import Partition
 from .payload import Payload, json, msgpack, random_bytes, raw, struct, text
 from .result import Result
 from .table import Table, read_trace
@@ -64,6 +65,7 @@ __all__ = [
     "Link",
     "Message",
     "MqttwinError",
+    "Partition",
     "Payload",
     "Probability",
     "ProtocolError",

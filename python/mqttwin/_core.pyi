@@ -556,6 +556,9 @@ class FleetSpec:
     count: int
     broker: int
     link: LinkSpec
+    layers: LayersSpec  # a value, not a reference
+    reach: str  # "known", "name", "address"
+    resolver: int  # ns
     client: ClientOptions
     client_id: str  # template
     groups: int
@@ -616,6 +619,22 @@ class World:
     ) -> None: ...
     def cut(self, fleet: int, device: int, silent: bool) -> None:
         """Breaks the connection of one device: with a reset seen by both ends, or silently."""
+    # what befalls the network, see bind_network.cpp; direction: "up", "down"
+    def add_shared(self, spec: SharedSpec) -> int:
+        """The number of a shared medium, for `LinkSpec.shared`."""
+    def name_broker(self, broker: int, hostname: str, ttl: int) -> None:
+        """A DNS name for its host; once."""
+    def set_ttl(self, broker: int, ttl: int) -> None: ...
+    def broker_move(self, broker: int, keep_sessions: bool, update_name: bool) -> None:
+        """To another address; the old host is gone without a word."""
+    def set_link_down(self, fleet: int, device: int, down: bool) -> None: ...
+    def set_partition(self, fleet: int, broker: int, apart: bool) -> None: ...
+    def set_fault(
+        self, fleet: int, device: int, what: str, direction: str, after_bytes: int
+    ) -> None:
+        """On the present connection or the next one; `what`: reset, black_hole, stall."""
+    def clear_fault(self, fleet: int, device: int) -> None: ...
+    def resume_reading(self, fleet: int, device: int, direction: str) -> None: ...
     def device_connect(self, fleet: int, device: int) -> None: ...
     def device_disconnect(self, fleet: int, device: int) -> None: ...
     # raw ends of virtual connections, and real ones

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import _core, units
@@ -41,6 +43,9 @@ _NUMBERS = {
     "outbound_topic_aliases",
 }
 _OPTIONS = _DURATIONS | _SECONDS | _SIZES | _FLAGS | _TEXTS | _NUMBERS
+_LONGEST_NAME = 253  # RFC 1035, section 2.3.4
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
+_LONGEST_TTL = 365 * 86400 * units.SECOND
 _LONGEST_TEXT = 65_535  # bytes of an MQTT string
 _MAY_BE_0 = {
     "maximum_qos",
@@ -93,12 +98,44 @@ def _option(name: str, value: Any) -> int | bool | str:
     return units.whole(value, name, int(name not in _MAY_BE_0), _AT_MOST.get(name, 2**32 - 1))
 
 
+def hostname_of(value: str, brokers: Iterable[Broker]) -> str:
+    """A DNS name that no other broker has, in lower case, in which names are compared."""
+    if not isinstance(value, str) or len(value) > _LONGEST_NAME or not _NAME.fullmatch(value):
+        message = (
+            "must be labels of 1 to 63 letters, digits and hyphens, "
+            f"{_LONGEST_NAME} characters in all, not {value!r}"
+        )
+        raise ConfigError(message, key="hostname")
+    name = value.lower()
+    for other in brokers:
+        if other.hostname == name:
+            raise ConfigError(f"{value!r} is that of {other.name!r}", key="hostname")
+    return name
+
+
+def ttl_of(value: Duration) -> int:
+    """Nanoseconds that an answer is believed."""
+    ns = units.duration(value, "ttl")
+    if ns > _LONGEST_TTL:
+        raise ConfigError(f"must be at most 365 days, not {value!r}", key="ttl")
+    return ns
+
+
+def _truth(value: bool, key: str) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(f"must be True or False, not {value!r}", key=key)
+    return value
+
+
 class Broker:
     """A broker; made by `World.broker`."""
 
-    def __init__(self, world: World, name: str, number: int, *, url: str = "") -> None:
+    def __init__(
+        self, world: World, name: str, number: int, *, url: str = "", hostname: str = ""
+    ) -> None:
         self.name = name
         self.url = url
+        self.hostname = hostname
         self.users: str | os.PathLike[str] | None = None
         self._world = world
         self._number = number
@@ -127,6 +164,41 @@ class Broker:
     def up(self) -> None:
         """Accepts connects again."""
         self._world._changing().broker_up(self._number)
+
+    def move(self, *, keep_sessions: bool = True, update_name: bool = True) -> None:
+        """Goes on at another address, now; its old host is gone without a word.
+
+        Nobody is told: devices learn of it from their own timers. Those that know its address
+        only look for it where nobody is any more.
+
+        Args:
+            keep_sessions: Whether sessions, subscriptions, queued and retained messages move, too.
+            update_name: Whether its DNS name, if it has one, says the new address from now on.
+                Who has asked before believes the old answer until its time to live is over.
+        """
+        core = self._simulated("move")
+        core.broker_move(
+            self._number, _truth(keep_sessions, "keep_sessions"), _truth(update_name, "update_name")
+        )
+
+    def set_ttl(self, ttl: Duration) -> None:
+        """How long an answer is believed that is given from now on.
+
+        Args:
+            ttl: 0 to 365 days; 0 is never: each connect asks.
+
+        Raises:
+            ConfigError: It is out of range, or the broker has no name.
+        """
+        ns = ttl_of(ttl)
+        if not self.hostname:
+            raise ConfigError(f"the broker {self.name!r} has no hostname", key="ttl")
+        self._simulated("ttl").set_ttl(self._number, ns)
+
+    def _simulated(self, key: str) -> _core.World:
+        if self.url:
+            raise ConfigError("is for simulated brokers, not for real sockets", key=key)
+        return self._world._changing()
 
     def publish(
         self, topic: str, payload: bytes | str = b"", *, qos: int = 0, retain: bool = False

@@ -9,7 +9,9 @@ from . import _core, arrivals, units
 from .arrivals import Arrival
 from .dist import Time
 from .errors import ConfigError, refusals
+from .faults import Devices, Faults
 from .gen import Value
+from .layers import Tls, WebSocket
 from .links import Link
 from .payload import Payload, payload_of
 from .table import Table
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 _RETAIN_HANDLING = {"send": 0, "new": 1, "never": 2}
 
 
-class Fleet:
+class Fleet(Faults):
     """A population of devices; made by `World.fleet`.
 
     In topics, filters and texts, ``{id}`` stands for a device's client identifier, ``{index}`` for
@@ -36,9 +38,16 @@ class Fleet:
         number: int,
         population: _core.Population,
         link: Link,
+        *,
+        tls: Tls | None,
+        websocket: WebSocket | None,
+        simulated: bool,
     ) -> None:
         self.name = spec.name
         self.link = link
+        self.tls = tls
+        self.websocket = websocket
+        self._simulated = simulated
         self._world = world
         self._spec = spec
         self._number = number
@@ -166,6 +175,11 @@ class Fleet:
         return [spec.topic for spec in self._publishes]
 
     @property
+    def layers(self) -> str:
+        """What lies between TCP and MQTT, in one line; "" for nothing."""
+        return "; ".join(str(part) for part in (self.tls, self.websocket) if part is not None)
+
+    @property
     def filters(self) -> list[str]:
         """The topic filters that it subscribes to."""
         return list(self._filters)
@@ -206,30 +220,19 @@ class Fleet:
         """What it has received so far, where `World.fleet` was told to `keep` something."""
         return Table(self._world._core.received(self._number))
 
-    def cut(self, devices: int | Iterable[int] | None = None, *, silent: bool = False) -> None:
-        """Breaks connections, now.
-
-        Args:
-            devices: An index, several, or all.
-            silent: Neither end is told (out of coverage); otherwise both see a reset.
-        """
-        core = self._world._changing()
-        for device in self._chosen(devices):
-            core.cut(self._number, device, silent)
-
-    def disconnect(self, devices: int | Iterable[int] | None = None) -> None:
+    def disconnect(self, devices: Devices = None) -> None:
         """Devices say goodbye and stay away until `connect`."""
         core = self._world._changing()
         for device in self._chosen(devices):
             core.device_disconnect(self._number, device)
 
-    def connect(self, devices: int | Iterable[int] | None = None) -> None:
+    def connect(self, devices: Devices = None) -> None:
         """Devices connect, now."""
         core = self._world._changing()
         for device in self._chosen(devices):
             core.device_connect(self._number, device)
 
-    def _chosen(self, devices: int | Iterable[int] | None) -> Sequence[int]:
+    def _chosen(self, devices: Devices) -> Sequence[int]:
         if devices is None:
             return range(len(self))
         if isinstance(devices, Iterable):

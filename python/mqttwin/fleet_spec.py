@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from . import _core, units
 from .backoff import Backoff
 from .errors import ConfigError, refusals
+from .layers import Tls, WebSocket, layers_of
 from .links import Link
 from .messages import Message
 from .units import Duration
 
+FINDS = ("known", "name", "address")
 VERSIONS = {"3.1": 3, "3.1.1": 4, "5.0": 5}
 EPOCH_NS = 1_735_689_600 * units.SECOND  # 2025-01-01T00:00:00Z, where virtual time begins
 MAXIMUM_DEVICES = 1 << 24
@@ -79,7 +81,11 @@ def fleet_spec(
     name: str,
     count: int,
     broker: int,
-    link: Link,
+    link: _core.LinkSpec,
+    tls: Tls | None,
+    websocket: WebSocket | None,
+    find: str,
+    resolver: Duration,
     client: _core.ClientOptions,
     client_id: str,
     groups: int,
@@ -93,13 +99,16 @@ def fleet_spec(
     keep: int,
 ) -> _core.FleetSpec:
     """One `_core.FleetSpec`, checked as far as that needs no core."""
-    if not isinstance(link, Link):
-        raise ConfigError(f"{link!r} is no link (write mt.links.nb_iot())", key="link")
     spec = _core.FleetSpec()
     spec.name = name
     spec.count = units.whole(count, "count", 1, MAXIMUM_DEVICES)
     spec.broker = broker
-    spec.link = link._core()
+    spec.link = link
+    spec.layers = layers_of(tls, websocket)
+    if find not in FINDS:
+        raise ConfigError(f"{find!r} is none of {', '.join(FINDS)}", key="find")
+    spec.reach = find
+    spec.resolver = units.duration(resolver, "resolver")
     spec.client = client
     spec.client_id = client_id
     spec.groups = units.whole(groups, "groups", 0, _U32)
@@ -120,6 +129,13 @@ def fleet_spec(
         )
         spec.will_delay = _whole_seconds(will.delay, "will delay", _U32)
     return spec
+
+
+def checked_link(link: object) -> Link:
+    """Refuses what is none."""
+    if not isinstance(link, Link):
+        raise ConfigError(f"{link!r} is no link (write mt.links.nb_iot())", key="link")
+    return link
 
 
 def population(

@@ -82,7 +82,7 @@ class Tls:
             connection: Signatures and tickets vary in length; another number, another draw.
         """
         script = _core.opening_script(
-            _layers(self, None), resumed=resumed, seed=0, connection=connection
+            layers_of(self, None), resumed=resumed, seed=0, connection=connection
         )
         up, down = (sum(n for who, _, n in script if who == side) for side in ("client", "server"))
         return up, down
@@ -169,7 +169,7 @@ def tls(
         compute_full=_compute(compute, "compute"),
         compute_resumed=_compute(compute_resumed, "compute_resumed"),
     )
-    _check(_layers(out, None))
+    _check(layers_of(out, None))
     return out
 
 
@@ -224,11 +224,29 @@ def websocket(
         request_headers=_headers(headers, "headers"),
         response_headers=_headers(response_headers, "response_headers"),
     )
-    _check(_layers(None, out))
+    _check(layers_of(None, out))
     return out
 
 
-def _layers(tls: Tls | None, websocket: WebSocket | None) -> _core.LayersSpec:
+def tls_of(value: object) -> Tls | None:
+    """What a fleet was given as `tls`; True is `tls` with its defaults."""
+    if value is True:
+        return tls()
+    if value is None or isinstance(value, Tls):
+        return value
+    raise ConfigError(f"{value!r} is none (write mt.tls(), or None)", key="tls")
+
+
+def websocket_of(value: object) -> WebSocket | None:
+    """What a fleet was given as `websocket`; True is `websocket` with its defaults."""
+    if value is True:
+        return websocket()
+    if value is None or isinstance(value, WebSocket):
+        return value
+    raise ConfigError(f"{value!r} is none (write mt.websocket(), or None)", key="websocket")
+
+
+def layers_of(tls: Tls | None, websocket: WebSocket | None) -> _core.LayersSpec:
     """Both together, for the core."""
     out = _core.LayersSpec()
     if tls is not None:

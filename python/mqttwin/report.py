@@ -63,7 +63,9 @@ def _run(result: Result) -> Section:
     for name, value in info.parameters.items():
         section.add(name, str(value))
     for name, (_, count) in info.fleets.items():
-        section.add(f"fleet {name}", f"{count:,} over {info.links[name]}")
+        layers = info.layers.get(name, "")
+        over = f"{info.links[name]}, {layers}" if layers else str(info.links[name])
+        section.add(f"fleet {name}", f"{count:,} over {over}")
     section.add("digest", result.digest)
     return section
 

@@ -32,6 +32,7 @@ class RunInfo:
     late_after_ns: int
     fleets: Mapping[str, tuple[int, int]]  # name: (number, count)
     links: Mapping[str, Link]
+    layers: Mapping[str, str]  # of those fleets that have some
     parameters: Mapping[str, object]
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from . import _core, fleet_spec, links, units
 from .backoff import Backoff
-from .broker import Broker, options_of
+from .broker import Broker, hostname_of, options_of, ttl_of
 from .errors import ConfigError, MqttwinError, SimulationError, refusals
 from .fleet import Fleet
+from .layers import Tls, WebSocket, tls_of, websocket_of
+from .link_parts import Shared
 from .links import Link
 from .messages import Message
+from .partitions import Partition, partition_of
 from .recording import Recording
 from .remote import is_loopback, remote_of
 from .result import Result, RunInfo
@@ -61,6 +65,8 @@ class World(Recording):
         self.fleets: dict[str, Fleet] = {}
         self.parameters: dict[str, object] = {}
         self._timeline = Timeline(self._core)
+        self._apart: Counter[tuple[int, int]] = Counter()  # fleet and broker: by so many
+        self._media: dict[Shared, int] = {}
         self._results: weakref.WeakSet[Result] = weakref.WeakSet()
         self._closed = False
         self._server: Server | None = None
@@ -74,6 +80,8 @@ class World(Recording):
         users: str | os.PathLike[str] | None = None,
         url: str | None = None,
         allow_remote: bool = False,
+        hostname: str | None = None,
+        ttl: Duration = "1h",
         **options: Any,
     ) -> Broker:
         """Adds a broker, of ours or somebody else's.
@@ -86,6 +94,8 @@ class World(Recording):
                 as ever; `run` then takes as long as it says, in real time.
             allow_remote: Needed for a host that is not this machine, so that nobody floods a
                 production broker by accident.
+            hostname: A DNS name for its host, for fleets that `find` it by "name".
+            ttl: How long they believe an answer.
             **options: Bounds and choices, see the page on brokers: maximum_packet_size,
                 receive_maximum, max_in_flight, max_queued, max_stored_bytes, queue_qos0_offline,
                 max_session_expiry, maximum_qos, retain_available,
@@ -99,15 +109,19 @@ class World(Recording):
         """
         self._new_name(name, self.brokers, "broker")
         if url is not None:
-            if options or users is not None:
+            if options or users is not None or hostname is not None:
                 raise ConfigError("somebody else's broker has no options here", key="url")
             host, port = remote_of(url, allow_remote=allow_remote)
             number = self._changing().add_remote(name, host, port)
             self.brokers[name] = Broker(self, name, number, url=url)
             return self.brokers[name]
+        host_name = "" if hostname is None else hostname_of(hostname, self.brokers.values())
+        believed = ttl_of(ttl)
         with refusals("broker"):
             number = self._changing().add_broker(name, options_of(options))
-        self.brokers[name] = Broker(self, name, number)
+            if host_name:
+                self._core.name_broker(number, host_name, believed)
+        self.brokers[name] = Broker(self, name, number, hostname=host_name)
         if users is not None:
             with refusals("users"):
                 anonymous = bool(options.get("allow_anonymous", False))
@@ -121,7 +135,11 @@ class World(Recording):
         count: int = 1,
         *,
         link: Link | None = None,
+        tls: Tls | bool | None = None,
+        websocket: WebSocket | bool | None = None,
         broker: Broker | str | None = None,
+        find: Literal["known", "name", "address"] = "known",
+        resolver: Duration = "5ms",
         start: Duration = 0,
         ramp: Duration = 0,
         client_id: str = "{fleet}-{index}",
@@ -150,7 +168,13 @@ class World(Recording):
             name: Keys its random draws; must differ from other fleets'.
             count: How many devices.
             link: Between each device and the broker, from `mqttwin.links`; by default Ethernet.
+            tls: Below MQTT: `mqttwin.tls`, or True for its defaults.
+            websocket: Below MQTT, over TLS where there is both: `mqttwin.websocket`, or True.
             broker: Which one, where there are several.
+            find: How devices know where it is: "known", wherever it goes, at no cost; by "name",
+                which they look up over their link and believe for its TTL; or by the "address"
+                that it has now, for ever.
+            resolver: What the name server takes to answer.
             start: When the first device connects, from now.
             ramp: Devices connect spread over this, uniformly at random; 0: all at once.
             client_id: A template; must differ by device.
@@ -193,12 +217,25 @@ class World(Recording):
             connect_timeout=connect_timeout,
             ping_timeout=ping_timeout,
         )
-        link = links.ethernet() if link is None else link
+        link = fleet_spec.checked_link(links.ethernet() if link is None else link)
+        tls, websocket = tls_of(tls), websocket_of(websocket)
+        target = self._broker(self._broker_number(broker))
+        if target.url:
+            _nothing_simulated(
+                tls=tls is not None, websocket=websocket is not None, find=find != "known"
+            )
+        if find == "name" and not target.hostname:
+            message = f"the broker {target.name!r} has none: world.broker(..., hostname=...)"
+            raise ConfigError(message, key="find")
         spec = fleet_spec.fleet_spec(
             name=name,
             count=count,
-            broker=self._broker_number(broker),
-            link=link,
+            broker=target._number,
+            link=link._core(shared=self._medium(link)),
+            tls=tls,
+            websocket=websocket,
+            find=find,
+            resolver=resolver,
             client=client,
             client_id=client_id,
             groups=groups,
@@ -214,8 +251,42 @@ class World(Recording):
         population = fleet_spec.population(self.seed, spec, columns)
         with refusals():
             number = self._changing().add_fleet(spec)
-        self.fleets[name] = Fleet(self, spec, number, population, link)
+        self.fleets[name] = Fleet(
+            self,
+            spec,
+            number,
+            population,
+            link,
+            tls=tls,
+            websocket=websocket,
+            simulated=not target.url,
+        )
         return self.fleets[name]
+
+    def partition(
+        self,
+        fleets: Fleet | str | Iterable[Fleet | str] | None = None,
+        brokers: Broker | str | Iterable[Broker | str] | None = None,
+    ) -> Partition:
+        """Keeps fleets and brokers apart, from now on: no packet passes, and nobody is told.
+
+        ``cut_off = world.partition(meters, "east")``, and later ``cut_off.heal()``; or
+        ``with world.partition(): world.run("10min")``.
+
+        Args:
+            fleets: One, several, or all that there are now.
+            brokers: The same.
+        """
+        return partition_of(self, fleets, brokers)
+
+    def _medium(self, link: Link) -> int:
+        """The number in this world of the medium that a link shares."""
+        if link.shared is None:
+            return _core.LinkSpec.NOT_SHARED
+        if link.shared not in self._media:
+            with refusals("shared"):
+                self._media[link.shared] = self._changing().add_shared(link.shared._core())
+        return self._media[link.shared]
 
     def _new_name(self, name: str, taken: Mapping[str, object], what: str) -> None:
         if not isinstance(name, str) or not name:
@@ -426,6 +497,7 @@ class World(Recording):
             late_after_ns=self._late_after,
             fleets={name: (f._number, len(f)) for name, f in self.fleets.items()},
             links={name: f.link for name, f in self.fleets.items()},
+            layers={name: f.layers for name, f in self.fleets.items() if f.layers},
             parameters=dict(self.parameters),
         )
         result = Result(self._core, info)
@@ -475,3 +547,9 @@ class World(Recording):
             f"<World seed={self.seed}, {len(self.brokers)} brokers, {devices:,} devices, "
             f"at {units.format_duration(self._core.now)}>"
         )
+
+
+def _nothing_simulated(**wanted: bool) -> None:
+    for key, there in wanted.items():
+        if there:
+            raise ConfigError("is for simulated brokers, not for real sockets", key=key)

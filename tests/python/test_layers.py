@@ -4,7 +4,7 @@ import pytest
 
 import mqttwin as mt
 from mqttwin import _core
-from mqttwin.layers import _layers
+from mqttwin.layers import layers_of
 
 
 def test_defaults_and_how_they_read():
@@ -68,14 +68,14 @@ def test_every_field_reaches_the_core():
 
 
 def test_websocket_over_tls():
-    layers = _layers(mt.tls(key="rsa2048", chain="leaf"), mt.websocket(headers=[("Origin", "x")]))
+    layers = layers_of(mt.tls(key="rsa2048", chain="leaf"), mt.websocket(headers=[("Origin", "x")]))
     up, down = _core.opening_bytes(layers, False)
     script = _core.opening_script(layers, False)
     assert len(up) == sum(n for side, _, n in script if side == "client")
     assert len(down) == sum(n for side, _, n in script if side == "server")
     assert _core.sealed_bytes(layers, "client", 100) == 100 + 6 + 22
     assert [n for _, _, n in _core.closing_script(layers)] == [30, 26, 24, 24]
-    plain = _layers(None, mt.websocket(headers=[("Origin", "x")]))
+    plain = layers_of(None, mt.websocket(headers=[("Origin", "x")]))
     assert b"\r\nOrigin: x\r\n\r\n" in _core.opening_bytes(plain, False)[0]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import mqttwin as mt
 from mqttwin import _core
-from mqttwin.layers import _layers
+from mqttwin.layers import layers_of
 
 pytestmark = pytest.mark.skipif(not shutil.which("tshark"), reason="there is no tshark")
 
@@ -73,7 +73,7 @@ def dissected(path, layers, resumed, port):
 )
 def test_tls(tmp_path, version, key, mutual, resumed, more):
     spec = mt.tls(version, key=key, mutual=mutual, server_name="broker.example", **more)
-    lines = dissected(tmp_path / "a.pcap", _layers(spec, None), resumed, 8883)
+    lines = dissected(tmp_path / "a.pcap", layers_of(spec, None), resumed, 8883)
     assert not [line for line in lines if line[0]]
     complaints = {line[1] for line in lines} - {""}
     assert complaints <= {"This session reuses previously negotiated keys (Session resumption)"}
@@ -86,7 +86,7 @@ def test_tls(tmp_path, version, key, mutual, resumed, more):
 
 
 def test_websocket(tmp_path):
-    lines = dissected(tmp_path / "a.pcap", _layers(None, mt.websocket()), False, 80)
+    lines = dissected(tmp_path / "a.pcap", layers_of(None, mt.websocket()), False, 80)
     assert not [line for line in lines if line[0]]
     assert lines[0][3].startswith("GET /mqtt HTTP/1.1")
     assert lines[1][3].startswith("HTTP/1.1 101 Switching Protocols")

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 import mqttwin as mt
 from mqttwin import _core
-from mqttwin.layers import _layers
+from mqttwin.layers import layers_of
 
 # Later ones offer more algorithms, and hybrid key shares of a kilobyte.
 pytestmark = pytest.mark.skipif(
@@ -172,7 +172,7 @@ class Connection:
 
 def flights_of(spec, resumed, draw):
     """The model's bytes in the same manner: steps of a side in a row are one flight."""
-    script = _core.opening_script(_layers(spec, None), resumed, 0, draw)
+    script = _core.opening_script(layers_of(spec, None), resumed, 0, draw)
     return [
         sum(n for _, _, n in steps) for _, steps in itertools.groupby(script, lambda step: step[0])
     ]
@@ -290,7 +290,7 @@ def test_records_and_the_close(party, version, cipher, name):
     spec = mt.tls(
         version, key="rsa2048", chain=server.sizes, cipher=cipher, session_context=CONTEXT
     )
-    layers = _layers(spec, None)
+    layers = layers_of(spec, None)
     one = Connection(*contexts(version, server, None, server_ciphers=name))
     agree(spec, False, one.flights)
     for size in (1, 60, 16_384, 16_385, 50_000):

@@ -100,7 +100,7 @@ FlowId Network::open(Instant now, std::uint16_t population, std::uint32_t index,
     p.newest[index] = id;
     flow.end[0].phase = phase_of(p.phases, index);
     flow.end[1].phase = phase_of(StreamKey::of(seed_, "brokers", "timer phase"), broker);
-    flow.faulty = faults_.count({population, index}) > 0;
+    meet_fault(id);
     engage(now, id);
     dial(now, id);
     return id;

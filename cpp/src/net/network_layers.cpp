@@ -3,6 +3,13 @@
 
 namespace mqttwin::net {
 
+namespace {
+
+/// How long a server waits for a handshake above TCP.
+constexpr Duration kHandshakePatience = seconds(60);
+
+}  // namespace
+
 /// TCP is established at `end`.
 void Network::established(Instant now, FlowId id, End end) {
     const Population& p = populations_[flows_[id].population];
@@ -11,6 +18,11 @@ void Network::established(Instant now, FlowId id, End end) {
         return;
     }
     if (flows_[id].talk == kNone && end == End::client) begin_talk(now, id);
+    if (flows_[id].talk != kNone && end == End::server) {
+        const Instant gives_up = now + kHandshakePatience;
+        talks_[flows_[id].talk].gives_up = gives_up;
+        push_event(flows_[id], gives_up, FlowEvent::nudge);
+    }
     talk(now, id);
 }
 
@@ -95,6 +107,13 @@ ByteView Network::shown_sealed(FlowId id, End sender, const Unit& unit) {
     shown_.clear();
     write_sealed(populations_[flows_[id].population].layers, sender, whole(unit), draws, shown_);
     return shown_;
+}
+
+/// A client that is gone in the middle of a handshake does not say so.
+void Network::give_up_talk(Instant now, FlowId id) {
+    const Flow& flow = flows_[id];
+    if (flow.talk == kNone || flow.opened[side(End::server)]) return;
+    if (now >= talks_[flow.talk].gives_up) abort(now, id, End::server);
 }
 
 /// What a side says before its FIN: a close frame, an alert. Nobody waits for the answer.

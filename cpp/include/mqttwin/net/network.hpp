@@ -49,6 +49,8 @@ enum class FlowEvent : std::uint8_t {
     think_client = 5,  // the client has computed what its handshake above TCP says next
     think_server = 6,
     lookup = 7,  // a question to the name server, its answer, or the end of patience
+    nudge = 8,   // something outside of the exchange is to be looked at: a fault, reading on,
+                 // patience with a handshake
     last = 15,
 };
 
@@ -101,7 +103,8 @@ class Tap {
     virtual void on_flow_freed(FlowId flow) = 0;
 };
 
-/// What befalls a connection when one end has read so many bytes of it.
+/// What befalls a connection when one end has read so many bytes of it. Of a write that is cut in
+/// the middle a stalled reader gets nothing before it reads on.
 struct Fault {
     enum class Kind : std::uint8_t {
         reset,       // somebody on the way resets both ends
@@ -270,18 +273,21 @@ class Network {
         std::array<bool, 2> done{};    // this end has ended, or has been told
         std::array<bool, 2> silent{};  // this end answers nothing any more
         std::array<bool, 2> opened{};
-        bool accepted = false;   // the server's TCP has taken it up
-        bool forgotten = false;  // nobody on the way knows it any more
-        bool faulty = false;     // there is a `Fault` for it
+        bool accepted : 1 = false;   // the server's TCP has taken it up
+        bool forgotten : 1 = false;  // nobody on the way knows it any more
+        bool hole : 1 = false;       // and nobody says so
+        bool faulty : 1 = false;     // there is a `Fault` for it
         std::uint32_t talk = kNone;
     };
     /// The handshake above TCP, until it is over.
     struct Talk {
         Script script;
+        Instant gives_up = Instant::never();  // the server, while it is not open
         Progress progress;
         std::array<bool, 2> thinking{};
     };
     struct Lookup {
+        Instant asked;
         bool answered = false;  // the answer is under way, else the question
         bool lost = false;      // one of them is: the event is the end of patience
         std::uint32_t tries = 0;
@@ -342,8 +348,14 @@ class Network {
     bool forwarded(Instant now, FlowId id, End sender);
     void reset_by_middlebox(Instant now, FlowId id, End sender, const tcp::Segment& segment);
     void release_held(Instant now, FlowId id);
+    void meet_fault(FlowId id);
+    [[nodiscard]] std::uint32_t until_fault(FlowId id, End sender, std::uint32_t bytes);
+    [[nodiscard]] bool at_fault(FlowId id, End sender);
     void strike(Instant now, FlowId id);
-    std::uint32_t until_fault(FlowId id, End sender, std::uint32_t bytes);
+    void swallow(Instant now, FlowId id);
+    void reset_both(Instant now, FlowId id);
+    void handle_nudge(Instant now, FlowId id);
+    void read_on(Instant now, FlowId id, End reader);
 
     // network_layers.cpp
     void begin_talk(Instant now, FlowId id);
@@ -353,12 +365,14 @@ class Network {
     void tell_opened(Instant now, FlowId id, End end);
     ByteView shown_script(FlowId id, End sender, const Script& script, std::size_t step);
     ByteView shown_sealed(FlowId id, End sender, const Unit& unit);
+    void give_up_talk(Instant now, FlowId id);
     void say_goodbye(Instant now, FlowId id, End end, End initiator);
 
     // network_names.cpp
     void dial(Instant now, FlowId id);
     void ask(Instant now, FlowId id);
     void handle_lookup(Instant now, FlowId id);
+    Passage offer_datagram(Instant now, FlowId id, End sender, std::uint32_t bytes);
 
     // network_drive.cpp
     void follow(Instant now, FlowId id, End end);
