@@ -38,7 +38,8 @@ PipeSpec pipe_of(const Options& options) {
     spec.latency = ms(options.number("rtt", 100) / 2 + options.number("hop", 90) / 1e3);
     spec.loss = options.number("loss", 0) / 100.0;
     spec.bandwidth = options.number("rate", 0);
-    spec.queue_packets = options.count("queue", mqttwin::net::kUnbounded);
+    const std::uint32_t queue = options.count("queue", 0);  // as in the data: 0 is unbounded
+    spec.queue_packets = queue == 0 ? mqttwin::net::kUnbounded : queue;
     const std::string jitter = options.text("jitter", "none");
     if (jitter == "uniform") spec.jitter_kind = PipeJitter::uniform;
     if (jitter == "normal") spec.jitter_kind = PipeJitter::normal;

@@ -688,6 +688,18 @@ class World:
     def start_event_log(self, path: str, header: Mapping[str, str]) -> None: ...
     def stop_event_log(self) -> str:
         """What went wrong with the log ('' if nothing)."""
+    def start_capture(
+        self,
+        path: str,
+        *,
+        at: str,
+        fleet: int | None,
+        devices: Sequence[int] | None,
+        max_bytes: int,
+    ) -> None:
+        """`devices` within `fleet`, None: all; `fleet` None: every one; `max_bytes` 0: no bound."""
+    def stop_capture(self) -> tuple[dict[str, int], str]:
+        """(packets, left_out and bytes; what went wrong, '' if nothing)."""
 
     # results: copies of what has been gathered so far
     def digest(self) -> str: ...

@@ -19,6 +19,7 @@ from .link_parts import Shared
 from .links import Link
 from .messages import Message
 from .partitions import Partition, partition_of
+from .recording import Recording
 from .remote import is_loopback, remote_of
 from .result import Result, RunInfo
 from .server import Server, speed_of
@@ -26,7 +27,7 @@ from .timeline import Callback, Timeline, Timer
 from .units import Duration
 
 
-class World:
+class World(Recording):
     """Everything that is simulated together, from one seed.
 
     Args:
@@ -482,22 +483,6 @@ class World:
         """What has been gathered since the start of the world."""
         return self._result(interrupted=False)
 
-    def trace(self, path: str | os.PathLike[str]) -> None:
-        """Logs every event from now on into a file, for `mqttwin.read_trace`."""
-        header = {"mqttwin": _core.__version__, "seed": str(self.seed)}
-        with refusals("trace"):
-            self._changing().start_event_log(os.fspath(path), header)
-
-    def stop_trace(self) -> None:
-        """Closes the event log.
-
-        Raises:
-            MqttwinError: Writing it failed on the way; the run itself is whole.
-        """
-        problem = self._core.stop_event_log()
-        if problem:
-            raise MqttwinError(f"the event log is incomplete: {problem}")
-
     def memory(self) -> dict[str, int]:
         """Bytes taken, by room."""
         return self._core.memory()
@@ -534,7 +519,7 @@ class World:
         return self._core
 
     def close(self) -> None:
-        """Ends the event log; the world cannot run any more, results stay."""
+        """Ends the event log and the capture; the world cannot run any more, results stay."""
         if self._closed:
             return
         if self._server is not None:
@@ -543,6 +528,7 @@ class World:
             self._core.end_live()
         self._closed = True
         self._core.stop_event_log()
+        self._core.stop_capture()
 
     def __enter__(self) -> World:
         return self

@@ -340,3 +340,11 @@ def test_ctrl_c_on_the_command_line(scenario_file, tmp_path):
 )
 def test_texts_become_values(kind, text, value):
     assert convert(kind, text) == value
+
+
+def test_a_capture(mqttwin, scenario_file, tmp_path):
+    path = tmp_path / "run.pcapng"
+    said = mqttwin("run", scenario_file(), "-q", "--capture", path)
+    assert said.status == 0
+    assert path.read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
+    assert b"thing/2" in path.read_bytes()

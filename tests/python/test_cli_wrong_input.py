@@ -186,3 +186,7 @@ def test_words_that_the_command_line_does_not_know(mqttwin, scenario_file):
     expect(mqttwin("run", scenario_file(), "--fast"), "--fast", "--help")
     expect(mqttwin("run", scenario_file(), "another.py"), "another.py")
     expect(mqttwin("run", scenario_file(), "--until"), "--until")
+
+
+def test_a_capture_that_cannot_be_written(mqttwin, scenario_file, tmp_path):
+    expect(mqttwin("run", scenario_file(), "--capture", tmp_path / "absent" / "a"), "capture: ")

@@ -90,6 +90,7 @@ std::map<std::string, std::uint64_t> counts_of(PyWorld& self) {
     out["ip_packets_up"] = up.packets;
     out["ip_packets_down"] = down.packets;
     out["ip_packets_lost"] = up.lost + down.lost;
+    out["tcp_retransmissions"] = up.retransmitted + down.retransmitted;
     out["pending"] = world->count_in_flight();
     out["events"] = world->events();
     return out;
@@ -432,4 +433,5 @@ void bind_world(py::module_& m) {
     bind_results(cls);
     bind_live_world(cls);
     bind_network_world(cls);
+    bind_capture(cls);
 }

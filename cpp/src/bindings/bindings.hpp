@@ -8,6 +8,7 @@ class PyWorld;
 /// Further methods of the class World.
 void bind_live_world(pybind11::class_<PyWorld>& cls);
 void bind_network_world(pybind11::class_<PyWorld>& cls);
+void bind_capture(pybind11::class_<PyWorld>& cls);
 }  // namespace mqttwin
 
 void bind_auth(pybind11::module_& m);

@@ -119,18 +119,21 @@ void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body,
     const auto on_tcp =
         static_cast<std::uint32_t>(layers.none() ? bytes : sealed(layers, sender, bytes));
     engage(now, id);
-    append_unit(id, sender, unit, on_tcp);
+    const bool look = tap_ != nullptr && !layers.none();
+    append_unit(now, id, sender, unit, on_tcp, look ? shown_sealed(id, sender, unit) : ByteView{});
     write(now, id, sender, on_tcp);
     if (id != handling_) rest(now, id);
 }
 
-void Network::append_unit(FlowId id, End sender, const Unit& unit, std::uint32_t bytes) {
+void Network::append_unit(Instant now, FlowId id, End sender, const Unit& unit, std::uint32_t bytes,
+                          ByteView shown) {
     Lane& l = lane(id, sender);
     const std::uint32_t index = units_.take();
     units_[index] = unit;
-    if (tap_ != nullptr) {
-        tap_->on_written(Instant{0}, id, sender, l.written, pool_->bytes(unit.head),
-                         pool_->bytes(unit.body));
+    if (tap_ != nullptr && shown.empty()) {
+        tap_->on_written(now, id, sender, l.written, unit.head, unit.body);
+    } else if (tap_ != nullptr) {
+        tap_->on_written(now, id, sender, l.written, shown);
     }
     l.written += bytes;
     units_[index].end = l.written;
@@ -375,6 +378,30 @@ void Network::for_each_in_transit(
             }
         }
     }
+}
+
+void Network::tell_streams(Instant now, Tap& tap) const {
+    for (const Busy& b : busy_) {
+        if (b.flow == kNoFlow) continue;
+        for (const End sender : {End::client, End::server}) {
+            std::uint32_t index = b.lane[side(sender)].units;
+            for (; index != kNone; index = units_[index].next) {
+                const Unit& unit = units_[index];
+                // What TLS made of a unit before anybody looked is not known.
+                if (!populations_[flows_[b.flow].population].layers.none()) continue;
+                tap.on_written(now, b.flow, sender, unit.end - unit.bytes, unit.head, unit.body);
+            }
+        }
+    }
+}
+
+std::uint32_t Network::acknowledged(Instant now, FlowId id, End end) const {
+    const Flow& flow = flows_[id];
+    if (flow.busy != kNone) {
+        const Lane& l = busy_[flow.busy].lane[side(end)];
+        if (l.settled > now) return l.before.acked;  // the ACK is under way
+    }
+    return flow.end[side(end)].acked;
 }
 
 void Network::prefetch_device(std::uint16_t population, std::uint32_t index) const {

@@ -76,10 +76,12 @@ void Network::say(Instant now, FlowId id, End end) {
     const Step* step = t.progress.due(t.script, end);
     if (step == nullptr) return;
     const std::uint32_t bytes = step->bytes;
+    const auto number = static_cast<std::size_t>(step - t.script.steps.data());
     t.progress.written(t.script, end);
     Unit unit;
     unit.kind = UnitKind::script;
-    append_unit(id, end, unit, bytes);
+    append_unit(now, id, end, unit, bytes,
+                tap_ == nullptr ? ByteView{} : shown_script(id, end, t.script, number));
     write(now, id, end, bytes);
 }
 
@@ -95,6 +97,25 @@ void Network::give_up_talk(Instant now, FlowId id) {
     if (now >= talks_[flow.talk].gives_up) abort(now, id, End::server);
 }
 
+/// The bytes of one step of a handshake: those that TLS shows are valid, the others random.
+ByteView Network::shown_script(FlowId id, End sender, const Script& script, std::size_t step) {
+    std::size_t begin = 0;
+    for (std::size_t k = 0; k < step; ++k) {
+        if (script.steps[k].sender == sender) begin += script.steps[k].bytes;
+    }
+    // The same stream for every step: a side's bytes are made as a whole.
+    Stream draws(StreamKey::of(seed_, "capture", "handshake"), id);
+    shown_ = write_script(populations_[flows_[id].population].layers, script, sender, draws);
+    return ByteView(shown_).subspan(begin, script.steps[step].bytes);
+}
+
+ByteView Network::shown_sealed(FlowId id, End sender, const Unit& unit) {
+    Stream draws(StreamKey::of(seed_, "capture", "records"), id, lane(id, sender).written);
+    shown_.clear();
+    write_sealed(populations_[flows_[id].population].layers, sender, whole(unit), draws, shown_);
+    return shown_;
+}
+
 /// What a side says before its FIN: a close frame, an alert. Nobody waits for the answer.
 void Network::say_goodbye(Instant now, FlowId id, End end, End initiator) {
     const Flow& flow = flows_[id];
@@ -102,10 +123,18 @@ void Network::say_goodbye(Instant now, FlowId id, End end, End initiator) {
     if (p.layers.none() || !flow.opened[side(end)]) return;
     const tcp::State state = flow.end[side(end)].state;
     if (state != tcp::State::established && state != tcp::State::close_wait) return;
-    const std::uint32_t bytes = closing_script(p.layers, initiator).bytes(end);
+    const Script script = closing_script(p.layers, initiator);
+    const std::uint32_t bytes = script.bytes(end);
+    if (bytes == 0) return;
     Unit unit;
     unit.kind = UnitKind::goodbye;
-    append_unit(id, end, unit, bytes);
+    ByteView shown;
+    if (tap_ != nullptr) {
+        Stream draws(StreamKey::of(seed_, "capture", "goodbye"), id);
+        shown_ = write_script(p.layers, script, end, draws);
+        shown = shown_;
+    }
+    append_unit(now, id, end, unit, bytes, shown);
     write(now, id, end, bytes);
 }
 

@@ -62,6 +62,8 @@ std::string_view text_of(CapturedPacket::Fate fate) {
             return "swallowed by a black hole";
         case CapturedPacket::Fate::outage:
             return "lost in an outage";
+        case CapturedPacket::Fate::asleep:
+            return "dropped: too much waits for a device that sleeps";
     }
     return {};
 }
@@ -135,9 +137,8 @@ void Capture::record(const CapturedPacket& packet) {
 void Capture::keep_for_arrival(const CapturedPacket& packet, Direction receiver) {
     assert(packet.arrives >= packet.sent);
     if (pending_bytes_ + frame_.size() > options_.max_pending_bytes) {
-        problem_ = "more than " + std::to_string(options_.max_pending_bytes) +
-                   " bytes were under way at once";
-        writer_.stop();
+        fail("more than " + std::to_string(options_.max_pending_bytes) +
+             " bytes were under way at once");
         writer_.packet({interface_of(receiver), 0, false, {}, {}});
         return;
     }
@@ -169,6 +170,11 @@ void Capture::advance(Instant now) {
         if (spare_.size() < kMaxSpare) spare_.push_back(std::move(one.frame));
         pending_.pop_back();
     }
+}
+
+void Capture::fail(std::string problem) {
+    if (problem_.empty()) problem_ = std::move(problem);
+    writer_.stop();
 }
 
 void Capture::close() {

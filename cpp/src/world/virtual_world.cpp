@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "capture.hpp"
 #include "hosts.hpp"
 
 namespace mqttwin::world {

@@ -85,6 +85,10 @@ def run(
     trace: Annotated[
         bool, typer.Option("--trace", help="With --out: also log every event, in trace.msgpack.")
     ] = False,
+    capture: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write what crosses links there, for Wireshark."),
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Say nothing but what is wrong.")
     ] = False,
@@ -102,7 +106,7 @@ def run(
         raise ConfigError("needs --out", key="--trace")
     checks = [Check.parse(text) for text in check or []]
     given = parameters.split(parameter or [])
-    order = Order(until, seed, given, out, checks, trace, quiet)
+    order = Order(until, seed, given, out, checks, trace, capture, quiet)
     finished = execute(load_scenario(scenario), order)
     _tell(finished, quiet=quiet, out=out)
     return finished.status

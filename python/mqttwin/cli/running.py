@@ -42,6 +42,7 @@ class Order:
         out: Where to write, or None.
         checks: What must hold.
         trace: Whether to write the event log, too.
+        capture: Where to write what crosses links, or None.
         quiet: No progress, no report.
     """
 
@@ -51,6 +52,7 @@ class Order:
     out: Path | None = None
     checks: Sequence[Check] = ()
     trace: bool = False
+    capture: Path | None = None
     quiet: bool = False
 
 
@@ -88,6 +90,8 @@ def execute(scenario: Scenario, order: Order) -> Finished:
             check.validate(world.result())
         if order.trace and order.out is not None:
             world.trace(order.out / TRACE)
+        if order.capture is not None:
+            world.capture(order.capture)
         rest = max(0, until - round(world.now * units.SECOND))
         show = False if order.quiet else None
         result = users_call(scenario, lambda: world.run(f"{rest}ns", progress=show))
@@ -95,6 +99,8 @@ def execute(scenario: Scenario, order: Order) -> Finished:
         outcomes = [check.judge(result) for check in order.checks]
         if order.trace and order.out is not None:
             world.stop_trace()
+        if order.capture is not None:
+            world.stop_capture()
     finished = Finished(result, said, outcomes, until)
     if order.out is not None:
         _write(scenario, order, finished, order.out)

@@ -46,7 +46,8 @@ class Meter : public Tap {
         bytes[index_of(sender)] += end - seen;
         seen = end;
     }
-    void on_written(Instant, FlowId, End, std::uint32_t, ByteView, ByteView) override {}
+    void on_written(Instant, FlowId, End, std::uint32_t, BlobId, BlobId) override {}
+    void on_written(Instant, FlowId, End, std::uint32_t, ByteView) override {}
     void on_flow_freed(FlowId flow) override {
         if (flow == last) last = kNoFlow;
     }

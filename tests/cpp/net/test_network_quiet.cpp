@@ -21,7 +21,8 @@ class Log : public Tap {
                  std::to_string(s.sacks) +
                  (passage.fate == Passage::Fate::arrives ? "\n" : " lost\n");
     }
-    void on_written(Instant, FlowId, End, std::uint32_t, ByteView, ByteView) override {}
+    void on_written(Instant, FlowId, End, std::uint32_t, BlobId, BlobId) override {}
+    void on_written(Instant, FlowId, End, std::uint32_t, ByteView) override {}
     void on_flow_freed(FlowId) override {}
     std::string story;
 };

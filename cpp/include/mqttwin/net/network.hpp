@@ -94,9 +94,12 @@ class Tap {
     /// A segment leaves `sender`'s host, and what the link makes of it.
     virtual void on_packet(Instant now, FlowId flow, End sender, const tcp::Segment& segment,
                            const Passage& passage) = 0;
-    /// Bytes were put into a stream, from position `begin` on.
+    /// Bytes were put into a stream, from position `begin` on. Retain what is to be kept.
+    virtual void on_written(Instant now, FlowId flow, End sender, std::uint32_t begin, BlobId head,
+                            BlobId body) = 0;
+    /// The same where no blob holds them: the view lives until this returns.
     virtual void on_written(Instant now, FlowId flow, End sender, std::uint32_t begin,
-                            ByteView head, ByteView body) = 0;
+                            ByteView bytes) = 0;
     virtual void on_flow_freed(FlowId flow) = 0;
 };
 
@@ -196,6 +199,13 @@ class Network {
         pool_ = &pool;
     }
     void set_tap(Tap* tap) { tap_ = tap; }
+    /// For a tap that comes late: on_written for what is in the streams and has not been read.
+    void tell_streams(Instant now, Tap& tap) const;
+    /// Up to where in the stream of `end` its peer has acknowledged, as far as it knows.
+    [[nodiscard]] std::uint32_t acknowledged(Instant now, FlowId flow, End end) const;
+    [[nodiscard]] const tcp::Profile& profile(FlowId flow, End end) const {
+        return machines_[populations_[flows_[flow].population].machine[side(end)]].tcp.profile();
+    }
     /// For tests: every segment goes through the machine, event by event.
     void set_quiet(bool quiet) { quiet_ = quiet; }
 
@@ -322,7 +332,9 @@ class Network {
     void engage(Instant now, FlowId id);
     Lane& lane(FlowId id, End sender) { return busy_[flows_[id].busy].lane[side(sender)]; }
     void release_busy(FlowId id);
-    void append_unit(FlowId id, End sender, const Unit& unit, std::uint32_t bytes);
+    /// `shown`: what a capture sees of it, where that is not in the unit's blobs.
+    void append_unit(Instant now, FlowId id, End sender, const Unit& unit, std::uint32_t bytes,
+                     ByteView shown = {});
     void write(Instant now, FlowId id, End sender, std::uint32_t bytes);
     void discard_units(Instant now, FlowId id, End sender);
     void discard(Instant now, FlowId id, End receiver, const Unit& unit);
@@ -352,6 +364,8 @@ class Network {
     void established(Instant now, FlowId id, End end);
     void tell_opened(Instant now, FlowId id, End end);
     void give_up_talk(Instant now, FlowId id);
+    ByteView shown_script(FlowId id, End sender, const Script& script, std::size_t step);
+    ByteView shown_sealed(FlowId id, End sender, const Unit& unit);
     void say_goodbye(Instant now, FlowId id, End end, End initiator);
 
     // network_names.cpp
@@ -412,7 +426,8 @@ class Network {
     Sink* sink_ = nullptr;
     Tap* tap_ = nullptr;
     std::vector<std::uint8_t> scratch_;
-    FlowId handling_ = kNoFlow;  // not freed before its event has been handled
+    std::vector<std::uint8_t> shown_;  // made up for a tap
+    FlowId handling_ = kNoFlow;        // not freed before its event has been handled
     std::uint32_t tickets_ = 0;
     bool quiet_ = true;
 };

@@ -39,7 +39,15 @@ struct TcpFlow {
 /// One TCP segment on its way. Views live until record() returns.
 struct CapturedPacket {
     static constexpr std::size_t kMaxSacks = 3;
-    enum class Fate : std::uint8_t { arrives, lost, queue_full, too_big, black_hole, outage };
+    enum class Fate : std::uint8_t {
+        arrives,
+        lost,
+        queue_full,
+        too_big,
+        black_hole,
+        outage,
+        asleep,
+    };
     struct Range {
         std::uint32_t begin = 0;
         std::uint32_t end = 0;
@@ -118,6 +126,8 @@ class Capture {
     /// Writes what has arrived until then.
     void advance(Instant now);
 
+    /// Ends it for a reason of the caller's: from now on packets are left out.
+    void fail(std::string problem);
     /// What was seen so far is in the sink.
     void flush() { writer_.flush(); }
     /// Packets that are still under way are not written: nobody has seen them arrive.

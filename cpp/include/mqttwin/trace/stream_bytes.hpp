@@ -37,6 +37,10 @@ class StreamBytes {
 
     /// Writes of which something is kept.
     [[nodiscard]] std::size_t size() const { return writes_.size() - first_; }
+    /// Bytes that are kept.
+    [[nodiscard]] std::uint32_t bytes() const {
+        return size() == 0 ? 0 : writes_.back().end - writes_[first_].begin;
+    }
 
    private:
     struct Write {

@@ -18,12 +18,15 @@
 #include "mqttwin/fleet/publish.hpp"
 #include "mqttwin/net/network.hpp"
 #include "mqttwin/sim/event_queue.hpp"
+#include "mqttwin/trace/capture.hpp"
 #include "mqttwin/world/events.hpp"
 #include "mqttwin/world/gate.hpp"
 #include "mqttwin/world/raw_end.hpp"
 #include "mqttwin/world/recorder.hpp"
 
 namespace mqttwin::world {
+
+class WorldCapture;
 
 struct WorldOptions {
     std::uint64_t seed = 0;
@@ -114,6 +117,22 @@ class VirtualWorld final : private net::Sink {
     /// Who comes in to a broker from now on, among virtual or among real clients.
     void set_doorman(std::uint32_t broker, bool real, auth::Users users,
                      const auth::Policy& policy);
+
+    /// Writes what crosses links from now on; real connections do not. Throws
+    /// std::invalid_argument: there is one already, or see trace::Capture.
+    void start_capture(std::unique_ptr<trace::LogSink> sink, trace::Capture::Options options);
+    [[nodiscard]] bool capturing() const { return capture_ != nullptr; }
+    struct Captured {
+        std::uint64_t packets = 0;
+        std::uint64_t left_out = 0;
+        std::uint64_t bytes = 0;
+        std::string problem;  // empty if nothing went wrong
+    };
+    /// Without a capture: nothing.
+    Captured stop_capture();
+    /// What devices `first` to `last` (included) of a fleet have in captures.
+    [[nodiscard]] trace::Capture::Clients addresses(std::uint32_t fleet, std::uint32_t first,
+                                                    std::uint32_t last);
 
     // Real connections: the gate's side.
     void attach(Gate* gate) { gate_ = gate; }
@@ -244,6 +263,7 @@ class VirtualWorld final : private net::Sink {
     std::vector<std::uint16_t> by_rank_;  // population of a rank
     net::Address last_address_ = kFirstMove;
     std::uint32_t next_tag_ = 0;  // each device has a tag: a number in this world
+    std::unique_ptr<WorldCapture> capture_;
 };
 
 }  // namespace mqttwin::world
