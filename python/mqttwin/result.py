@@ -98,7 +98,7 @@ class Result:
         Returns:
             ``ip_bytes_up``, ``ip_bytes_down``, ``ip_packets_up``, ``ip_packets_down``, with what
             was lost among them: ``ip_bytes_lost_up``, ``ip_bytes_lost_down`` and
-            ``ip_packets_lost`` (both directions). `counts` has the sums over fleets.
+            ``ip_packets_lost`` (both directions).
         """
         name = self._fleet_name(fleet)
         if name not in self._traffic:

@@ -78,34 +78,34 @@ void start_log(PyWorld& self, const std::string& path,
     self.get()->recorder().start_log(std::move(log));
 }
 
-void put_traffic(std::map<std::string, std::uint64_t>& out, const net::Traffic& up,
-                 const net::Traffic& down) {
-    out["ip_bytes_up"] = up.bytes;
-    out["ip_bytes_down"] = down.bytes;
-    out["ip_packets_up"] = up.packets;
-    out["ip_packets_down"] = down.packets;
-    out["ip_packets_lost"] = up.lost + down.lost;
-    out["ip_bytes_lost_up"] = up.lost_bytes;
-    out["ip_bytes_lost_down"] = down.lost_bytes;
-}
-
-std::map<std::string, std::uint64_t> traffic_of(PyWorld& self, std::uint32_t fleet) {
-    const auto world = self.get();
-    std::map<std::string, std::uint64_t> out;
-    put_traffic(out, world->traffic(fleet, net::End::client),
-                world->traffic(fleet, net::End::server));
-    return out;
-}
-
 std::map<std::string, std::uint64_t> counts_of(PyWorld& self) {
     const auto world = self.get();
     std::map<std::string, std::uint64_t> out;
     world->recorder().counters().for_each(
         [&](std::string name, std::uint64_t value) { out.emplace(std::move(name), value); });
-    put_traffic(out, world->traffic(net::End::client), world->traffic(net::End::server));
+    const net::Traffic& up = world->traffic(net::End::client);
+    const net::Traffic& down = world->traffic(net::End::server);
+    out["ip_bytes_up"] = up.bytes;
+    out["ip_bytes_down"] = down.bytes;
+    out["ip_packets_up"] = up.packets;
+    out["ip_packets_down"] = down.packets;
+    out["ip_packets_lost"] = up.lost + down.lost;
     out["pending"] = world->count_in_flight();
     out["events"] = world->events();
     return out;
+}
+
+std::map<std::string, std::uint64_t> traffic_of(PyWorld& self, std::uint32_t fleet) {
+    const auto world = self.get();
+    const net::Traffic up = world->traffic(fleet, net::End::client);
+    const net::Traffic down = world->traffic(fleet, net::End::server);
+    return {{"ip_bytes_up", up.bytes},
+            {"ip_bytes_down", down.bytes},
+            {"ip_bytes_lost_up", up.lost_bytes},
+            {"ip_bytes_lost_down", down.lost_bytes},
+            {"ip_packets_up", up.packets},
+            {"ip_packets_down", down.packets},
+            {"ip_packets_lost", up.lost + down.lost}};
 }
 
 std::map<std::string, std::uint64_t> conservation_of(PyWorld& self) {

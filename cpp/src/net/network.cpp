@@ -100,10 +100,8 @@ FlowId Network::open(Instant now, std::uint16_t population, std::uint32_t index,
     p.newest[index] = id;
     flow.end[0].phase = phase_of(p.phases, index);
     flow.end[1].phase = phase_of(StreamKey::of(seed_, "brokers", "timer phase"), broker);
-    flow.faulty = faults_.count({population, index}) > 0;
+    meet_fault(id);
     engage(now, id);
-    for (Lane& l : busy_[flows_[id].busy].lane)
-        l.read = l.written = 1;  // a SYN has the first number
     dial(now, id);
     return id;
 }

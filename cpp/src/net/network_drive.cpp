@@ -52,7 +52,7 @@ void Network::follow(Instant now, FlowId id, End end) {
     // The owners may call back.
     if (opened) established(now, id, end);
     if (delivered > 0) hand_over(now, id, end, delivered);
-    if (closed) peer_closed(now, id, end);
+    if (closed && endpoint(id, end).reading) peer_closed(now, id, end);  // else when it reads on
     if (how != tcp::Over::no) over(now, id, end, how);
 }
 
@@ -137,11 +137,13 @@ void Network::handle_event(Instant now, FlowEvent kind, std::uint8_t generation,
     while (id != kNoFlow && flows_[id].attempt != generation) id = flows_[id].older;
     if (id == kNoFlow) return;  // over since
     if (kind == FlowEvent::think_client || kind == FlowEvent::think_server ||
-        kind == FlowEvent::lookup) {
+        kind == FlowEvent::lookup || kind == FlowEvent::nudge) {
         handling_ = id;
         engage(now, id);
         if (kind == FlowEvent::lookup) {
             handle_lookup(now, id);
+        } else if (kind == FlowEvent::nudge) {
+            handle_nudge(now, id);
         } else if (flows_[id].talk != kNone) {
             const End thinker = kind == FlowEvent::think_client ? End::client : End::server;
             if (endpoint(id, thinker).state == tcp::State::established) say(now, id, thinker);
@@ -207,7 +209,10 @@ void Network::catch_up(Instant now, FlowId id, End end) {
 
 void Network::take(Instant now, FlowId id, End receiver, const tcp::Segment& segment) {
     const Flow& flow = flows_[id];
-    if (flow.silent[side(receiver)]) return;
+    if (flow.silent[side(receiver)]) {
+        if (segment.length > 0) resume_unless_promised(id, other(receiver));  // no ACK will come
+        return;
+    }
     if (flow.end[side(receiver)].state == tcp::State::closed) {
         if (receiver == End::server && !flow.accepted && segment.syn) {
             request(now, id, segment);
@@ -255,9 +260,8 @@ void Network::answer_for_nobody(Instant now, FlowId id, End end, const tcp::Segm
 /// The next `bytes` of the stream have been read at `receiver`.
 void Network::hand_over(Instant now, FlowId id, End receiver, std::uint32_t bytes) {
     const End sender = other(receiver);
-    const std::uint32_t before_fault = until_fault(id, sender, bytes);
-    const bool struck = flows_[id].faulty && before_fault < bytes;
-    lane(id, sender).read += before_fault;
+    lane(id, sender).read += until_fault(id, sender, bytes);
+    const bool struck = at_fault(id, sender);
     bool deaf = false;
     bool talked = false;
     for (;;) {
@@ -291,7 +295,7 @@ void Network::hand_over(Instant now, FlowId id, End receiver, std::uint32_t byte
         pool_->release(unit.body);
     }
     if (talked) talk(now, id);
-    if (struck) {
+    if (struck && flows_[id].faulty) {
         hand_over_part(now, id, receiver);
         strike(now, id);
     }
@@ -308,6 +312,7 @@ void Network::hand_over(Instant now, FlowId id, End receiver, std::uint32_t byte
 void Network::hand_over_part(Instant now, FlowId id, End receiver) {
     const Lane& l = lane(id, other(receiver));
     if (l.units == kNone || flows_[id].done[side(receiver)]) return;
+    if (faults_.at({flows_[id].population, flows_[id].index}).kind == Fault::Kind::stall) return;
     const Unit& unit = units_[l.units];
     if (unit.kind != UnitKind::data || !populations_[flows_[id].population].layers.none()) return;
     const std::uint32_t part = l.read - (unit.end - unit.bytes);
@@ -319,8 +324,9 @@ void Network::peer_closed(Instant now, FlowId id, End end) {
     Flow& flow = flows_[id];
     if (!flow.done[side(end)]) {
         flow.done[side(end)] = true;
+        const bool known = flow.opened[side(end)] || end == End::client;
         say_goodbye(now, id, end, other(end));
-        sink_->on_closed(now, id, end, Ending::orderly);
+        if (known) sink_->on_closed(now, id, end, Ending::orderly);
     }
     if (endpoint(id, end).state == tcp::State::closed) return;
     wake(now, id, end);

@@ -24,6 +24,7 @@ void Network::dial(Instant now, FlowId id) {
     } else {
         flow.broker = host;
     }
+    for (Lane& l : busy_[flow.busy].lane) l.read = l.written = 1;  // a SYN has the first number
     out_.clear();
     machine(flow, End::client).connect(now, flow.end[0], out_);
     follow(now, id, End::client);
@@ -34,12 +35,14 @@ void Network::ask(Instant now, FlowId id) {
     const Population& p = populations_[flow.population];
     Lookup& lookup = lookups_[id];
     ++lookup.tries;
+    lookup.asked = now;
     lookup.answered = false;
-    const Passage passage = offer(now, id, End::client, names_.question_bytes(p.reach.name));
-    lookup.lost = passage.fate != Passage::Fate::arrives ||
-                  passage.arrives + p.reach.resolver - now >= Names::kPatience;
-    push_event(flow, lookup.lost ? now + Names::kPatience : passage.arrives + p.reach.resolver,
-               FlowEvent::lookup);
+    const Passage passage =
+        offer_datagram(now, id, End::client, names_.question_bytes(p.reach.name));
+    const Instant enough = now + Names::kPatience;
+    const Instant answers = passage.arrives + p.reach.resolver;
+    lookup.lost = passage.fate != Passage::Fate::arrives || answers >= enough;
+    push_event(flow, lookup.lost ? enough : answers, FlowEvent::lookup);
 }
 
 void Network::handle_lookup(Instant now, FlowId id) {
@@ -61,15 +64,32 @@ void Network::handle_lookup(Instant now, FlowId id) {
         lookup.answered = true;
         // The address is what the record says as the server writes its answer.
         p.cache[flow.index].address = names_.address(p.reach.name);
-        const Passage passage = offer(now, id, End::server, names_.answer_bytes(p.reach.name));
-        lookup.lost = passage.fate != Passage::Fate::arrives;
-        push_event(flow, lookup.lost ? now + Names::kPatience : passage.arrives, FlowEvent::lookup);
+        const Passage passage =
+            offer_datagram(now, id, End::server, names_.answer_bytes(p.reach.name));
+        const Instant enough = lookup.asked + Names::kPatience;
+        lookup.lost = passage.fate != Passage::Fate::arrives || passage.arrives >= enough;
+        push_event(flow, lookup.lost ? enough : passage.arrives, FlowEvent::lookup);
         return;
     }
     lookups_.erase(found);
     // No answer is believed for no time at all: this connection is what it was for.
     p.cache[flow.index].expires = now + max(names_.ttl(p.reach.name), nanoseconds(1));
     dial(now, id);
+}
+
+/// To the name server or from it: over the device's link, but past what minds flows and brokers.
+Passage Network::offer_datagram(Instant now, FlowId id, End sender, std::uint32_t bytes) {
+    const std::uint32_t index = flows_[id].index;
+    Population& p = populations_[flows_[id].population];
+    Traffic& traffic = p.traffic[side(sender)];
+    traffic.send(bytes);
+    LinkTable& links = p.links;
+    const std::uint32_t medium = links.spec().shared;
+    SharedCapacity* shared = medium == kNotShared ? nullptr : &shared_[medium];
+    const Passage passage = links.offer(now, index, sender == End::client, bytes, shared);
+    if (passage.fate != Passage::Fate::arrives) traffic.lose(bytes);
+    if (passage.woke) release_held(now, id);
+    return passage;
 }
 
 void Network::move_host(Instant now, std::uint32_t broker, Address to) {
@@ -81,6 +101,7 @@ void Network::move_host(Instant now, std::uint32_t broker, Address to) {
             FlowId next = kNoFlow;
             for (FlowId id = first; id != kNoFlow; id = next) {
                 next = flows_[id].older;
+                if (lookups_.count(id) > 0) continue;  // goes where the answer says
                 if (flows_[id].broker == broker && !flows_[id].silent[side(End::server)]) {
                     vanish(now, id, End::server);
                 }

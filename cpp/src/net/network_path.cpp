@@ -31,8 +31,7 @@ Passage Network::offer(Instant now, FlowId id, End sender, std::uint32_t bytes) 
     const Flow& flow = flows_[id];
     Population& p = populations_[flow.population];
     Traffic& traffic = p.traffic[side(sender)];
-    ++traffic.packets;
-    traffic.bytes += bytes;
+    traffic.send(bytes);
     SharedCapacity* shared = nullptr;
     if (p.links.spec().shared != kNotShared) shared = &shared_[p.links.spec().shared];
     Passage passage = p.links.offer(now, flow.index, sender == End::client, bytes, shared);
@@ -40,10 +39,7 @@ Passage Network::offer(Instant now, FlowId id, End sender, std::uint32_t bytes) 
     if (minded && passage.fate == Passage::Fate::arrives && !forwarded(now, id, sender)) {
         passage.fate = Passage::Fate::no_way;
     }
-    if (passage.fate != Passage::Fate::arrives) {
-        ++traffic.lost;
-        traffic.lost_bytes += bytes;
-    }
+    if (passage.fate != Passage::Fate::arrives) traffic.lose(bytes);
     if (passage.woke) release_held(now, id);
     return passage;
 }
@@ -56,11 +52,11 @@ bool Network::forwarded(Instant now, FlowId id, End sender) {
     const Duration patience = p.links.spec().nat.idle_timeout;
     if (patience.ns > 0 && !flow.forgotten) {
         const auto seen = last_packet_.emplace(id, now).first;
-        // Only the device's side makes a new entry, and only by a SYN, which has a flow of its own.
-        if (now - seen->second > patience) flow.forgotten = true;
+        // Only the device's side makes an entry, and only by a SYN: the first, or another.
+        const bool asks = sender == End::client && flow.end[0].state == tcp::State::syn_sent;
+        if (now - seen->second > patience && !asks) flow.forgotten = true;
         seen->second = now;
     }
-    (void)sender;
     return !flow.forgotten;
 }
 
@@ -68,7 +64,7 @@ bool Network::forwarded(Instant now, FlowId id, End sender) {
 void Network::reset_by_middlebox(Instant now, FlowId id, End sender, const tcp::Segment& segment) {
     const LinkSpec& link = populations_[flows_[id].population].links.spec();
     tcp::Segment answer;
-    if (!flows_[id].forgotten || !link.nat.reset) return;
+    if (!flows_[id].forgotten || flows_[id].hole || !link.nat.reset) return;
     if (!tcp::Machine::refuse(segment, answer)) return;
     // It stands behind the radio: a device hears of it after a round trip, a broker at once.
     const Duration way =
@@ -105,8 +101,7 @@ void Network::release_held(Instant now, FlowId id) {
             if (again.fate == Passage::Fate::arrives) {
                 put(each, End::server, again.arrives, segment);
             } else {
-                ++p.traffic[side(End::server)].lost;
-                p.traffic[side(End::server)].lost_bytes += segment.wire_bytes();
+                p.traffic[side(End::server)].lose(segment.wire_bytes());
             }
         }
         if (!held.empty()) schedule_arrival(each, End::server);
@@ -119,6 +114,7 @@ void Network::set_fault(Instant now, std::uint16_t population, std::uint32_t ind
                         const Fault& fault) {
     Population& p = populations_[population];
     if (index >= p.newest.size()) throw std::invalid_argument("device must be one of the fleet's");
+    clear_fault(population, index);
     Fault& placed = faults_[{population, index}];
     placed = fault;
     const FlowId id = p.newest[index];
@@ -131,14 +127,28 @@ void Network::set_fault(Instant now, std::uint16_t population, std::uint32_t ind
     flows_[id].faulty = true;
     wake(now, id, End::client);
     wake(now, id, End::server);
-    if (fault.after_bytes == 0 && id != handling_) strike(now, id);
+    // Owners are called from events only.
+    if (fault.after_bytes == 0) push_event(flows_[id], now, FlowEvent::nudge);
     if (id != handling_) rest(now, id);
 }
 
 void Network::clear_fault(std::uint16_t population, std::uint32_t index) {
+    Population& p = populations_[population];
+    if (index >= p.newest.size()) throw std::invalid_argument("device must be one of the fleet's");
     faults_.erase({population, index});
-    const FlowId id = populations_[population].newest[index];
-    if (id != kNoFlow) flows_[id].faulty = false;
+    for (FlowId id = p.newest[index]; id != kNoFlow; id = flows_[id].older) {
+        flows_[id].faulty = false;
+    }
+}
+
+/// A new flow takes up the fault that waits for it; one of an older flow is over with that.
+void Network::meet_fault(FlowId id) {
+    if (faults_.empty()) return;
+    Flow& flow = flows_[id];
+    for (FlowId old = flow.older; old != kNoFlow; old = flows_[old].older) {
+        if (flows_[old].faulty) clear_fault(flow.population, flow.index);
+    }
+    flow.faulty = faults_.count({flow.population, flow.index}) > 0;
 }
 
 /// How many of the `bytes` that are about to be read come before the fault strikes.
@@ -153,53 +163,105 @@ std::uint32_t Network::until_fault(FlowId id, End sender, std::uint32_t bytes) {
     return tcp::after(at, read) ? at - read : 0;
 }
 
+/// So many bytes of `sender` have been read that the fault strikes.
+bool Network::at_fault(FlowId id, End sender) {
+    const Flow& flow = flows_[id];
+    if (!flow.faulty) return false;
+    const Fault& fault = faults_.at({flow.population, flow.index});
+    const auto at = static_cast<std::uint32_t>(fault.after_bytes);
+    return fault.sender == sender && !tcp::after(at, lane(id, sender).read);
+}
+
 void Network::strike(Instant now, FlowId id) {
-    Flow& flow = flows_[id];
-    const Fault fault = faults_.at({flow.population, flow.index});
-    faults_.erase({flow.population, flow.index});
-    flow.faulty = false;
-    switch (fault.kind) {
-        case Fault::Kind::black_hole:
-            flow.forgotten = true;
-            break;
-        case Fault::Kind::stall: {
-            const End reader = other(fault.sender);
-            wake(now, id, reader);
-            out_.clear();
-            machine(flow, reader).set_reading(now, endpoint(id, reader), false, out_);
-            follow(now, id, reader);
-            break;
-        }
-        case Fault::Kind::reset:
-            flow.forgotten = true;
-            for (const End end : {End::client, End::server}) {
-                if (endpoint(id, end).state == tcp::State::closed) continue;
-                Lane& l = lane(id, end);
-                l.settled = Instant{-1};
-                l.out = l.owing = 0;
-                machine(flows_[id], end).vanish(endpoint(id, end));
-                flows_[id].silent[side(end)] = true;
-                over(now, id, end, tcp::Over::reset);
-            }
-            schedule_arrival(id, End::client);
-            schedule_arrival(id, End::server);
-            break;
+    const std::pair<std::uint16_t, std::uint32_t> whose{flows_[id].population, flows_[id].index};
+    const Fault fault = faults_.at(whose);
+    faults_.erase(whose);
+    flows_[id].faulty = false;
+    if (fault.kind == Fault::Kind::stall) {
+        const End reader = other(fault.sender);
+        wake(now, id, reader);
+        out_.clear();
+        machine(flows_[id], reader).set_reading(now, endpoint(id, reader), false, out_);
+        return;
     }
+    swallow(now, id);
+    if (fault.kind == Fault::Kind::reset) reset_both(now, id);
+}
+
+/// Nothing of the flow passes any more, what is on its way included.
+void Network::swallow(Instant now, FlowId id) {
+    wake(now, id, End::client);
+    wake(now, id, End::server);
+    flows_[id].forgotten = flows_[id].hole = true;
+    for (const End sender : {End::client, End::server}) {
+        Traffic& traffic = populations_[flows_[id].population].traffic[side(sender)];
+        Lane& l = lane(id, sender);
+        while (l.packets != kNone) {
+            traffic.lose(packets_[l.packets].segment.wire_bytes());
+            pop_packet(l);
+        }
+        l.arrival_event = Instant::never();
+    }
+}
+
+void Network::reset_both(Instant now, FlowId id) {
+    for (const End end : {End::client, End::server}) {
+        if (endpoint(id, end).state == tcp::State::closed) continue;
+        Lane& l = lane(id, end);
+        l.settled = Instant{-1};
+        l.out = l.owing = 0;
+        machine(flows_[id], end).vanish(endpoint(id, end));
+        flows_[id].silent[side(end)] = true;
+        over(now, id, end, tcp::Over::reset);
+    }
+}
+
+/// What somebody did to the flow from outside, where the owners of its ends may be told.
+void Network::handle_nudge(Instant now, FlowId id) {
+    for (const End sender : {End::client, End::server}) {
+        // Before there is a connection the first byte has to come.
+        if (endpoint(id, End::client).state != tcp::State::closed && at_fault(id, sender)) {
+            strike(now, id);
+        }
+    }
+    read_on(now, id, End::client);
+    read_on(now, id, End::server);
 }
 
 void Network::resume_reading(Instant now, std::uint16_t population, std::uint32_t index,
                              End reader) {
-    const FlowId id = populations_[population].newest[index];
-    if (id == kNoFlow || endpoint(id, reader).state == tcp::State::closed) return;
+    Population& p = populations_[population];
+    if (index >= p.newest.size()) throw std::invalid_argument("device must be one of the fleet's");
+    const FlowId id = p.newest[index];
+    if (id == kNoFlow || endpoint(id, reader).reading) return;
+    if (endpoint(id, reader).state == tcp::State::closed) return;
     engage(now, id);
     wake(now, id, reader);
     out_.clear();
     machine(flows_[id], reader).set_reading(now, endpoint(id, reader), true, out_);
-    const std::uint32_t delivered = out_.delivered;
-    out_.delivered = 0;
+    out_.delivered = 0;  // the event hands it over
     follow(now, id, reader);
-    if (delivered > 0) hand_over(now, id, reader, delivered);
+    push_event(flows_[id], now, FlowEvent::nudge);
     if (id != handling_) rest(now, id);
+}
+
+/// Hands over what has been waiting for a reader, and the end of the stream if that was waiting.
+void Network::read_on(Instant now, FlowId id, End reader) {
+    const End sender = other(reader);
+    const auto waits = [&] {
+        const tcp::Endpoint& e = endpoint(id, reader);
+        return e.reading && e.state != tcp::State::closed;
+    };
+    if (!waits()) return;
+    const Lane& l = lane(id, sender);
+    // A FIN counts as one more than was written.
+    const std::uint32_t expected = endpoint(id, reader).expected;
+    const std::uint32_t come = tcp::after(expected, l.written) ? l.written : expected;
+    if (tcp::after(come, l.read)) hand_over(now, id, reader, come - l.read);
+    if (waits() && endpoint(id, reader).state == tcp::State::close_wait &&
+        !flows_[id].done[side(reader)]) {
+        peer_closed(now, id, reader);
+    }
 }
 
 }  // namespace mqttwin::net

@@ -11,10 +11,18 @@ namespace mqttwin::net {
 
 class Bench : public Sink {
    public:
-    explicit Bench(const LinkSpec& link, std::uint64_t seed = 1, std::uint32_t devices = 1)
+    explicit Bench(const LinkSpec& link, std::uint64_t seed = 1, std::uint32_t devices = 1,
+                   const Reach& reach = {}, const LayersSpec& layers = {})
         : network(queue, pool, seed) {
-        network.add_population(0, "meter", 0, devices, link);
+        network.names().put_host(0, 0);
+        network.add_population(0, "meter", 0, devices, link, reach, layers);
         network.set_rank(0, 0);
+    }
+    /// Another population, of one device.
+    void add(std::uint16_t population, const LinkSpec& link) {
+        const std::string name = "other " + std::to_string(population);
+        network.add_population(population, name, 1000U * population, 1, link);
+        network.set_rank(population, population);
     }
 
     bool on_request(Instant, FlowId) override { return listening; }
@@ -47,8 +55,8 @@ class Bench : public Sink {
             clock = {event.at};
             ++events;
             const auto key = sim::EventKey::unpack(event.key);
-            network.handle_event(clock, static_cast<FlowEvent>(key.kind), key.detail, 0, key.entity,
-                                 *this);
+            network.handle_event(clock, static_cast<FlowEvent>(key.kind), key.detail,
+                                 key.population, key.entity, *this);
         }
         if (until != Instant::never()) clock = max(clock, until);
     }
@@ -56,6 +64,7 @@ class Bench : public Sink {
         network.send(clock, flow, sender, pool.make(as_bytes(text)), BlobId::none, {clock, 7, 0});
     }
     FlowId open(std::uint32_t device = 0) { return network.open(clock, 0, device, 0); }
+    void run_for(Duration time) { run(clock + time); }
 
     Instant clock{0};
     std::uint64_t events = 0;

@@ -115,18 +115,20 @@ TEST(Network, FinArrivesAfterWhatWasSentBefore) {
     EXPECT_EQ(bench.pool.live(), 0U);
 }
 
-TEST(Network, WhatIsSentToAnEndThatVanishedIsDiscardedWithoutAnAnswer) {
+TEST(Network, WhatIsSentToAnEndThatVanishedIsRetriedUntilTcpGivesUp) {
     Bench bench(plain());
     const FlowId flow = bench.open();
     bench.run();
     bench.network.vanish(bench.clock, flow, End::client);
+    const Instant sent = bench.clock;
     bench.send(flow, End::server, "hello?");
-    bench.run();
+    bench.run_for(minutes(10));
     EXPECT_EQ(bench.discarded, "hello?");
     EXPECT_EQ(bench.log.size(), 2U);  // nobody was told
     EXPECT_EQ(bench.network.flows(), 1U);
-    bench.network.abort(bench.clock, flow, End::server);
     bench.run();
+    EXPECT_EQ(bench.log.back(), "server timed out");
+    EXPECT_GT(bench.closed_at - sent, minutes(13));
     EXPECT_EQ(bench.network.flows(), 0U);
 }
 

@@ -49,6 +49,7 @@ enum class FlowEvent : std::uint8_t {
     think_client = 5,  // the client has computed what its handshake above TCP says next
     think_server = 6,
     lookup = 7,  // a question to the name server, its answer, or the end of patience
+    nudge = 8,   // somebody did something to the flow from outside: a fault, reading on
     last = 15,
 };
 
@@ -66,6 +67,15 @@ struct Traffic {
     std::uint64_t lost_bytes = 0;
     std::uint64_t retransmitted = 0;
     std::uint64_t payload_bytes = 0;  // MQTT bytes handed to TCP
+
+    void send(std::uint32_t size) {
+        ++packets;
+        bytes += size;
+    }
+    void lose(std::uint32_t size) {
+        ++lost;
+        lost_bytes += size;
+    }
 };
 
 /// Who hears of what arrives. Called from `handle_event` only; may call every command.
@@ -99,7 +109,8 @@ class Tap {
     virtual void on_flow_freed(FlowId flow) = 0;
 };
 
-/// What befalls a connection when one end has read so many bytes of it.
+/// What befalls a connection when one end has read so many bytes of it. Of a write that is cut in
+/// the middle a stalled reader gets nothing before it reads on.
 struct Fault {
     enum class Kind : std::uint8_t {
         reset,       // somebody on the way resets both ends
@@ -265,9 +276,10 @@ class Network {
         std::array<bool, 2> done{};    // this end has ended, or has been told
         std::array<bool, 2> silent{};  // this end answers nothing any more
         std::array<bool, 2> opened{};
-        bool accepted = false;   // the server's TCP has taken it up
-        bool forgotten = false;  // nobody on the way knows it any more
-        bool faulty = false;     // there is a `Fault` for it
+        bool accepted : 1 = false;   // the server's TCP has taken it up
+        bool forgotten : 1 = false;  // nobody on the way knows it any more
+        bool hole : 1 = false;       // and nobody says so
+        bool faulty : 1 = false;     // there is a `Fault` for it
         std::uint32_t talk = kNone;
     };
     /// The handshake above TCP, until it is over.
@@ -277,6 +289,7 @@ class Network {
         std::array<bool, 2> thinking{};
     };
     struct Lookup {
+        Instant asked;
         bool answered = false;  // the answer is under way, else the question
         bool lost = false;      // one of them is: the event is the end of patience
         std::uint32_t tries = 0;
@@ -336,8 +349,14 @@ class Network {
     bool forwarded(Instant now, FlowId id, End sender);
     void reset_by_middlebox(Instant now, FlowId id, End sender, const tcp::Segment& segment);
     void release_held(Instant now, FlowId id);
+    void meet_fault(FlowId id);
+    [[nodiscard]] std::uint32_t until_fault(FlowId id, End sender, std::uint32_t bytes);
+    [[nodiscard]] bool at_fault(FlowId id, End sender);
     void strike(Instant now, FlowId id);
-    std::uint32_t until_fault(FlowId id, End sender, std::uint32_t bytes);
+    void swallow(Instant now, FlowId id);
+    void reset_both(Instant now, FlowId id);
+    void handle_nudge(Instant now, FlowId id);
+    void read_on(Instant now, FlowId id, End reader);
 
     // network_layers.cpp
     void begin_talk(Instant now, FlowId id);
@@ -351,6 +370,7 @@ class Network {
     void dial(Instant now, FlowId id);
     void ask(Instant now, FlowId id);
     void handle_lookup(Instant now, FlowId id);
+    Passage offer_datagram(Instant now, FlowId id, End sender, std::uint32_t bytes);
 
     // network_drive.cpp
     void follow(Instant now, FlowId id, End end);
