@@ -108,7 +108,7 @@ def _advice(told: list[tuple[float, str, int, float]]) -> list[str]:
     _, best, _, cost = max(safe)
     _, longest, _, other = max(told)
     change = 100 * (cost / other - 1)
-    compared = f"{abs(change):.0f} % {'more' if change > 0 else 'less'} bytes than {longest}"
+    compared = f"{abs(change):.0f} % {'more' if change > 0 else 'fewer'} bytes than {longest}"
     return [f"{best} is the longest keep-alive here that loses no time; it takes {compared}."]
 
 
