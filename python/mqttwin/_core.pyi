@@ -706,6 +706,8 @@ class World:
     def counts(self) -> dict[str, int]:
         """Every counter by name, and families by reason: 'dropped.queue_full', 'unsent.…',
         'disconnects.…' (cause the client saw), 'closes.…' (cause the broker saw)."""
+    def traffic(self, fleet: int) -> dict[str, int]:
+        """ip_bytes_up, ip_bytes_lost_up, ip_packets_up, the same down, and ip_packets_lost."""
     def conservation(self) -> dict[str, int]:
         """expected, delivered, dropped, in_flight; unsent: with devices or on the way up.
 

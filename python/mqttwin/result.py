@@ -47,6 +47,7 @@ class Result:
         self.info = info
         self._devices: dict[str, Table] = {}
         self._received: dict[str, Table] = {}
+        self._traffic: dict[str, dict[str, int]] = {}
 
     # --- the run --------------------------------------------------------------------------------
 
@@ -90,6 +91,19 @@ class Result:
         """The sum of a counter that is kept by reason: ``total("dropped")``."""
         prefix = family + "."
         return sum(n for name, n in self.counts.items() if name.startswith(prefix))
+
+    def traffic(self, fleet: str | Fleet) -> dict[str, int]:
+        """IP packets and their bytes between a fleet and its broker, as they were sent.
+
+        Returns:
+            ``ip_bytes_up``, ``ip_bytes_down``, ``ip_packets_up``, ``ip_packets_down``, with what
+            was lost among them: ``ip_bytes_lost_up``, ``ip_bytes_lost_down`` and
+            ``ip_packets_lost`` (both directions).
+        """
+        name = self._fleet_name(fleet)
+        if name not in self._traffic:
+            self._traffic[name] = self._core.traffic(self.info.fleets[name][0])
+        return self._traffic[name]
 
     @property
     def offered(self) -> int:
@@ -192,6 +206,7 @@ class Result:
         for name in self.info.fleets:
             self.devices(name)
             self.received(name)
+            self.traffic(name)
 
     # --- to look at -----------------------------------------------------------------------------
 

@@ -209,3 +209,19 @@ def test_written_to_a_directory(a_result, tmp_path):
         "report.txt",
     }
     assert len(pd.read_parquet(tmp_path / "run" / "messages.parquet")) == len(a_result.messages)
+
+
+def test_traffic_of_the_fleets_adds_up():
+    with mt.World(seed=3) as world:
+        world.broker()
+        world.fleet("near", 3).publish("t/{id}", every="10s", payload=b"near")
+        far = world.fleet("far", 3, link=mt.links.geo(loss=0.2), tls=True)
+        far.publish("t/{id}", every="10s", qos=1, payload=b"far")
+        result = world.run("10min")
+    near, far = result.traffic("near"), result.traffic(far)
+    for name in ("ip_bytes_up", "ip_bytes_down", "ip_packets_up", "ip_packets_lost"):
+        assert near[name] + far[name] == result.counts[name]
+    assert near["ip_packets_lost"] == near["ip_bytes_lost_up"] == 0
+    share = far["ip_bytes_lost_up"] / far["ip_bytes_up"]
+    assert 0.1 < share < 0.3
+    assert far["ip_bytes_lost_up"] + far["ip_bytes_lost_down"] >= 40 * far["ip_packets_lost"]

@@ -96,6 +96,19 @@ std::map<std::string, std::uint64_t> counts_of(PyWorld& self) {
     return out;
 }
 
+std::map<std::string, std::uint64_t> traffic_of(PyWorld& self, std::uint32_t fleet) {
+    const auto world = self.get();
+    const net::Traffic up = world->traffic(fleet, net::End::client);
+    const net::Traffic down = world->traffic(fleet, net::End::server);
+    return {{"ip_bytes_up", up.bytes},
+            {"ip_bytes_down", down.bytes},
+            {"ip_bytes_lost_up", up.lost_bytes},
+            {"ip_bytes_lost_down", down.lost_bytes},
+            {"ip_packets_up", up.packets},
+            {"ip_packets_down", down.packets},
+            {"ip_packets_lost", up.lost + down.lost}};
+}
+
 std::map<std::string, std::uint64_t> conservation_of(PyWorld& self) {
     const auto world = self.get();
     const trace::Counters& counters = world->recorder().counters();
@@ -291,6 +304,7 @@ void bind_fleet_spec(py::module_& m) {
 void bind_results(py::class_<PyWorld>& cls) {
     cls.def("digest", [](PyWorld& self) { return self.get()->recorder().digest(); })
         .def("counts", &counts_of)
+        .def("traffic", &traffic_of, py::arg("fleet"))
         .def("conservation", &conservation_of)
         .def("latency", [](PyWorld& self) { return self.get()->recorder().latency(); })
         .def("ingest", [](PyWorld& self) { return self.get()->recorder().ingest(); })

@@ -110,12 +110,13 @@ void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body,
                    const Stamp& stamp) {
     assert(!flows_[id].done[side(sender)]);
     const std::size_t bytes = pool_->bytes(head).size() + pool_->bytes(body).size();
-    traffic_[side(sender)].payload_bytes += bytes;
+    Population& p = populations_[flows_[id].population];
+    p.traffic[side(sender)].payload_bytes += bytes;
     Unit unit;
     unit.head = head;
     unit.body = body;
     unit.stamp = stamp;
-    const LayersSpec& layers = populations_[flows_[id].population].layers;
+    const LayersSpec& layers = p.layers;
     const auto on_tcp =
         static_cast<std::uint32_t>(layers.none() ? bytes : sealed(layers, sender, bytes));
     engage(now, id);
@@ -353,7 +354,15 @@ ByteView Network::whole(const Unit& unit) {
 // --- Looking -------------------------------------------------------------------------------------
 
 Traffic Network::traffic(End sender) const {
-    Traffic traffic = traffic_[side(sender)];
+    Traffic traffic;
+    for (const Population& p : populations_) {
+        const Traffic& part = p.traffic[side(sender)];
+        traffic.packets += part.packets;
+        traffic.bytes += part.bytes;
+        traffic.lost += part.lost;
+        traffic.lost_bytes += part.lost_bytes;
+        traffic.payload_bytes += part.payload_bytes;
+    }
     for (const Host& host : machines_) {
         if (host.end == sender) traffic.retransmitted += host.tcp.counters().retransmissions;
     }

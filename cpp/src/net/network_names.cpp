@@ -79,15 +79,15 @@ void Network::handle_lookup(Instant now, FlowId id) {
 
 /// To the name server or from it: over the device's link, but past what minds flows and brokers.
 Passage Network::offer_datagram(Instant now, FlowId id, End sender, std::uint32_t bytes) {
-    Traffic& traffic = traffic_[side(sender)];
-    ++traffic.packets;
-    traffic.bytes += bytes;
     const std::uint32_t index = flows_[id].index;
-    LinkTable& links = populations_[flows_[id].population].links;
+    Population& p = populations_[flows_[id].population];
+    Traffic& traffic = p.traffic[side(sender)];
+    traffic.send(bytes);
+    LinkTable& links = p.links;
     const std::uint32_t medium = links.spec().shared;
     SharedCapacity* shared = medium == kNotShared ? nullptr : &shared_[medium];
     const Passage passage = links.offer(now, index, sender == End::client, bytes, shared);
-    if (passage.fate != Passage::Fate::arrives) ++traffic.lost;
+    if (passage.fate != Passage::Fate::arrives) traffic.lose(bytes);
     if (passage.woke) release_held(now, id);
     return passage;
 }

@@ -28,11 +28,10 @@ void Network::set_partition(std::uint16_t population, std::uint32_t broker, bool
 // --- Packets -------------------------------------------------------------------------------------
 
 Passage Network::offer(Instant now, FlowId id, End sender, std::uint32_t bytes) {
-    Traffic& traffic = traffic_[side(sender)];
-    ++traffic.packets;
-    traffic.bytes += bytes;
     const Flow& flow = flows_[id];
     Population& p = populations_[flow.population];
+    Traffic& traffic = p.traffic[side(sender)];
+    traffic.send(bytes);
     SharedCapacity* shared = nullptr;
     if (p.links.spec().shared != kNotShared) shared = &shared_[p.links.spec().shared];
     Passage passage = p.links.offer(now, flow.index, sender == End::client, bytes, shared);
@@ -40,7 +39,7 @@ Passage Network::offer(Instant now, FlowId id, End sender, std::uint32_t bytes) 
     if (minded && passage.fate == Passage::Fate::arrives && !forwarded(now, id, sender)) {
         passage.fate = Passage::Fate::no_way;
     }
-    if (passage.fate != Passage::Fate::arrives) ++traffic.lost;
+    if (passage.fate != Passage::Fate::arrives) traffic.lose(bytes);
     if (passage.woke) release_held(now, id);
     return passage;
 }
@@ -102,7 +101,7 @@ void Network::release_held(Instant now, FlowId id) {
             if (again.fate == Passage::Fate::arrives) {
                 put(each, End::server, again.arrives, segment);
             } else {
-                ++traffic_[side(End::server)].lost;
+                p.traffic[side(End::server)].lose(segment.wire_bytes());
             }
         }
         if (!held.empty()) schedule_arrival(each, End::server);
@@ -195,10 +194,11 @@ void Network::swallow(Instant now, FlowId id) {
     wake(now, id, End::server);
     flows_[id].forgotten = flows_[id].hole = true;
     for (const End sender : {End::client, End::server}) {
+        Traffic& traffic = populations_[flows_[id].population].traffic[side(sender)];
         Lane& l = lane(id, sender);
         while (l.packets != kNone) {
+            traffic.lose(packets_[l.packets].segment.wire_bytes());
             pop_packet(l);
-            ++traffic_[side(sender)].lost;
         }
         l.arrival_event = Instant::never();
     }

@@ -82,6 +82,10 @@ std::uint32_t VirtualWorld::online(std::uint32_t fleet) const {
     return const_cast<VirtualWorld*>(this)->fleet_at(fleet).online;
 }
 
+net::Traffic VirtualWorld::traffic(std::uint32_t fleet, net::End sender) const {
+    return network_.traffic(const_cast<VirtualWorld*>(this)->fleet_at(fleet).population, sender);
+}
+
 std::uint32_t VirtualWorld::fleet_size(std::uint32_t fleet) const {
     return const_cast<VirtualWorld*>(this)->fleet_at(fleet).who.count();
 }

@@ -65,8 +65,18 @@ struct Traffic {
     std::uint64_t packets = 0;
     std::uint64_t bytes = 0;
     std::uint64_t lost = 0;
+    std::uint64_t lost_bytes = 0;
     std::uint64_t retransmitted = 0;
     std::uint64_t payload_bytes = 0;  // MQTT bytes handed to TCP
+
+    void send(std::uint32_t size) {
+        ++packets;
+        bytes += size;
+    }
+    void lose(std::uint32_t size) {
+        ++lost;
+        lost_bytes += size;
+    }
 };
 
 /// Who hears of what arrives. Called from `handle_event` only; may call every command.
@@ -181,6 +191,10 @@ class Network {
     [[nodiscard]] bool ended(FlowId flow, End end) const { return flows_[flow].done[side(end)]; }
 
     [[nodiscard]] Traffic traffic(End sender) const;
+    /// Of one population; machines, which count retransmissions, are shared, so these are 0.
+    [[nodiscard]] const Traffic& traffic(std::uint16_t population, End sender) const {
+        return populations_[population].traffic[side(sender)];
+    }
     [[nodiscard]] std::size_t flows() const { return flows_.live(); }
     [[nodiscard]] std::size_t footprint() const;
     /// Everything that is under way: for the census of a run.
@@ -307,6 +321,7 @@ class Network {
         std::array<std::uint32_t, 2> machine{};  // of devices, and of brokers towards them
         std::vector<FlowId> newest;              // by index
         std::vector<std::uint32_t> attempts;     // by index
+        std::array<Traffic, 2> traffic{};        // by sender
     };
     struct Host {
         tcp::Machine tcp;
@@ -420,7 +435,6 @@ class Network {
     /// By population and index; `after_bytes` is a position in the stream once it is a flow's.
     std::map<std::pair<std::uint16_t, std::uint32_t>, Fault> faults_;
     std::deque<Settling> settling_;  // flows whose last ACK is under way
-    std::array<Traffic, 2> traffic_;
     tcp::Output out_;
     const Passage* decided_ = nullptr;  // of the next segment, which was offered beforehand
     Sink* sink_ = nullptr;

@@ -164,6 +164,7 @@ class VirtualWorld final : private net::Sink {
     [[nodiscard]] client::Phase phase(std::uint32_t fleet, std::uint32_t device) const;
     [[nodiscard]] broker::Counts broker_counts(std::uint32_t broker) const;
     [[nodiscard]] net::Traffic traffic(net::End sender) const { return network_.traffic(sender); }
+    [[nodiscard]] net::Traffic traffic(std::uint32_t fleet, net::End sender) const;
     [[nodiscard]] Recorder& recorder() { return *recorder_; }
     /// What is owed to subscribers and has neither arrived nor been dropped, found by looking into
     /// every queue and link.
