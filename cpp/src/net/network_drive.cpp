@@ -62,11 +62,12 @@ void Network::put(FlowId id, End sender, Instant arrives, const tcp::Segment& se
     packets_[index].arrives = arrives;
     packets_[index].segment = segment;
     packets_[index].held = held;
-    // Without SACK it takes three acknowledgements that say nothing new to tell of a loss; and one
-    // that was overtaken may be answered.
+    // A probe of the window is to be answered, and so may be an ACK that was overtaken. Without
+    // SACK it takes three acknowledgements that say nothing new to tell of a loss.
     const Flow& flow = flows_[id];
+    const bool probe = tcp::before(segment.seq, flow.end[side(sender)].acked);
     packets_[index].tells =
-        tells(segment) || !machine(flow, sender).profile().sack || reorders(flow, sender);
+        tells(segment) || probe || !machine(flow, sender).profile().sack || reorders(flow, sender);
     if (packets_[index].tells) ++l.telling;
     if (l.packets == kNone) {
         l.packets = l.last_packet = index;
