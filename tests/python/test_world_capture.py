@@ -377,3 +377,24 @@ def test_restarts_and_vanished_devices(path, tmp_path, kind, qos):
     same = rough_world(3, mt.links.link(**ROUGH[kind]), qos)
     same.run("4min")
     assert same.result().digest == world.result().digest
+
+
+@pytest.mark.parametrize(
+    ("layers", "port", "seen"),
+    [
+        ({"tls": True}, 8883, "tls.handshake.type == 1"),
+        ({"websocket": True}, 80, "websocket"),
+        ({"tls": True, "websocket": True}, 443, "tls.handshake.type == 1"),
+    ],
+)
+def test_what_lies_above_tcp_is_dissected(path, layers, port, seen):
+    with mt.World(seed=5) as world:
+        world.broker()
+        world.fleet("dashboard").subscribe("t/#")
+        meters = world.fleet("meter", 3, link=mt.links.link(latency="20ms", loss=0.02), **layers)
+        meters.publish("t/{id}", every="1min", qos=1, payload=b"21.5")
+        world.capture(path, fleet="meter")
+        world.run("10min")
+    assert frames(path, "_ws.malformed || tcp.checksum.status != 1") == []
+    assert frames(path, f"!(tcp.port == {port})") == []
+    assert len(frames(path, seen)) >= 3

@@ -17,6 +17,12 @@ constexpr std::uint64_t kPorts = 28'232;
 
 constexpr std::size_t side(net::End end) { return static_cast<std::size_t>(end); }
 
+/// The ports of IANA's registry, by which a reader knows what it sees.
+std::uint16_t port_of(const net::LayersSpec& layers) {
+    if (layers.websocket) return layers.tls ? 443 : 80;
+    return layers.tls ? 8883 : 1883;
+}
+
 using Fate = trace::CapturedPacket::Fate;
 
 Fate fate_of(net::Passage::Fate fate) {
@@ -92,6 +98,7 @@ WorldCapture::Connection& WorldCapture::connection(net::FlowId flow) {
         as.server = trace::server_address(network_->broker(flow));
         as.connection = numbered_++;
         as.client_port = static_cast<std::uint16_t>(kFirstPort + as.connection % kPorts);
+        as.server_port = port_of(network_->layers(flow));
         name_hosts(flow, as);
     }
     return place->second;

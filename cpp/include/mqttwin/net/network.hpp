@@ -185,6 +185,9 @@ class Network {
     [[nodiscard]] std::uint16_t population(FlowId flow) const { return flows_[flow].population; }
     [[nodiscard]] std::uint32_t index(FlowId flow) const { return flows_[flow].index; }
     [[nodiscard]] std::uint32_t broker(FlowId flow) const { return flows_[flow].broker; }
+    [[nodiscard]] const LayersSpec& layers(FlowId flow) const {
+        return populations_[flows_[flow].population].layers;
+    }
     /// A number that the server's owner keeps with the flow (its connection slot).
     [[nodiscard]] Slot server_slot(FlowId flow) const { return flows_[flow].server_slot; }
     void set_server_slot(FlowId flow, Slot slot) { flows_[flow].server_slot = slot; }
