@@ -64,6 +64,7 @@ void Network::add_population(std::uint16_t population, std::string_view name, st
     p.reach = reach;
     if (reach.kind == Reach::Kind::name) p.cache.assign(count, {});
     p.quiet_path = link.nat.idle_timeout.ns == 0 && link.sleep.kind == SleepSpec::Kind::off;
+    p.set_plain();
     p.newest.assign(count, kNoFlow);
     p.attempts.assign(count, 0);
     p.machine = {machine_for(device_profile(link), End::client),
@@ -101,168 +102,155 @@ FlowId Network::open(Instant now, std::uint16_t population, std::uint32_t index,
     flow.end[0].phase = phase_of(p.phases, index);
     flow.end[1].phase = phase_of(StreamKey::of(seed_, "brokers", "timer phase"), broker);
     meet_fault(id);
-    engage(now, id);
-    dial(now, id);
+    dial(now, engage(now, id));
     return id;
 }
 
 void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body,
                    const Stamp& stamp) {
-    assert(!flows_[id].done[side(sender)]);
-    const std::size_t bytes = pool_->bytes(head).size() + pool_->bytes(body).size();
-    Population& p = populations_[flows_[id].population];
-    p.traffic[side(sender)].payload_bytes += bytes;
-    Unit unit;
-    unit.head = head;
-    unit.body = body;
-    unit.stamp = stamp;
-    const LayersSpec& layers = p.layers;
-    const auto on_tcp =
-        static_cast<std::uint32_t>(layers.none() ? bytes : sealed(layers, sender, bytes));
-    engage(now, id);
-    const bool look = tap_ != nullptr && !layers.none();
-    append_unit(now, id, sender, unit, on_tcp, look ? shown_sealed(id, sender, unit) : ByteView{});
-    write(now, id, sender, on_tcp);
-    if (id != handling_) rest(now, id);
+    const Ref r = engage(now, id);
+    assert(!r.flow->done[side(sender)]);
+    std::size_t bytes = pool_->bytes(head).size();
+    if (body != BlobId::none) bytes += pool_->bytes(body).size();
+    r.p->traffic[side(sender)].payload_bytes += bytes;
+    ByteView shown;
+    if (!r.p->layers.none()) {
+        bytes = sealed(r.p->layers, sender, bytes);
+        if (tap_ != nullptr) shown = shown_sealed(r, sender, head, body);
+    }
+    const auto on_tcp = static_cast<std::uint32_t>(bytes);
+    append_unit(now, r, sender, Unit::Kind::data, head, body, on_tcp, shown).stamp = stamp;
+    write(now, r, sender, on_tcp);
+    rest_unless_handling(now, r);
 }
 
-void Network::append_unit(Instant now, FlowId id, End sender, const Unit& unit, std::uint32_t bytes,
-                          ByteView shown) {
-    Lane& l = lane(id, sender);
-    const std::uint32_t index = units_.take();
-    units_[index] = unit;
+Unit& Network::append_unit(Instant now, const Ref& r, End sender, Unit::Kind kind, BlobId head,
+                           BlobId body, std::uint32_t bytes, ByteView shown) {
+    Lane& l = r.lane(sender);
     if (tap_ != nullptr && shown.empty()) {
-        tap_->on_written(now, id, sender, l.written, unit.head, unit.body);
+        tap_->on_written(now, r.id, sender, l.written, head, body);
     } else if (tap_ != nullptr) {
-        tap_->on_written(now, id, sender, l.written, shown);
+        tap_->on_written(now, r.id, sender, l.written, shown);
     }
     l.written += bytes;
-    units_[index].end = l.written;
-    units_[index].bytes = bytes;
+    const std::uint32_t index = units_.take_used();
+    Unit& unit = units_[index];
+    unit.head = head;
+    unit.body = body;
+    unit.next = kNone;
+    unit.end = l.written;
+    unit.bytes = bytes;
+    unit.kind = kind;
     if (l.units == kNone) {
         l.units = index;
     } else {
         units_[l.last_unit].next = index;
     }
     l.last_unit = index;
+    return unit;
 }
 
-void Network::write(Instant now, FlowId id, End sender, std::uint32_t bytes) {
-    catch_up(now, id, sender);
-    if (quiet_ && write_quietly(now, id, sender, bytes)) return;
-    rouse(now, id, sender);
+void Network::write(Instant now, const Ref& r, End sender, std::uint32_t bytes) {
+    catch_up(now, r, sender);
+    if (quiet_ && write_quietly(now, r, sender, bytes)) return;
+    rouse(now, r, sender);
     out_.clear();
-    machine(flows_[id], sender).write(now, endpoint(id, sender), bytes, out_);
-    follow(now, id, sender);
+    tcp(r, sender).write(now, r.end(sender), bytes, out_);
+    follow(now, r, sender);
 }
 
 void Network::close(Instant now, FlowId id, End end) {
     if (flows_[id].done[side(end)]) return;
-    engage(now, id);
+    const Ref r = engage(now, id);
     if (lookups_.erase(id) > 0) {  // it does not even know where to
-        flows_[id].done[side(end)] = true;
-        if (id != handling_) rest(now, id);
+        r.flow->done[side(end)] = true;
+        rest_unless_handling(now, r);
         return;
     }
-    say_goodbye(now, id, end, end);
-    flows_[id].done[side(end)] = true;
-    wake(now, id, end);
+    say_goodbye(now, r, end, end);
+    r.flow->done[side(end)] = true;
+    wake(now, r, end);
     out_.clear();
-    machine(flows_[id], end).close(now, endpoint(id, end), out_);
-    follow(now, id, end);
-    if (id != handling_) rest(now, id);
+    tcp(r, end).close(now, r.end(end), out_);
+    follow(now, r, end);
+    rest_unless_handling(now, r);
 }
 
 void Network::abort(Instant now, FlowId id, End end) {
     if (flows_[id].done[side(end)]) return;
-    flows_[id].done[side(end)] = true;
-    engage(now, id);
+    const Ref r = engage(now, id);
+    r.flow->done[side(end)] = true;
     lookups_.erase(id);
-    wake(now, id, end);
+    wake(now, r, end);
     out_.clear();
-    machine(flows_[id], end).abort(now, endpoint(id, end), out_);
-    follow(now, id, end);
-    if (id != handling_) rest(now, id);
+    tcp(r, end).abort(now, r.end(end), out_);
+    follow(now, r, end);
+    rest_unless_handling(now, r);
 }
 
 void Network::vanish(Instant now, FlowId id, End end) {
-    engage(now, id);
-    catch_up(now, id, end);
-    Flow& flow = flows_[id];
-    flow.done[side(end)] = true;
-    flow.silent[side(end)] = true;
+    const Ref r = engage(now, id);
+    catch_up(now, r, end);
+    r.flow->done[side(end)] = true;
+    r.flow->silent[side(end)] = true;
     if (end == End::client) lookups_.erase(id);
-    Lane& l = lane(id, end);
+    Lane& l = r.lane(end);
     l.settled = Instant{-1};
     l.out = 0;
     l.owing = 0;
-    machine(flow, end).vanish(endpoint(id, end));
-    schedule_arrival(id, other(end));
-    if (id != handling_) rest(now, id);
+    tcp(r, end).vanish(r.end(end));
+    schedule_arrival(r, other(end));
+    rest_unless_handling(now, r);
 }
 
 // --- What a flow that has something under way needs ----------------------------------------------
 
-void Network::engage(Instant now, FlowId id) {
-    Flow& flow = flows_[id];
-    if (flow.busy != kNone) {
-        busy_[flow.busy].ticket = 0;  // more than settling
-        return;
-    }
+/// The flow gets a working record.
+void Network::begin(Instant now, Ref& r) {
     // Of those whose last ACK was under way, the oldest have it by now.
     constexpr int kAtOnce = 4;
     for (int i = 0; i < kAtOnce && !settling_.empty() && settling_.front().at <= now; ++i) {
         const Settling old = settling_.front();
         settling_.pop_front();
-        if (busy_[old.busy].ticket == old.ticket) release_busy(busy_[old.busy].flow);
+        if (busy_[old.busy].ticket == old.ticket) release_busy(old.busy);
     }
-    std::uint32_t index = 0;
-    if (free_busy_.empty()) {
-        busy_.emplace_back();
-        index = static_cast<std::uint32_t>(busy_.size() - 1);
-    } else {
-        index = free_busy_.back();
-        free_busy_.pop_back();
-    }
-    flow.busy = index;
-    Busy& b = busy_[index];
-    b.flow = id;
-    b.ticket = 0;
+    r.flow->busy = busy_.take_used();
+    r.busy = &busy_[r.flow->busy];
+    r.busy->flow = r.id;
+    r.busy->ticket = 0;
     for (const End end : {End::client, End::server}) {
-        b.lane[side(end)].begin(flow.end[side(end)].acked, flow.end[side(other(end))].expected);
+        r.lane(end).begin(r.end(end).acked, r.end(other(end)).expected);
     }
 }
 
-void Network::release_busy(FlowId id) {
-    Flow& flow = flows_[id];
-    busy_[flow.busy].flow = kNoFlow;
-    busy_[flow.busy].ticket = 0;
-    free_busy_.push_back(flow.busy);
-    flow.busy = kNone;
+/// The flow is not touched: it finds that the record is not its own any more.
+void Network::release_busy(std::uint32_t index) {
+    busy_[index].flow = kNoFlow;
+    busy_[index].ticket = 0;
+    busy_.give_back(index);
 }
 
-void Network::Lane::begin(std::uint32_t position, std::uint32_t position_read) {
+void Lane::begin(std::uint32_t position, std::uint32_t position_read) {
     units = last_unit = packets = last_packet = kNone;
     telling = 0;
     written = position;
     read = position_read;
-    arrival_event = timer_event = Instant::never();
+    first = arrival_event = timer_event = Instant::never();
     out = owing = 0;
     promised = false;
     settled = Instant{-1};
 }
 
 /// After everything that was done to a flow: what it does not need any more is given back.
-void Network::rest(Instant now, FlowId id) {
-    const Flow& flow = flows_[id];
+void Network::rest(Instant now, const Ref& r) {
+    const Flow& flow = *r.flow;
     if (flow.end[0].state == tcp::State::closed || flow.end[1].state == tcp::State::closed) {
-        bury(now, id);
+        bury(now, r);
         return;
     }
-    if (flow.busy == kNone) return;
-    Busy& b = busy_[flow.busy];
-    const Lane& up = b.lane[0];
-    const Lane& down = b.lane[1];
+    if (r.busy == nullptr) return;
+    const Lane& up = r.busy->lane[0];
+    const Lane& down = r.busy->lane[1];
     static_assert(kNone == tcp::kNoFlight && kNone == ~std::uint32_t{0});
     if ((up.units & up.packets & down.units & down.packets & flow.end[0].flight &
          flow.end[1].flight) != kNone ||
@@ -271,44 +259,43 @@ void Network::rest(Instant now, FlowId id) {
     }
     const Instant settled = max(up.settled, down.settled);
     if (settled <= now) {
-        release_busy(id);
+        release_busy(flow.busy);
         return;
     }
     if (++tickets_ == 0) ++tickets_;
-    b.ticket = tickets_;
+    r.busy->ticket = tickets_;
     settling_.push_back({settled, flow.busy, tickets_});
 }
 
 /// A flow of which one end is closed, or not yet open: what nobody will read is discarded, and when
 /// both are closed and nothing is on its way, it is over.
-void Network::bury(Instant now, FlowId id) {
-    const Flow& flow = flows_[id];
+void Network::bury(Instant now, const Ref& r) {
+    const Flow& flow = *r.flow;
     // A FIN that will never come, for there is nobody who could send it (tcp_fin_timeout).
     const auto nobody = [&](End end) {
-        return flow.end[side(end)].state == tcp::State::closed ||
-               (flow.end[side(end)].state == tcp::State::fin_wait_2 &&
-                flow.end[side(other(end))].state == tcp::State::closed);
+        return r.end(end).state == tcp::State::closed ||
+               (r.end(end).state == tcp::State::fin_wait_2 &&
+                r.end(other(end)).state == tcp::State::closed);
     };
-    const bool over = nobody(End::client) && nobody(End::server) && lookups_.count(id) == 0;
-    if (flow.busy != kNone) {
+    const bool over = nobody(End::client) && nobody(End::server) && lookups_.count(r.id) == 0;
+    if (r.busy != nullptr) {
         bool idle = true;
         for (const End sender : {End::client, End::server}) {
-            const bool nobody_sends = flow.end[side(sender)].state == tcp::State::closed;
+            const bool nobody_sends = r.end(sender).state == tcp::State::closed;
             const bool nobody_reads =
-                flow.accepted && flow.end[side(other(sender))].state == tcp::State::closed;
-            const Lane& l = lane(id, sender);
+                flow.accepted && r.end(other(sender)).state == tcp::State::closed;
+            const Lane& l = r.lane(sender);
             if (l.units != kNone && ((nobody_sends && l.packets == kNone) || nobody_reads)) {
-                discard_units(now, id, sender);
+                discard_units(now, r, sender);
             }
             idle = idle && l.units == kNone && l.packets == kNone && l.out == 0 &&
-                   flow.end[side(sender)].flight == tcp::kNoFlight;
+                   r.end(sender).flight == tcp::kNoFlight;
         }
         if (!idle) return;
-        const Busy& b = busy_[flow.busy];
-        if (!over && max(b.lane[0].settled, b.lane[1].settled) > now) return;
-        release_busy(id);
+        if (!over && max(r.busy->lane[0].settled, r.busy->lane[1].settled) > now) return;
+        release_busy(flow.busy);
     }
-    if (over) free_flow(id);
+    if (over) free_flow(r.id);
 }
 
 void Network::free_flow(FlowId id) {
@@ -323,31 +310,33 @@ void Network::free_flow(FlowId id) {
     flows_.give_back(id);
 }
 
-void Network::discard_units(Instant now, FlowId id, End sender) {
-    Lane& l = lane(id, sender);
+void Network::discard_units(Instant now, const Ref& r, End sender) {
+    Lane& l = r.lane(sender);
     std::uint32_t index = l.units;
     l.units = l.last_unit = kNone;
     while (index != kNone) {
-        const Unit unit = units_[index];
+        const Unit& unit = units_[index];
+        const std::uint32_t next = unit.next;
+        discard(now, r, other(sender), unit);
         units_.give_back(index);
-        index = unit.next;
-        discard(now, id, other(sender), unit);
+        index = next;
     }
 }
 
-void Network::discard(Instant now, FlowId id, End receiver, const Unit& unit) {
-    if (unit.kind != UnitKind::data) return;
-    if (sink_ != nullptr) sink_->on_discarded(now, id, receiver, whole(unit), unit.stamp);
+void Network::discard(Instant now, const Ref& r, End receiver, const Unit& unit) {
+    if (unit.kind != Unit::Kind::data) return;
+    if (sink_ != nullptr) {
+        sink_->on_discarded(now, r.id, receiver, whole(unit.head, unit.body), unit.stamp);
+    }
     pool_->release(unit.head);
     pool_->release(unit.body);
 }
 
-ByteView Network::whole(const Unit& unit) {
-    const ByteView head = pool_->bytes(unit.head);
-    if (unit.body == BlobId::none) return head;
-    const ByteView body = pool_->bytes(unit.body);
-    scratch_.assign(head.begin(), head.end());
-    scratch_.insert(scratch_.end(), body.begin(), body.end());
+ByteView Network::joined(BlobId head, BlobId body) {
+    const ByteView first = pool_->bytes(head);
+    const ByteView second = pool_->bytes(body);
+    scratch_.assign(first.begin(), first.end());
+    scratch_.insert(scratch_.end(), second.begin(), second.end());
     return scratch_;
 }
 
@@ -370,8 +359,8 @@ Traffic Network::traffic(End sender) const {
 }
 
 std::size_t Network::footprint() const {
-    std::size_t bytes = flows_.capacity() * sizeof(Flow) + units_.capacity() * sizeof(Unit) +
-                        busy_.capacity() * sizeof(Busy) + packets_.capacity() * sizeof(Packet);
+    std::size_t bytes = flows_.footprint() + units_.footprint() + busy_.footprint() +
+                        packets_.footprint();
     for (const Host& host : machines_) bytes += host.tcp.footprint();
     for (const Population& p : populations_) {
         bytes += p.newest.capacity() * sizeof(FlowId) + p.attempts.capacity();
@@ -382,13 +371,14 @@ std::size_t Network::footprint() const {
 
 void Network::for_each_in_transit(
     const std::function<void(std::uint32_t, End, ByteView, const Stamp&)>& visit) const {
-    for (const Busy& b : busy_) {
+    for (std::uint32_t i = 0; i < busy_.size(); ++i) {
+        const Busy& b = busy_[i];
         if (b.flow == kNoFlow) continue;
         for (const End sender : {End::client, End::server}) {
             std::uint32_t index = b.lane[side(sender)].units;
             for (; index != kNone; index = units_[index].next) {
                 const Unit& unit = units_[index];
-                if (unit.kind != UnitKind::data) continue;
+                if (unit.kind != Unit::Kind::data) continue;
                 visit(tag(b.flow), other(sender), pool_->bytes(unit.head), unit.stamp);
             }
         }
@@ -396,7 +386,8 @@ void Network::for_each_in_transit(
 }
 
 void Network::tell_streams(Instant now, Tap& tap) const {
-    for (const Busy& b : busy_) {
+    for (std::uint32_t i = 0; i < busy_.size(); ++i) {
+        const Busy& b = busy_[i];
         if (b.flow == kNoFlow) continue;
         for (const End sender : {End::client, End::server}) {
             std::uint32_t index = b.lane[side(sender)].units;
@@ -412,9 +403,9 @@ void Network::tell_streams(Instant now, Tap& tap) const {
 
 std::uint32_t Network::acknowledged(Instant now, FlowId id, End end) const {
     const Flow& flow = flows_[id];
-    if (flow.busy != kNone) {
+    if (engaged(id)) {
         const Lane& l = busy_[flow.busy].lane[side(end)];
-        if (l.settled > now) return l.before.acked;  // the ACK is under way
+        if (l.settled > now) return l.undo.acked;  // the ACK is under way
     }
     return flow.end[side(end)].acked;
 }
@@ -432,7 +423,7 @@ void Network::prefetch_flow(std::uint16_t population, std::uint32_t index) const
 
 FlowId Network::prefetch_unit(std::uint16_t population, std::uint32_t index, End sender) const {
     const FlowId id = populations_[population].newest[index];
-    if (id == kNoFlow || flows_[id].busy == kNone) return id;
+    if (id == kNoFlow || !engaged(id)) return id;
     const Lane& l = busy_[flows_[id].busy].lane[side(sender)];
     if (l.units != kNone) __builtin_prefetch(&units_[l.units]);
     if (l.packets != kNone) __builtin_prefetch(&packets_[l.packets]);
@@ -441,7 +432,7 @@ FlowId Network::prefetch_unit(std::uint16_t population, std::uint32_t index, End
 
 FlowId Network::prefetch_bytes(std::uint16_t population, std::uint32_t index, End sender) const {
     const FlowId id = populations_[population].newest[index];
-    if (id == kNoFlow || flows_[id].busy == kNone) return id;
+    if (id == kNoFlow || !engaged(id)) return id;
     const std::uint32_t unit = busy_[flows_[id].busy].lane[side(sender)].units;
     if (unit != kNone) pool_->prefetch(units_[unit].head);
     return id;

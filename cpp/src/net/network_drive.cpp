@@ -1,7 +1,5 @@
 // Between the machines at both ends of a flow: segments out, segments in, deadlines, and what the
 // owners of the ends are told.
-#include <cassert>
-
 #include "mqttwin/net/network.hpp"
 
 namespace mqttwin::net {
@@ -25,20 +23,20 @@ bool tells(const tcp::Segment& s) {
 // --- Out -----------------------------------------------------------------------------------------
 
 /// What the machine of `end` has said is done, and told.
-void Network::follow(Instant now, FlowId id, End end) {
+void Network::follow(Instant now, const Ref& r, End end) {
     for (const tcp::Segment& segment : out_.segments) {
         Passage passage;
         if (decided_ != nullptr) {
             passage = *decided_;
             decided_ = nullptr;
         } else {
-            passage = offer(now, id, end, segment.wire_bytes());
+            passage = offer(now, r, end, segment.wire_bytes());
         }
-        if (tap_ != nullptr) tap_->on_packet(now, id, end, segment, passage);
+        if (tap_ != nullptr) tap_->on_packet(now, r.id, end, segment, passage);
         if (passage.fate == Passage::Fate::arrives) {
-            put(id, end, passage.arrives, segment, passage.held);
+            put(r, end, passage.arrives, segment, passage.held);
         } else if (passage.fate == Passage::Fate::no_way) {
-            reset_by_middlebox(now, id, end, segment);
+            reset_by_middlebox(now, r, end, segment);
         }
     }
     const bool opened = out_.established;
@@ -46,87 +44,91 @@ void Network::follow(Instant now, FlowId id, End end) {
     const std::uint32_t delivered = out_.delivered;
     const tcp::Over how = out_.over;
     out_.clear();
-    schedule_arrival(id, end);
-    schedule_arrival(id, other(end));
-    schedule_timer(id, end);
+    schedule_arrival(r, end);
+    schedule_arrival(r, other(end));
+    schedule_timer(r, end);
     // The owners may call back.
-    if (opened) established(now, id, end);
-    if (delivered > 0) hand_over(now, id, end, delivered);
-    if (closed && endpoint(id, end).reading) peer_closed(now, id, end);  // else when it reads on
-    if (how != tcp::Over::no) over(now, id, end, how);
+    if (opened) established(now, r, end);
+    if (delivered > 0) hand_over(now, r, end, delivered);
+    if (closed && r.end(end).reading) peer_closed(now, r, end);  // else when it reads on
+    if (how != tcp::Over::no) over(now, r, end, how);
 }
 
-void Network::put(FlowId id, End sender, Instant arrives, const tcp::Segment& segment, bool held) {
-    Lane& l = lane(id, sender);
-    const std::uint32_t index = packets_.take();
-    packets_[index].arrives = arrives;
-    packets_[index].segment = segment;
-    packets_[index].held = held;
+void Network::put(const Ref& r, End sender, Instant arrives, const tcp::Segment& segment,
+                  bool held) {
+    const std::uint32_t index = packets_.take_used();
+    Packet& packet = packets_[index];
+    packet.arrives = arrives;
+    packet.segment = segment;
+    packet.held = held;
     // A probe of the window is to be answered, and so may be an ACK that was overtaken. Without
     // SACK it takes three acknowledgements that say nothing new to tell of a loss.
-    const Flow& flow = flows_[id];
-    const bool probe = tcp::before(segment.seq, flow.end[side(sender)].acked);
-    packets_[index].tells =
-        tells(segment) || probe || !machine(flow, sender).profile().sack || reorders(flow, sender);
-    if (packets_[index].tells) ++l.telling;
+    packet.tells = tells(segment) || tcp::before(segment.seq, r.end(sender).acked) ||
+                   !tcp(r, sender).profile().sack || reorders(r, sender);
+    link_packet(r.lane(sender), index);
+}
+
+/// In the order of arrival.
+void Network::link_packet(Lane& l, std::uint32_t index) {
+    Packet& packet = packets_[index];
+    packet.next = kNone;
+    if (packet.tells) ++l.telling;
     if (l.packets == kNone) {
         l.packets = l.last_packet = index;
-    } else if (packets_[l.last_packet].arrives <= arrives) {
+        l.first = packet.arrives;
+    } else if (packets_[l.last_packet].arrives <= packet.arrives) {
         packets_[l.last_packet].next = index;
         l.last_packet = index;
     } else {  // it overtakes
         std::uint32_t* place = &l.packets;
-        while (packets_[*place].arrives <= arrives) place = &packets_[*place].next;
-        packets_[index].next = *place;
+        while (packets_[*place].arrives <= packet.arrives) place = &packets_[*place].next;
+        packet.next = *place;
         *place = index;
+        l.first = packets_[l.packets].arrives;
     }
-}
-
-void Network::push_event(const Flow& flow, Instant at, FlowEvent kind) {
-    const sim::EventKey key{populations_[flow.population].rank, flow.index,
-                            static_cast<std::uint8_t>(kind), flow.attempt};
-    queue_->push({at.ns, key.pack()});
 }
 
 /// Something in this lane may change what the other end does: it needs an event.
-void Network::schedule_arrival(FlowId id, End sender) {
-    const Flow& flow = flows_[id];
-    if (flow.busy == kNone || behind_ == id) return;
-    Lane& l = busy_[flow.busy].lane[side(sender)];
-    if (l.packets == kNone || l.arrival_event <= packets_[l.packets].arrives) return;
-    const tcp::Endpoint& receiver = flow.end[side(other(sender))];
-    const tcp::Machine& tcp = machine(flow, other(sender));
-    Instant at = packets_[l.packets].arrives;
-    if (quiet_ && receiver.state == tcp::State::established && !tcp.wants_acks(receiver)) {
-        // The event that is there was set for an older one.
-        if (l.telling == 0 && l.arrival_event != Instant::never()) return;
-        // Mere ACKs may be told a little later, all at once, as of the instants of their arrival:
-        // before a timer that they set could fire.
-        const tcp::Segment& last = packets_[l.last_packet].segment;
-        Instant latest = Instant::never();
-        if (!tcp.acknowledges_all(receiver, last)) latest = at + tcp.least_timer(receiver);
-        if (l.telling > 0) {
-            std::uint32_t first = l.packets;
-            while (!packets_[first].tells) first = packets_[first].next;
-            latest = min(latest, packets_[first].arrives);
+void Network::find_arrival(const Ref& r, End sender) {
+    Lane& l = r.lane(sender);
+    const tcp::Endpoint& receiver = r.end(other(sender));
+    Instant at = l.first;
+    // The first may be a mere ACK.
+    if (quiet_ && (l.telling == 0 || !packets_[l.packets].tells) &&
+        receiver.state == tcp::State::established) {
+        const tcp::Machine& machine = tcp(r, other(sender));
+        if (!machine.wants_acks(receiver)) {
+            // The event that is there was set for an older one.
+            if (l.telling == 0 && l.arrival_event != Instant::never()) return;
+            // Mere ACKs may be told a little later, all at once, as of the instants of their
+            // arrival: before a timer that they set could fire.
+            const tcp::Segment& last = packets_[l.last_packet].segment;
+            Instant latest = Instant::never();
+            if (!machine.acknowledges_all(receiver, last)) {
+                latest = at + machine.least_timer(receiver);
+            }
+            if (l.telling > 0) {
+                std::uint32_t first = l.packets;
+                while (!packets_[first].tells) first = packets_[first].next;
+                latest = min(latest, packets_[first].arrives);
+            }
+            at = latest;
+            if (at == Instant::never()) return;
         }
-        at = latest;
-        if (at == Instant::never()) return;
     }
     if (l.arrival_event <= at) return;
     l.arrival_event = at;
-    push_event(flow, at, arrival_event(sender));
+    push_event(r, at, arrival_event(sender));
 }
 
-void Network::schedule_timer(FlowId id, End end) {
-    const Flow& flow = flows_[id];
-    if (flow.busy == kNone || behind_ == id) return;
-    const Instant deadline = machine(flow, end).deadline(flow.end[side(end)]);
-    Lane& l = busy_[flow.busy].lane[side(end)];
+void Network::schedule_timer(const Ref& r, End end) {
+    if (r.end(end).flight == tcp::kNoFlight || behind_ == r.id) return;
+    const Instant deadline = tcp(r, end).deadline(r.end(end));
+    Lane& l = r.lane(end);
     // Deadlines mostly move away: the event that is there looks again.
     if (deadline >= l.timer_event) return;
     l.timer_event = deadline;
-    push_event(flow, deadline, timer_event(end));
+    push_event(r, deadline, timer_event(end));
 }
 
 // --- In ------------------------------------------------------------------------------------------
@@ -137,223 +139,226 @@ void Network::handle_event(Instant now, FlowEvent kind, std::uint8_t generation,
     FlowId id = populations_[population].newest[index];
     while (id != kNoFlow && flows_[id].attempt != generation) id = flows_[id].older;
     if (id == kNoFlow) return;  // over since
-    if (kind == FlowEvent::think_client || kind == FlowEvent::think_server ||
-        kind == FlowEvent::lookup || kind == FlowEvent::nudge) {
-        handling_ = id;
-        engage(now, id);
-        if (kind == FlowEvent::lookup) {
-            handle_lookup(now, id);
-        } else if (kind == FlowEvent::nudge) {
-            handle_nudge(now, id);
-        } else if (flows_[id].talk != kNone) {
-            const End thinker = kind == FlowEvent::think_client ? End::client : End::server;
-            if (endpoint(id, thinker).state == tcp::State::established) say(now, id, thinker);
-            talk(now, id);
-        }
-        handling_ = kNoFlow;
-        rest(now, id);
+    if (kind > FlowEvent::timer_server) {
+        handle_other_event(now, kind, id);
         return;
     }
-    if (flows_[id].busy == kNone) return;
+    if (!engaged(id)) return;
     handling_ = id;
-    engage(now, id);
-    const bool up = kind == FlowEvent::arrival_up || kind == FlowEvent::timer_client;
-    const End end = up ? End::client : End::server;
-    Lane& l = lane(id, end);
+    const Ref r = engage(now, id);
     if (kind == FlowEvent::arrival_up || kind == FlowEvent::arrival_down) {
+        const End sender = kind == FlowEvent::arrival_up ? End::client : End::server;
+        Lane& l = r.lane(sender);
         if (l.arrival_event <= now) l.arrival_event = Instant::never();
-        arrive(now, id, end);
-        schedule_arrival(id, end);
+        arrive(now, r, sender);
+        schedule_arrival(r, sender);
     } else {
+        const End end = kind == FlowEvent::timer_client ? End::client : End::server;
+        Lane& l = r.lane(end);
         if (l.timer_event <= now) l.timer_event = Instant::never();
-        catch_up(now, id, end);
-        if (endpoint(id, end).flight != tcp::kNoFlight) {
+        catch_up(now, r, end);
+        if (r.end(end).flight != tcp::kNoFlight) {
             out_.clear();
-            machine(flows_[id], end).handle_deadline(now, endpoint(id, end), out_);
-            follow(now, id, end);
+            tcp(r, end).handle_deadline(now, r.end(end), out_);
+            follow(now, r, end);
         }
     }
     handling_ = kNoFlow;
-    rest(now, id);
+    rest(now, r);
+}
+
+void Network::handle_other_event(Instant now, FlowEvent kind, FlowId id) {
+    handling_ = id;
+    const Ref r = engage(now, id);
+    if (kind == FlowEvent::lookup) {
+        handle_lookup(now, r);
+    } else if (kind == FlowEvent::nudge) {
+        handle_nudge(now, r);
+    } else if (r.flow->talk != kNone) {
+        const End thinker = kind == FlowEvent::think_client ? End::client : End::server;
+        if (r.end(thinker).state == tcp::State::established) say(now, r, thinker);
+        talk(now, r);
+    }
+    handling_ = kNoFlow;
+    rest(now, r);
 }
 
 std::uint32_t Network::pop_packet(Lane& l) {
     const std::uint32_t index = l.packets;
-    l.packets = packets_[index].next;
-    if (l.packets == kNone) l.last_packet = kNone;
-    if (packets_[index].tells) --l.telling;
-    packets_.give_back(index);
+    const Packet& packet = packets_[index];
+    l.packets = packet.next;
+    if (packet.tells) --l.telling;
+    if (l.packets == kNone) {
+        l.last_packet = kNone;
+        l.first = Instant::never();
+    } else {
+        l.first = packets_[l.packets].arrives;
+    }
     return index;
 }
 
-void Network::arrive(Instant now, FlowId id, End sender) {
-    for (;;) {
-        catch_up(now, id, other(sender));
-        Lane& l = lane(id, sender);
-        if (l.packets == kNone || packets_[l.packets].arrives > now) return;
-        const std::uint32_t index = pop_packet(l);
-        const tcp::Segment segment = packets_[index].segment;
-        take(packets_[index].arrives, id, other(sender), segment);
+void Network::arrive(Instant now, const Ref& r, End sender) {
+    const Lane& l = r.lane(sender);
+    while (l.first <= now) {
+        if (!packets_[l.packets].tells) {
+            take_acks(now, r, other(sender));
+            continue;
+        }
+        const std::uint32_t index = pop_packet(r.lane(sender));
+        const Packet& packet = packets_[index];
+        take(packet.arrives, r, other(sender), packet.segment);
+        packets_.give_back(index);
     }
 }
 
-/// Acknowledgements that have arrived without an event, as of when they did.
-void Network::catch_up(Instant now, FlowId id, End end) {
-    {
-        const Lane& l = lane(id, other(end));
-        if (l.packets == kNone || packets_[l.packets].arrives > now) return;
-    }
+void Network::take_acks(Instant now, const Ref& r, End end) {
+    Lane& l = r.lane(other(end));
+    if (packets_[l.packets].tells) return;  // has its own event, at this instant
     const FlowId before = behind_;
-    behind_ = id;  // what the next one changes needs no event, for it could be over by now
-    bool any = false;
-    for (;;) {
-        Lane& l = lane(id, other(end));
-        if (l.packets == kNone || packets_[l.packets].arrives > now) break;
-        if (packets_[l.packets].tells) break;  // has its own event, at this instant
-        any = true;
+    behind_ = r.id;  // what the next one changes needs no event, for it could be over by now
+    while (l.first <= now && !packets_[l.packets].tells) {
         const std::uint32_t index = pop_packet(l);
-        const tcp::Segment segment = packets_[index].segment;
-        take(packets_[index].arrives, id, end, segment);
+        const Packet& packet = packets_[index];
+        take(packet.arrives, r, end, packet.segment);
+        packets_.give_back(index);
     }
     behind_ = before;
-    if (!any) return;
-    schedule_timer(id, end);
-    schedule_arrival(id, end);
-    const Lane& l = lane(id, other(end));
-    if (l.packets != kNone && packets_[l.packets].arrives > now) schedule_arrival(id, other(end));
+    schedule_timer(r, end);
+    schedule_arrival(r, end);
+    if (l.first > now) schedule_arrival(r, other(end));
 }
 
-void Network::take(Instant now, FlowId id, End receiver, const tcp::Segment& segment) {
-    const Flow& flow = flows_[id];
-    if (flow.silent[side(receiver)]) {
+void Network::take(Instant now, const Ref& r, End receiver, const tcp::Segment& segment) {
+    if (r.flow->silent[side(receiver)]) {
         // It is gone.
-    } else if (flow.end[side(receiver)].state == tcp::State::closed) {
-        if (receiver == End::server && !flow.accepted && segment.syn) {
-            request(now, id, segment);
+    } else if (r.end(receiver).state == tcp::State::closed) {
+        if (receiver == End::server && !r.flow->accepted && segment.syn) {
+            request(now, r, segment);
         } else {
-            answer_for_nobody(now, id, receiver, segment);
+            answer_for_nobody(now, r, receiver, segment);
         }
-    } else if (!quiet_ || !take_quietly(now, id, receiver, segment)) {
-        wake(now, id, receiver);
+    } else if (!quiet_ || !take_quietly(now, r, receiver, segment)) {
+        wake(now, r, receiver);
         out_.clear();
-        machine(flows_[id], receiver).receive(now, endpoint(id, receiver), segment, out_);
-        follow(now, id, receiver);
+        tcp(r, receiver).receive(now, r.end(receiver), segment, out_);
+        follow(now, r, receiver);
     }
     // Its quiet sender cannot know whether an ACK is on the way.
-    if (segment.length > 0 && lane(id, other(receiver)).out > 0)
-        resume_unless_promised(now, id, other(receiver));
+    if (segment.length > 0 && r.lane(other(receiver)).out > 0)
+        resume_unless_promised(now, r, other(receiver));
 }
 
-void Network::request(Instant now, FlowId id, const tcp::Segment& segment) {
-    if (!sink_->on_request(now, id)) {
-        answer_for_nobody(now, id, End::server, segment);
+void Network::request(Instant now, const Ref& r, const tcp::Segment& segment) {
+    if (!sink_->on_request(now, r.id)) {
+        answer_for_nobody(now, r, End::server, segment);
         return;
     }
-    Flow& flow = flows_[id];
-    flow.accepted = true;
+    r.flow->accepted = true;
     out_.clear();
-    machine(flow, End::server).accept(now, flow.end[1], segment, out_);
-    follow(now, id, End::server);
+    tcp(r, End::server).accept(now, r.end(End::server), segment, out_);
+    follow(now, r, End::server);
 }
 
 /// Nobody is there for it: a host that is up answers with a reset.
-void Network::answer_for_nobody(Instant now, FlowId id, End end, const tcp::Segment& segment) {
+void Network::answer_for_nobody(Instant now, const Ref& r, End end, const tcp::Segment& segment) {
     tcp::Segment answer;
     if (!tcp::Machine::refuse(segment, answer)) return;
-    const Passage passage = offer(now, id, end, answer.wire_bytes());
-    if (tap_ != nullptr) tap_->on_packet(now, id, end, answer, passage);
+    const Passage passage = offer(now, r, end, answer.wire_bytes());
+    if (tap_ != nullptr) tap_->on_packet(now, r.id, end, answer, passage);
     if (passage.fate != Passage::Fate::arrives) return;
-    put(id, end, passage.arrives, answer);
-    schedule_arrival(id, end);
+    put(r, end, passage.arrives, answer);
+    schedule_arrival(r, end);
 }
 
 // --- Telling the owners --------------------------------------------------------------------------
 
 /// The next `bytes` of the stream have been read at `receiver`.
-void Network::hand_over(Instant now, FlowId id, End receiver, std::uint32_t bytes) {
+void Network::hand_over(Instant now, const Ref& r, End receiver, std::uint32_t bytes) {
     const End sender = other(receiver);
-    lane(id, sender).read += until_fault(id, sender, bytes);
-    const bool struck = at_fault(id, sender);
+    Lane& l = r.lane(sender);
+    const bool faulty = r.flow->faulty;
+    l.read += faulty ? until_fault(r, sender, bytes) : bytes;
+    const bool struck = faulty && at_fault(r, sender);
     bool deaf = false;
     bool talked = false;
-    for (;;) {
-        Lane& l = lane(id, sender);
+    while (l.units != kNone) {
         const std::uint32_t index = l.units;
-        if (index == kNone || tcp::after(units_[index].end, l.read)) break;
-        const Unit unit = units_[index];
+        const Unit& unit = units_[index];
+        if (tcp::after(unit.end, l.read)) break;
         l.units = unit.next;
         if (unit.next == kNone) l.last_unit = kNone;
-        units_.give_back(index);
-        if (unit.kind != UnitKind::data) {
-            if (unit.kind == UnitKind::script && flows_[id].talk != kNone) {
-                Talk& t = talks_[flows_[id].talk];
+        if (unit.kind != Unit::Kind::data) {
+            if (unit.kind == Unit::Kind::script && r.flow->talk != kNone) {
+                Talk& t = talks_[r.flow->talk];
                 t.progress.read(t.script, receiver, unit.bytes);
                 talked = true;
             }
-            continue;
-        }
-        if (flows_[id].done[side(receiver)]) {
-            discard(now, id, receiver, unit);
+        } else if (r.flow->done[side(receiver)]) {
+            discard(now, r, receiver, unit);
             deaf = true;
-            continue;
+        } else {
+            if (talked) {  // the handshake's last words make an application of it
+                talk(now, r);
+                talked = false;
+            }
+            // One buffer serves all deliveries; nobody delivers while somebody is handling.
+            sink_->on_bytes(now, r.id, receiver, whole(unit.head, unit.body), unit.stamp);
+            pool_->release(unit.head);
+            pool_->release(unit.body);
         }
-        if (talked) {  // the handshake's last words make an application of it
-            talk(now, id);
-            talked = false;
-        }
-        // One buffer serves all deliveries; nobody delivers while somebody is handling.
-        sink_->on_bytes(now, id, receiver, whole(unit), unit.stamp);
-        pool_->release(unit.head);
-        pool_->release(unit.body);
+        units_.give_back(index);
     }
-    if (talked) talk(now, id);
-    if (struck && flows_[id].faulty) {
-        hand_over_part(now, id, receiver);
-        strike(now, id);
+    if (talked) talk(now, r);
+    if (struck && r.flow->faulty) {
+        hand_over_part(now, r, receiver);
+        strike(now, r);
     }
-    // A socket that was closed before its bytes came answers with a reset.
-    if (deaf && endpoint(id, receiver).state != tcp::State::closed) {
-        wake(now, id, receiver);
-        out_.clear();
-        machine(flows_[id], receiver).abort(now, endpoint(id, receiver), out_);
-        follow(now, id, receiver);
-    }
+    if (deaf) deny(now, r, receiver);
+}
+
+/// A socket that was closed before its bytes came answers with a reset.
+void Network::deny(Instant now, const Ref& r, End receiver) {
+    if (r.end(receiver).state == tcp::State::closed) return;
+    wake(now, r, receiver);
+    out_.clear();
+    tcp(r, receiver).abort(now, r.end(receiver), out_);
+    follow(now, r, receiver);
 }
 
 /// What of the first unread write has come through before a fault struck in the middle of it.
-void Network::hand_over_part(Instant now, FlowId id, End receiver) {
-    const Lane& l = lane(id, other(receiver));
-    if (l.units == kNone || flows_[id].done[side(receiver)]) return;
-    if (faults_.at({flows_[id].population, flows_[id].index}).kind == Fault::Kind::stall) return;
+void Network::hand_over_part(Instant now, const Ref& r, End receiver) {
+    const Lane& l = r.lane(other(receiver));
+    if (l.units == kNone || r.flow->done[side(receiver)]) return;
+    if (faults_.at({r.flow->population, r.flow->index}).kind == Fault::Kind::stall) return;
     const Unit& unit = units_[l.units];
-    if (unit.kind != UnitKind::data || !populations_[flows_[id].population].layers.none()) return;
+    if (unit.kind != Unit::Kind::data || !r.p->layers.none()) return;
     const std::uint32_t part = l.read - (unit.end - unit.bytes);
     if (part == 0 || part > unit.bytes) return;
-    sink_->on_bytes(now, id, receiver, whole(unit).first(part), unit.stamp);
+    sink_->on_bytes(now, r.id, receiver, whole(unit.head, unit.body).first(part), unit.stamp);
 }
 
-void Network::peer_closed(Instant now, FlowId id, End end) {
-    Flow& flow = flows_[id];
+void Network::peer_closed(Instant now, const Ref& r, End end) {
+    Flow& flow = *r.flow;
     if (!flow.done[side(end)]) {
         flow.done[side(end)] = true;
         const bool known = flow.opened[side(end)] || end == End::client;
-        say_goodbye(now, id, end, other(end));
-        if (known) sink_->on_closed(now, id, end, Ending::orderly);
+        say_goodbye(now, r, end, other(end));
+        if (known) sink_->on_closed(now, r.id, end, Ending::orderly);
     }
-    if (endpoint(id, end).state == tcp::State::closed) return;
-    wake(now, id, end);
+    if (r.end(end).state == tcp::State::closed) return;
+    wake(now, r, end);
     out_.clear();
-    machine(flows_[id], end).close(now, endpoint(id, end), out_);
-    follow(now, id, end);
+    tcp(r, end).close(now, r.end(end), out_);
+    follow(now, r, end);
 }
 
-void Network::over(Instant now, FlowId id, End end, tcp::Over how) {
-    Flow& flow = flows_[id];
+void Network::over(Instant now, const Ref& r, End end, tcp::Over how) {
+    Flow& flow = *r.flow;
     if (flow.done[side(end)]) return;
     flow.done[side(end)] = true;
     const bool known = flow.opened[side(end)] || end == End::client;
     if (!known) return;
-    sink_->on_closed(now, id, end, how == tcp::Over::time_out ? Ending::time_out : Ending::reset);
+    sink_->on_closed(now, r.id, end, how == tcp::Over::time_out ? Ending::time_out : Ending::reset);
 }
 
 }  // namespace mqttwin::net

@@ -11,25 +11,24 @@ constexpr Duration kHandshakePatience = seconds(60);
 }  // namespace
 
 /// TCP is established at `end`.
-void Network::established(Instant now, FlowId id, End end) {
-    const Population& p = populations_[flows_[id].population];
+void Network::established(Instant now, const Ref& r, End end) {
+    const Population& p = *r.p;
     if (p.layers.none()) {
-        tell_opened(now, id, end);
+        tell_opened(now, r, end);
         return;
     }
-    if (flows_[id].talk == kNone && end == End::client) begin_talk(now, id);
-    if (flows_[id].talk != kNone && end == End::server) {
+    if (r.flow->talk == kNone && end == End::client) begin_talk(r);
+    if (r.flow->talk != kNone && end == End::server) {
         const Instant gives_up = now + kHandshakePatience;
-        talks_[flows_[id].talk].gives_up = gives_up;
-        push_event(flows_[id], gives_up, FlowEvent::nudge);
+        talks_[r.flow->talk].gives_up = gives_up;
+        push_event(r, gives_up, FlowEvent::nudge);
     }
-    talk(now, id);
+    talk(now, r);
 }
 
-void Network::begin_talk(Instant now, FlowId id) {
-    (void)now;
-    Flow& flow = flows_[id];
-    Population& p = populations_[flow.population];
+void Network::begin_talk(const Ref& r) {
+    Flow& flow = *r.flow;
+    Population& p = *r.p;
     // A connection's draws: far more than a handshake takes.
     constexpr std::uint64_t kDraws = std::uint64_t{1} << 20U;
     Stream draws(p.scripts, flow.index, p.attempts[flow.index] * kDraws);
@@ -39,103 +38,99 @@ void Network::begin_talk(Instant now, FlowId id) {
 }
 
 /// Writes what is due, and tells who may speak now. Talks end with their last word.
-void Network::talk(Instant now, FlowId id) {
+void Network::talk(Instant now, const Ref& r) {
     for (const End end : {End::client, End::server}) {
-        if (flows_[id].talk == kNone) return;
-        if (endpoint(id, end).state != tcp::State::established) continue;
-        if (flows_[id].done[side(end)]) continue;
-        Talk& t = talks_[flows_[id].talk];
+        if (r.flow->talk == kNone) return;
+        if (r.end(end).state != tcp::State::established) continue;
+        if (r.flow->done[side(end)]) continue;
+        Talk& t = talks_[r.flow->talk];
         const Step* step = t.progress.due(t.script, end);
         if (step != nullptr && !t.thinking[side(end)]) {
             t.thinking[side(end)] = step->compute.ns > 0;
             if (step->compute.ns == 0) {
-                say(now, id, end);
-                talk(now, id);
+                say(now, r, end);
+                talk(now, r);
                 return;
             }
-            push_event(flows_[id], now + step->compute,
+            push_event(r, now + step->compute,
                        end == End::client ? FlowEvent::think_client : FlowEvent::think_server);
         }
-        if (!flows_[id].opened[side(end)] && t.progress.open(t.script, end)) {
-            tell_opened(now, id, end);
+        if (!r.flow->opened[side(end)] && t.progress.open(t.script, end)) {
+            tell_opened(now, r, end);
         }
     }
-    if (flows_[id].talk == kNone) return;
-    const Talk& t = talks_[flows_[id].talk];
+    if (r.flow->talk == kNone) return;
+    const Talk& t = talks_[r.flow->talk];
     if (!t.progress.over(t.script)) return;
-    Population& p = populations_[flows_[id].population];
-    if (!p.session.empty()) p.session[flows_[id].index] = true;
-    talks_.give_back(flows_[id].talk);
-    flows_[id].talk = kNone;
+    Population& p = *r.p;
+    if (!p.session.empty()) p.session[r.flow->index] = true;
+    talks_.give_back(r.flow->talk);
+    r.flow->talk = kNone;
 }
 
 /// The next words of `end`.
-void Network::say(Instant now, FlowId id, End end) {
-    Talk& t = talks_[flows_[id].talk];
+void Network::say(Instant now, const Ref& r, End end) {
+    Talk& t = talks_[r.flow->talk];
     t.thinking[side(end)] = false;
     const Step* step = t.progress.due(t.script, end);
     if (step == nullptr) return;
     const std::uint32_t bytes = step->bytes;
     const auto number = static_cast<std::size_t>(step - t.script.steps.data());
     t.progress.written(t.script, end);
-    Unit unit;
-    unit.kind = UnitKind::script;
-    append_unit(now, id, end, unit, bytes,
-                tap_ == nullptr ? ByteView{} : shown_script(id, end, t.script, number));
-    write(now, id, end, bytes);
+    append_unit(now, r, end, Unit::Kind::script, BlobId::none, BlobId::none, bytes,
+                tap_ == nullptr ? ByteView{} : shown_script(r, end, t.script, number));
+    write(now, r, end, bytes);
 }
 
-void Network::tell_opened(Instant now, FlowId id, End end) {
-    flows_[id].opened[side(end)] = true;
-    sink_->on_opened(now, id, end);
+void Network::tell_opened(Instant now, const Ref& r, End end) {
+    r.flow->opened[side(end)] = true;
+    sink_->on_opened(now, r.id, end);
 }
 
 /// The bytes of one step of a handshake: those that TLS shows are valid, the others random.
-ByteView Network::shown_script(FlowId id, End sender, const Script& script, std::size_t step) {
+ByteView Network::shown_script(const Ref& r, End sender, const Script& script, std::size_t step) {
     std::size_t begin = 0;
     for (std::size_t k = 0; k < step; ++k) {
         if (script.steps[k].sender == sender) begin += script.steps[k].bytes;
     }
     // The same stream for every step: a side's bytes are made as a whole.
-    Stream draws(StreamKey::of(seed_, "capture", "handshake"), id);
-    shown_ = write_script(populations_[flows_[id].population].layers, script, sender, draws);
+    Stream draws(StreamKey::of(seed_, "capture", "handshake"), r.id);
+    shown_ = write_script(r.p->layers, script, sender, draws);
     return ByteView(shown_).subspan(begin, script.steps[step].bytes);
 }
 
-ByteView Network::shown_sealed(FlowId id, End sender, const Unit& unit) {
-    Stream draws(StreamKey::of(seed_, "capture", "records"), id, lane(id, sender).written);
+ByteView Network::shown_sealed(const Ref& r, End sender, BlobId head, BlobId body) {
+    Stream draws(StreamKey::of(seed_, "capture", "records"), r.id, r.lane(sender).written);
     shown_.clear();
-    write_sealed(populations_[flows_[id].population].layers, sender, whole(unit), draws, shown_);
+    write_sealed(r.p->layers, sender, whole(head, body), draws, shown_);
     return shown_;
 }
 
 /// A client that is gone in the middle of a handshake does not say so.
-void Network::give_up_talk(Instant now, FlowId id) {
-    const Flow& flow = flows_[id];
+void Network::give_up_talk(Instant now, const Ref& r) {
+    const Flow& flow = *r.flow;
     if (flow.talk == kNone || flow.opened[side(End::server)]) return;
-    if (now >= talks_[flow.talk].gives_up) abort(now, id, End::server);
+    if (now >= talks_[flow.talk].gives_up) abort(now, r.id, End::server);
 }
 
 /// What a side says before its FIN: a close frame, an alert. Nobody waits for the answer.
-void Network::say_goodbye(Instant now, FlowId id, End end, End initiator) {
-    const Flow& flow = flows_[id];
-    const Population& p = populations_[flow.population];
+void Network::say_goodbye(Instant now, const Ref& r, End end, End initiator) {
+    const Flow& flow = *r.flow;
+    const Population& p = *r.p;
     if (p.layers.none() || !flow.opened[side(end)]) return;
     const tcp::State state = flow.end[side(end)].state;
     if (state != tcp::State::established && state != tcp::State::close_wait) return;
     const Script script = closing_script(p.layers, initiator);
     const std::uint32_t bytes = script.bytes(end);
     if (bytes == 0) return;
-    Unit unit;
-    unit.kind = UnitKind::goodbye;
     ByteView shown;
     if (tap_ != nullptr) {
-        Stream draws(StreamKey::of(seed_, "capture", "goodbye"), id);
+        Stream draws(StreamKey::of(seed_, "capture", "goodbye"), r.id);
         shown_ = write_script(p.layers, script, end, draws);
         shown = shown_;
     }
-    append_unit(now, id, end, unit, bytes, shown);
-    write(now, id, end, bytes);
+    append_unit(now, r, end, Unit::Kind::goodbye, BlobId::none, BlobId::none, bytes, shown);
+    write(now, r, end, bytes);
 }
 
 }  // namespace mqttwin::net

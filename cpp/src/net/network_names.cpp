@@ -5,16 +5,16 @@
 namespace mqttwin::net {
 
 /// Connects to whatever host the device believes to be its broker's; asks first if it must.
-void Network::dial(Instant now, FlowId id) {
-    Flow& flow = flows_[id];
-    Population& p = populations_[flow.population];
+void Network::dial(Instant now, const Ref& r) {
+    Flow& flow = *r.flow;
+    Population& p = *r.p;
     std::uint32_t host = flow.broker;
     if (p.reach.kind == Reach::Kind::address) {
         host = names_.host_at(p.reach.address);
     } else if (p.reach.kind == Reach::Kind::name) {
         const NameCache& known = p.cache[flow.index];
         if (known.expires <= now) {
-            ask(now, id);
+            ask(now, r);
             return;
         }
         host = names_.host_at(known.address);
@@ -24,40 +24,39 @@ void Network::dial(Instant now, FlowId id) {
     } else {
         flow.broker = host;
     }
-    for (Lane& l : busy_[flow.busy].lane) l.read = l.written = 1;  // a SYN has the first number
+    for (Lane& l : r.busy->lane) l.read = l.written = 1;  // a SYN has the first number
     out_.clear();
-    machine(flow, End::client).connect(now, flow.end[0], out_);
-    follow(now, id, End::client);
+    tcp(r, End::client).connect(now, flow.end[0], out_);
+    follow(now, r, End::client);
 }
 
-void Network::ask(Instant now, FlowId id) {
-    const Flow& flow = flows_[id];
-    const Population& p = populations_[flow.population];
-    Lookup& lookup = lookups_[id];
+void Network::ask(Instant now, const Ref& r) {
+    const Population& p = *r.p;
+    Lookup& lookup = lookups_[r.id];
     ++lookup.tries;
     lookup.asked = now;
     lookup.answered = false;
     const Passage passage =
-        offer_datagram(now, id, End::client, names_.question_bytes(p.reach.name));
+        offer_datagram(now, r, End::client, names_.question_bytes(p.reach.name));
     const Instant enough = now + Names::kPatience;
     const Instant answers = passage.arrives + p.reach.resolver;
     lookup.lost = passage.fate != Passage::Fate::arrives || answers >= enough;
-    push_event(flow, lookup.lost ? enough : answers, FlowEvent::lookup);
+    push_event(r, lookup.lost ? enough : answers, FlowEvent::lookup);
 }
 
-void Network::handle_lookup(Instant now, FlowId id) {
-    const auto found = lookups_.find(id);
+void Network::handle_lookup(Instant now, const Ref& r) {
+    const auto found = lookups_.find(r.id);
     if (found == lookups_.end()) return;
     Lookup& lookup = found->second;
-    const Flow& flow = flows_[id];
-    Population& p = populations_[flow.population];
+    const Flow& flow = *r.flow;
+    Population& p = *r.p;
     if (lookup.lost) {
         if (lookup.tries < Names::kTries) {
-            ask(now, id);
+            ask(now, r);
             return;
         }
         lookups_.erase(found);
-        over(now, id, End::client, tcp::Over::time_out);
+        over(now, r, End::client, tcp::Over::time_out);
         return;
     }
     if (!lookup.answered) {
@@ -65,22 +64,22 @@ void Network::handle_lookup(Instant now, FlowId id) {
         // The address is what the record says as the server writes its answer.
         p.cache[flow.index].address = names_.address(p.reach.name);
         const Passage passage =
-            offer_datagram(now, id, End::server, names_.answer_bytes(p.reach.name));
+            offer_datagram(now, r, End::server, names_.answer_bytes(p.reach.name));
         const Instant enough = lookup.asked + Names::kPatience;
         lookup.lost = passage.fate != Passage::Fate::arrives || passage.arrives >= enough;
-        push_event(flow, lookup.lost ? enough : passage.arrives, FlowEvent::lookup);
+        push_event(r, lookup.lost ? enough : passage.arrives, FlowEvent::lookup);
         return;
     }
     lookups_.erase(found);
     // No answer is believed for no time at all: this connection is what it was for.
     p.cache[flow.index].expires = now + max(names_.ttl(p.reach.name), nanoseconds(1));
-    dial(now, id);
+    dial(now, r);
 }
 
 /// To the name server or from it: over the device's link, but past what minds flows and brokers.
-Passage Network::offer_datagram(Instant now, FlowId id, End sender, std::uint32_t bytes) {
-    const std::uint32_t index = flows_[id].index;
-    Population& p = populations_[flows_[id].population];
+Passage Network::offer_datagram(Instant now, const Ref& r, End sender, std::uint32_t bytes) {
+    const std::uint32_t index = r.flow->index;
+    Population& p = *r.p;
     Traffic& traffic = p.traffic[side(sender)];
     traffic.send(bytes);
     LinkTable& links = p.links;
@@ -88,7 +87,7 @@ Passage Network::offer_datagram(Instant now, FlowId id, End sender, std::uint32_
     SharedCapacity* shared = medium == kNotShared ? nullptr : &shared_[medium];
     const Passage passage = links.offer(now, index, sender == End::client, bytes, shared);
     if (passage.fate != Passage::Fate::arrives) traffic.lose(bytes);
-    if (passage.woke) release_held(now, id);
+    if (passage.woke) release_held(now, r);
     return passage;
 }
 

@@ -23,35 +23,37 @@ void Network::set_partition(std::uint16_t population, std::uint32_t broker, bool
     if (all.size() <= broker) all.resize(broker + std::size_t{1});
     all[broker] = apart;
     if (std::find(all.begin(), all.end(), true) == all.end()) all.clear();
+    populations_[population].set_plain();
 }
 
 // --- Packets -------------------------------------------------------------------------------------
 
-Passage Network::offer(Instant now, FlowId id, End sender, std::uint32_t bytes) {
-    const Flow& flow = flows_[id];
-    Population& p = populations_[flow.population];
+/// Where more than the device's own link is to be asked.
+Passage Network::offer_minded(Instant now, const Ref& r, End sender, std::uint32_t bytes) {
+    const Flow& flow = *r.flow;
+    Population& p = *r.p;
     Traffic& traffic = p.traffic[side(sender)];
     traffic.send(bytes);
     SharedCapacity* shared = nullptr;
     if (p.links.spec().shared != kNotShared) shared = &shared_[p.links.spec().shared];
     Passage passage = p.links.offer(now, flow.index, sender == End::client, bytes, shared);
     const bool minded = flow.forgotten || !p.quiet_path || !p.apart.empty();
-    if (minded && passage.fate == Passage::Fate::arrives && !forwarded(now, id, sender)) {
+    if (minded && passage.fate == Passage::Fate::arrives && !forwarded(now, r, sender)) {
         passage.fate = Passage::Fate::no_way;
     }
     if (passage.fate != Passage::Fate::arrives) traffic.lose(bytes);
-    if (passage.woke) release_held(now, id);
+    if (passage.woke) release_held(now, r);
     return passage;
 }
 
 /// Whether those on the way pass a packet of this flow on.
-bool Network::forwarded(Instant now, FlowId id, End sender) {
-    Flow& flow = flows_[id];
-    const Population& p = populations_[flow.population];
+bool Network::forwarded(Instant now, const Ref& r, End sender) {
+    Flow& flow = *r.flow;
+    const Population& p = *r.p;
     if (!p.apart.empty() && flow.broker < p.apart.size() && p.apart[flow.broker]) return false;
     const Duration patience = p.links.spec().nat.idle_timeout;
     if (patience.ns > 0 && !flow.forgotten) {
-        const auto seen = last_packet_.emplace(id, now).first;
+        const auto seen = last_packet_.emplace(r.id, now).first;
         // Only the device's side makes an entry, and only by a SYN: the first, or another.
         const bool asks = sender == End::client && flow.end[0].state == tcp::State::syn_sent;
         if (now - seen->second > patience && !asks) flow.forgotten = true;
@@ -61,25 +63,26 @@ bool Network::forwarded(Instant now, FlowId id, End sender) {
 }
 
 /// The middlebox has forgotten the flow, and says so to who still uses it.
-void Network::reset_by_middlebox(Instant now, FlowId id, End sender, const tcp::Segment& segment) {
-    const LinkSpec& link = populations_[flows_[id].population].links.spec();
+void Network::reset_by_middlebox(Instant now, const Ref& r, End sender, const tcp::Segment& segment) {
+    const LinkSpec& link = r.p->links.spec();
     tcp::Segment answer;
-    if (!flows_[id].forgotten || flows_[id].hole || !link.nat.reset) return;
+    if (!r.flow->forgotten || r.flow->hole || !link.nat.reset) return;
     if (!tcp::Machine::refuse(segment, answer)) return;
     // It stands behind the radio: a device hears of it after a round trip, a broker at once.
     const Duration way =
         sender == End::client ? link.up.latency + link.down.latency : microseconds(1);
-    put(id, other(sender), now + way, answer);
-    schedule_arrival(id, other(sender));
+    put(r, other(sender), now + way, answer);
+    schedule_arrival(r, other(sender));
 }
 
 /// The device has sent something: what the network kept for it while it slept comes now.
-void Network::release_held(Instant now, FlowId id) {
-    Population& p = populations_[flows_[id].population];
-    const std::uint32_t index = flows_[id].index;
+void Network::release_held(Instant now, const Ref& r) {
+    Population& p = *r.p;
+    const std::uint32_t index = r.flow->index;
     for (FlowId each = p.newest[index]; each != kNoFlow; each = flows_[each].older) {
-        if (flows_[each].busy == kNone) continue;
-        Lane& l = lane(each, End::server);
+        const Ref flow = look_up(each);
+        if (flow.busy == nullptr) continue;
+        Lane& l = flow.lane(End::server);
         std::vector<std::uint32_t> held;
         std::uint32_t* place = &l.packets;
         l.last_packet = kNone;
@@ -93,18 +96,19 @@ void Network::release_held(Instant now, FlowId id) {
                 place = &packets_[packet].next;
             }
         }
+        l.first = l.packets == kNone ? Instant::never() : packets_[l.packets].arrives;
         for (const std::uint32_t packet : held) {
             const tcp::Segment segment = packets_[packet].segment;
             if (packets_[packet].tells) --l.telling;
             packets_.give_back(packet);
             const Passage again = p.links.offer(now, index, false, segment.wire_bytes(), nullptr);
             if (again.fate == Passage::Fate::arrives) {
-                put(each, End::server, again.arrives, segment);
+                put(flow, End::server, again.arrives, segment);
             } else {
                 p.traffic[side(End::server)].lose(segment.wire_bytes());
             }
         }
-        if (!held.empty()) schedule_arrival(each, End::server);
+        if (!held.empty()) schedule_arrival(flow, End::server);
     }
 }
 
@@ -122,14 +126,14 @@ void Network::set_fault(Instant now, std::uint16_t population, std::uint32_t ind
         ++placed.after_bytes;  // streams begin at 1
         return;
     }
-    engage(now, id);
-    placed.after_bytes += lane(id, fault.sender).read;
-    flows_[id].faulty = true;
-    wake(now, id, End::client);
-    wake(now, id, End::server);
+    const Ref r = engage(now, id);
+    placed.after_bytes += r.lane(fault.sender).read;
+    r.flow->faulty = true;
+    wake(now, r, End::client);
+    wake(now, r, End::server);
     // Owners are called from events only.
-    if (fault.after_bytes == 0) push_event(flows_[id], now, FlowEvent::nudge);
-    if (id != handling_) rest(now, id);
+    if (fault.after_bytes == 0) push_event(r, now, FlowEvent::nudge);
+    rest_unless_handling(now, r);
 }
 
 void Network::clear_fault(std::uint16_t population, std::uint32_t index) {
@@ -152,50 +156,50 @@ void Network::meet_fault(FlowId id) {
 }
 
 /// How many of the `bytes` that are about to be read come before the fault strikes.
-std::uint32_t Network::until_fault(FlowId id, End sender, std::uint32_t bytes) {
-    const Flow& flow = flows_[id];
+std::uint32_t Network::until_fault(const Ref& r, End sender, std::uint32_t bytes) {
+    const Flow& flow = *r.flow;
     if (!flow.faulty) return bytes;
     const Fault& fault = faults_.at({flow.population, flow.index});
     if (fault.sender != sender) return bytes;
     const auto at = static_cast<std::uint32_t>(fault.after_bytes);
-    const std::uint32_t read = lane(id, sender).read;
+    const std::uint32_t read = r.lane(sender).read;
     if (tcp::after(at, read + bytes)) return bytes;
     return tcp::after(at, read) ? at - read : 0;
 }
 
 /// So many bytes of `sender` have been read that the fault strikes.
-bool Network::at_fault(FlowId id, End sender) {
-    const Flow& flow = flows_[id];
+bool Network::at_fault(const Ref& r, End sender) {
+    const Flow& flow = *r.flow;
     if (!flow.faulty) return false;
     const Fault& fault = faults_.at({flow.population, flow.index});
     const auto at = static_cast<std::uint32_t>(fault.after_bytes);
-    return fault.sender == sender && !tcp::after(at, lane(id, sender).read);
+    return fault.sender == sender && !tcp::after(at, r.lane(sender).read);
 }
 
-void Network::strike(Instant now, FlowId id) {
-    const std::pair<std::uint16_t, std::uint32_t> whose{flows_[id].population, flows_[id].index};
+void Network::strike(Instant now, const Ref& r) {
+    const std::pair<std::uint16_t, std::uint32_t> whose{r.flow->population, r.flow->index};
     const Fault fault = faults_.at(whose);
     faults_.erase(whose);
-    flows_[id].faulty = false;
+    r.flow->faulty = false;
     if (fault.kind == Fault::Kind::stall) {
         const End reader = other(fault.sender);
-        wake(now, id, reader);
+        wake(now, r, reader);
         out_.clear();
-        machine(flows_[id], reader).set_reading(now, endpoint(id, reader), false, out_);
+        tcp(r, reader).set_reading(now, r.end(reader), false, out_);
         return;
     }
-    swallow(now, id);
-    if (fault.kind == Fault::Kind::reset) reset_both(now, id);
+    swallow(now, r);
+    if (fault.kind == Fault::Kind::reset) reset_both(now, r);
 }
 
 /// Nothing of the flow passes any more, what is on its way included.
-void Network::swallow(Instant now, FlowId id) {
-    wake(now, id, End::client);
-    wake(now, id, End::server);
-    flows_[id].forgotten = flows_[id].hole = true;
+void Network::swallow(Instant now, const Ref& r) {
+    wake(now, r, End::client);
+    wake(now, r, End::server);
+    r.flow->forgotten = r.flow->hole = true;
     for (const End sender : {End::client, End::server}) {
-        Traffic& traffic = populations_[flows_[id].population].traffic[side(sender)];
-        Lane& l = lane(id, sender);
+        Traffic& traffic = r.p->traffic[side(sender)];
+        Lane& l = r.lane(sender);
         while (l.packets != kNone) {
             traffic.lose(packets_[l.packets].segment.wire_bytes());
             pop_packet(l);
@@ -204,29 +208,29 @@ void Network::swallow(Instant now, FlowId id) {
     }
 }
 
-void Network::reset_both(Instant now, FlowId id) {
+void Network::reset_both(Instant now, const Ref& r) {
     for (const End end : {End::client, End::server}) {
-        if (endpoint(id, end).state == tcp::State::closed) continue;
-        Lane& l = lane(id, end);
+        if (r.end(end).state == tcp::State::closed) continue;
+        Lane& l = r.lane(end);
         l.settled = Instant{-1};
         l.out = l.owing = 0;
-        machine(flows_[id], end).vanish(endpoint(id, end));
-        flows_[id].silent[side(end)] = true;
-        over(now, id, end, tcp::Over::reset);
+        tcp(r, end).vanish(r.end(end));
+        r.flow->silent[side(end)] = true;
+        over(now, r, end, tcp::Over::reset);
     }
 }
 
 /// What is to be done besides the exchange, where the owners of the ends may be told.
-void Network::handle_nudge(Instant now, FlowId id) {
+void Network::handle_nudge(Instant now, const Ref& r) {
     for (const End sender : {End::client, End::server}) {
         // Before there is a connection the first byte has to come.
-        if (endpoint(id, End::client).state != tcp::State::closed && at_fault(id, sender)) {
-            strike(now, id);
+        if (r.end(End::client).state != tcp::State::closed && at_fault(r, sender)) {
+            strike(now, r);
         }
     }
-    read_on(now, id, End::client);
-    read_on(now, id, End::server);
-    give_up_talk(now, id);
+    read_on(now, r, End::client);
+    read_on(now, r, End::server);
+    give_up_talk(now, r);
 }
 
 void Network::resume_reading(Instant now, std::uint16_t population, std::uint32_t index,
@@ -234,34 +238,34 @@ void Network::resume_reading(Instant now, std::uint16_t population, std::uint32_
     Population& p = populations_[population];
     if (index >= p.newest.size()) throw std::invalid_argument("device must be one of the fleet's");
     const FlowId id = p.newest[index];
-    if (id == kNoFlow || endpoint(id, reader).reading) return;
-    if (endpoint(id, reader).state == tcp::State::closed) return;
-    engage(now, id);
-    wake(now, id, reader);
+    if (id == kNoFlow || flows_[id].end[side(reader)].reading) return;
+    if (flows_[id].end[side(reader)].state == tcp::State::closed) return;
+    const Ref r = engage(now, id);
+    wake(now, r, reader);
     out_.clear();
-    machine(flows_[id], reader).set_reading(now, endpoint(id, reader), true, out_);
+    tcp(r, reader).set_reading(now, r.end(reader), true, out_);
     out_.delivered = 0;  // the event hands it over
-    follow(now, id, reader);
-    push_event(flows_[id], now, FlowEvent::nudge);
-    if (id != handling_) rest(now, id);
+    follow(now, r, reader);
+    push_event(r, now, FlowEvent::nudge);
+    rest_unless_handling(now, r);
 }
 
 /// Hands over what has been waiting for a reader, and the end of the stream if that was waiting.
-void Network::read_on(Instant now, FlowId id, End reader) {
+void Network::read_on(Instant now, const Ref& r, End reader) {
     const End sender = other(reader);
     const auto waits = [&] {
-        const tcp::Endpoint& e = endpoint(id, reader);
+        const tcp::Endpoint& e = r.end(reader);
         return e.reading && e.state != tcp::State::closed;
     };
     if (!waits()) return;
-    const Lane& l = lane(id, sender);
+    const Lane& l = r.lane(sender);
     // A FIN counts as one more than was written.
-    const std::uint32_t expected = endpoint(id, reader).expected;
+    const std::uint32_t expected = r.end(reader).expected;
     const std::uint32_t come = tcp::after(expected, l.written) ? l.written : expected;
-    if (tcp::after(come, l.read)) hand_over(now, id, reader, come - l.read);
-    if (waits() && endpoint(id, reader).state == tcp::State::close_wait &&
-        !flows_[id].done[side(reader)]) {
-        peer_closed(now, id, reader);
+    if (tcp::after(come, l.read)) hand_over(now, r, reader, come - l.read);
+    if (waits() && r.end(reader).state == tcp::State::close_wait &&
+        !r.flow->done[side(reader)]) {
+        peer_closed(now, r, reader);
     }
 }
 

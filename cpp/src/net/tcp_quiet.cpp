@@ -34,18 +34,18 @@ void spend_quick_ack(Endpoint& e, std::uint32_t least) {
     if (e.quick_acks == 0) e.ack_delay = least & 63U;
 }
 
-Segment segment_of(const Endpoint& e, const Profile& p, std::uint32_t stamp) {
-    Segment s;
+/// Every field but the SACK blocks, of which there are none.
+void fill(Segment& s, const Endpoint& e, const Profile& p, std::uint32_t stamp) {
     s.seq = e.acked;
+    s.length = 0;
+    s.sacks = 0;
+    s.duplicate = s.syn = s.fin = s.reset = s.push = false;
     s.ack = e.expected;
     s.has_ack = true;
     s.window = e.window;
     s.timestamp = !e.no_timestamps && p.timestamps;
-    if (s.timestamp) {
-        s.ts_value = stamp;
-        s.ts_echo = e.ts_recent;
-    }
-    return s;
+    s.ts_value = s.timestamp ? stamp : 0;
+    s.ts_echo = s.timestamp ? e.ts_recent : 0;
 }
 
 bool at_rest(const Endpoint& e) {
@@ -59,7 +59,8 @@ bool Machine::can_write_quietly(const Endpoint& e, std::uint32_t bytes) const {
            profile_.window_cap >= 2 && profile_.sack;
 }
 
-Segment Machine::write_quietly(Instant now, Endpoint& e, std::uint32_t bytes, bool owing) {
+void Machine::write_quietly(Instant now, Endpoint& e, std::uint32_t bytes, bool owing,
+                            Segment& s) {
     const Clock clock(now, e, profile_);
     if (profile_.slow_start_after_idle) {
         std::int64_t idle = clock.ticks - e.last_sent;
@@ -71,7 +72,7 @@ Segment Machine::write_quietly(Instant now, Endpoint& e, std::uint32_t bytes, bo
             e.cwnd = std::max(e.cwnd, least);
         }
     }
-    Segment s = segment_of(e, profile_, clock.stamp);
+    fill(s, e, profile_, clock.stamp);
     s.length = bytes;
     s.push = true;
     if (owing) spend_quick_ack(e, ticks_of(profile_.delayed_ack_min, profile_.jiffy));
@@ -79,7 +80,6 @@ Segment Machine::write_quietly(Instant now, Endpoint& e, std::uint32_t bytes, bo
     e.last_sent = clock.ticks;
     e.cwnd_limited = false;
     e.most_out = 1;
-    return s;
 }
 
 bool Machine::can_receive_quietly(const Endpoint& e, std::uint32_t out, const Segment& s) const {
@@ -113,7 +113,7 @@ bool Machine::receive_quietly(Instant now, Endpoint& e, const Segment& s, Segmen
     }
     e.last_received = clock.ticks;
     if (e.ping_pong) return false;  // an answer will carry it, or the timer sends it
-    ack = segment_of(e, profile_, clock.stamp);
+    fill(ack, e, profile_, clock.stamp);
     if (e.quick_acks > 0) {
         // Sent before the application has read: that much less is on offer.
         ack.window -= s.length;
@@ -143,6 +143,42 @@ void Machine::acknowledge_quietly(Instant now, Endpoint& e, Instant sent, const 
     e.rto = std::min(ticks_of(microseconds(e.rtt.timeout()), profile_.jiffy),
                      ticks_of(profile_.max_rto, profile_.jiffy));
     if (e.reorder_persist == 0) e.reorder_steps = 1;
+}
+
+Undo Machine::remember(const Endpoint& e, const Segment& ack) {
+    Undo undo;
+    undo.acked = e.acked;
+    undo.peer_window = e.peer_window;
+    undo.ts_recent = e.ts_recent;
+    undo.rack_rtt = e.rack_rtt;
+    undo.rto = e.rto;
+    undo.rtt = e.rtt;
+    undo.reorder_steps = e.reorder_steps;
+    undo.round_over = e.round_over;
+    undo.timestamp = ack.timestamp;
+    undo.ts_value = ack.ts_value;
+    undo.ts_echo = ack.ts_echo;
+    return undo;
+}
+
+Segment Machine::take_back(Endpoint& e, const Undo& undo) {
+    Segment ack;
+    ack.seq = e.expected;
+    ack.ack = e.acked;
+    ack.has_ack = true;
+    ack.window = e.peer_window;
+    ack.timestamp = undo.timestamp;
+    ack.ts_value = undo.ts_value;
+    ack.ts_echo = undo.ts_echo;
+    e.acked = undo.acked;
+    e.peer_window = undo.peer_window;
+    e.ts_recent = undo.ts_recent;
+    e.rack_rtt = undo.rack_rtt;
+    e.rto = undo.rto;
+    e.rtt = undo.rtt;
+    e.reorder_steps = undo.reorder_steps;
+    e.round_over = undo.round_over;
+    return ack;
 }
 
 Duration Machine::patience(const Endpoint& e) const {

@@ -47,4 +47,50 @@ class Slab {
     std::size_t live_ = 0;
 };
 
+/// The same in chunks: references are stable, too, until the record is given back, and growing
+/// moves nothing.
+template <typename T>
+class ChunkedSlab {
+   public:
+    static constexpr std::uint32_t kNone = 0xFFFF'FFFFU;
+
+    std::uint32_t take() {
+        const std::uint32_t index = take_used();
+        (*this)[index] = T{};
+        return index;
+    }
+    /// Without a default-constructed content: what is there is of an earlier owner.
+    std::uint32_t take_used() {
+        if (!free_.empty()) {
+            const std::uint32_t index = free_.back();
+            free_.pop_back();
+            return index;
+        }
+        if (size_ % kChunk == 0) chunks_.emplace_back(kChunk);
+        return size_++;
+    }
+    void give_back(std::uint32_t index) { free_.push_back(index); }
+    T& operator[](std::uint32_t index) {
+        assert(index < size_);
+        return chunks_[index / kChunk][index % kChunk];
+    }
+    const T& operator[](std::uint32_t index) const {
+        assert(index < size_);
+        return chunks_[index / kChunk][index % kChunk];
+    }
+    [[nodiscard]] std::size_t live() const { return size_ - free_.size(); }
+    /// Records that there are, in use or not.
+    [[nodiscard]] std::uint32_t size() const { return size_; }
+    [[nodiscard]] std::size_t footprint() const {
+        return chunks_.size() * kChunk * sizeof(T) + free_.capacity() * sizeof(std::uint32_t);
+    }
+
+   private:
+    static constexpr std::uint32_t kChunk = 1024;
+
+    std::vector<std::vector<T>> chunks_;
+    std::vector<std::uint32_t> free_;
+    std::uint32_t size_ = 0;
+};
+
 }  // namespace mqttwin

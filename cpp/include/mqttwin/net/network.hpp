@@ -28,17 +28,12 @@
 #include "mqttwin/net/link.hpp"
 #include "mqttwin/net/link_table.hpp"
 #include "mqttwin/net/names.hpp"
+#include "mqttwin/net/network_records.hpp"
 #include "mqttwin/net/shared_capacity.hpp"
 #include "mqttwin/net/tcp_machine.hpp"
 #include "mqttwin/sim/event_queue.hpp"
 
 namespace mqttwin::net {
-
-using FlowId = std::uint32_t;
-inline constexpr FlowId kNoFlow = 0xFFFF'FFFFU;
-
-/// The two ends of a flow. A lane is named by the end that sends into it.
-using End = Side;
 
 /// Kinds of events in the queue that belong to the network: 0 to 15 are reserved for it.
 enum class FlowEvent : std::uint8_t {
@@ -58,25 +53,6 @@ enum class Ending : std::uint8_t {
     orderly,   // FIN from the other end
     reset,     // RST from the other end, or nobody listens there
     time_out,  // retransmitted for too long
-};
-
-/// Packets and bytes on the IP level, lost ones included; retransmissions are among them.
-struct Traffic {
-    std::uint64_t packets = 0;
-    std::uint64_t bytes = 0;
-    std::uint64_t lost = 0;
-    std::uint64_t lost_bytes = 0;
-    std::uint64_t retransmitted = 0;
-    std::uint64_t payload_bytes = 0;  // MQTT bytes handed to TCP
-
-    void send(std::uint32_t size) {
-        ++packets;
-        bytes += size;
-    }
-    void lose(std::uint32_t size) {
-        ++lost;
-        lost_bytes += size;
-    }
 };
 
 /// Who hears of what arrives. Called from `handle_event` only; may call every command.
@@ -230,102 +206,6 @@ class Network {
     static constexpr std::uint32_t kNone = Slab<int>::kNone;
     static constexpr std::size_t side(End end) { return static_cast<std::size_t>(end); }
 
-    enum class UnitKind : std::uint8_t { data, script, goodbye };
-    /// What one write put into a stream, until it has been read at the other end.
-    struct Unit {
-        Stamp stamp;
-        BlobId head = BlobId::none;
-        BlobId body = BlobId::none;
-        std::uint32_t next = kNone;
-        std::uint32_t end = 0;    // of the stream, with this
-        std::uint32_t bytes = 0;  // of the stream
-        UnitKind kind = UnitKind::data;
-    };
-    /// A segment on its way.
-    struct Packet {
-        Instant arrives;
-        tcp::Segment segment;
-        std::uint32_t next = kNone;
-        bool tells = false;  // needs an event
-        bool held = false;   // until the device listens
-    };
-    /// One direction of a flow that has something under way.
-    struct Lane {
-        std::uint32_t units = kNone;  // not read yet, in order
-        std::uint32_t last_unit = kNone;
-        std::uint32_t packets = kNone;  // by arrival
-        std::uint32_t last_packet = kNone;
-        std::uint32_t telling = 0;  // packets that need an event; the others are mere ACKs
-        std::uint32_t read = 0;     // position in the stream up to which it has been read
-        std::uint32_t written = 0;
-        Instant arrival_event = Instant::never();  // the pending one that counts
-        Instant timer_event = Instant::never();    // of the sender
-
-        // The sender's quiet exchange.
-        std::uint32_t out = 0;    // bytes sent and not acknowledged
-        std::uint32_t owing = 0;  // bytes whose ACK is owed, in this very instant
-        bool promised = false;    // an ACK of `out` arrives before any timer fires
-        Instant sent;
-        // Settled beforehand: `before` was the sender until `settled`, when `ack` arrives.
-        Instant settled{-1};
-        tcp::Endpoint before;
-        tcp::Segment ack;
-
-        void begin(std::uint32_t position, std::uint32_t position_read);
-    };
-    struct Busy {
-        FlowId flow = kNoFlow;
-        std::uint32_t ticket = 0;  // of its place among those that only settle
-        std::array<Lane, 2> lane;
-    };
-    struct Flow {
-        std::array<tcp::Endpoint, 2> end;
-        std::uint32_t index = 0;
-        std::uint32_t broker = 0;
-        Slot server_slot = kNoSlot;
-        FlowId older = kNoFlow;  // of the same device
-        std::uint32_t busy = kNone;
-        std::uint16_t population = 0;
-        std::uint8_t attempt = 0;
-        std::array<bool, 2> done{};    // this end has ended, or has been told
-        std::array<bool, 2> silent{};  // this end answers nothing any more
-        std::array<bool, 2> opened{};
-        bool accepted : 1 = false;   // the server's TCP has taken it up
-        bool forgotten : 1 = false;  // nobody on the way knows it any more
-        bool hole : 1 = false;       // and nobody says so
-        bool faulty : 1 = false;     // there is a `Fault` for it
-        std::uint32_t talk = kNone;
-    };
-    /// The handshake above TCP, until it is over.
-    struct Talk {
-        Script script;
-        Instant gives_up = Instant::never();  // the server, while it is not open
-        Progress progress;
-        std::array<bool, 2> thinking{};
-    };
-    struct Lookup {
-        Instant asked;
-        bool answered = false;  // the answer is under way, else the question
-        bool lost = false;      // one of them is: the event is the end of patience
-        std::uint32_t tries = 0;
-    };
-    struct Population {
-        std::uint16_t rank = 0;
-        std::uint32_t base = 0;
-        StreamKey phases;
-        LinkTable links;
-        LayersSpec layers;
-        StreamKey scripts;
-        Reach reach;
-        std::vector<NameCache> cache;            // by index, if it asks for names
-        std::vector<bool> session;               // by index: it has a TLS session to resume
-        std::vector<bool> apart;                 // by broker
-        bool quiet_path = true;                  // nothing on the way minds when it saw a flow last
-        std::array<std::uint32_t, 2> machine{};  // of devices, and of brokers towards them
-        std::vector<FlowId> newest;              // by index
-        std::vector<std::uint32_t> attempts;     // by index
-        std::array<Traffic, 2> traffic{};        // by sender
-    };
     struct Host {
         tcp::Machine tcp;
         End end = End::client;
@@ -335,101 +215,155 @@ class Network {
         std::uint32_t busy = 0;
         std::uint32_t ticket = 0;
     };
+    /// A flow in hand: looked up once for all that is done to it in one step.
+    struct Ref {
+        FlowId id;
+        Flow* flow;
+        Population* p;
+        Busy* busy;  // none unless it is engaged
+        [[nodiscard]] Lane& lane(End sender) const { return busy->lane[side(sender)]; }
+        [[nodiscard]] tcp::Endpoint& end(End of) const { return flow->end[side(of)]; }
+    };
 
     // network.cpp
     std::uint32_t machine_for(const tcp::Profile& profile, End end);
-    tcp::Machine& machine(const Flow& flow, End end) {
-        return machines_[populations_[flow.population].machine[side(end)]].tcp;
-    }
-    [[nodiscard]] bool reorders(const Flow& flow, End sender) const {
-        const LinkSpec& link = populations_[flow.population].links.spec();
+    tcp::Machine& tcp(const Ref& r, End end) { return machines_[r.p->machine[side(end)]].tcp; }
+    [[nodiscard]] static bool reorders(const Ref& r, End sender) {
+        const LinkSpec& link = r.p->links.spec();
         return (sender == End::client ? link.up : link.down).reorder;
     }
-    tcp::Endpoint& endpoint(FlowId id, End end) { return flows_[id].end[side(end)]; }
+    [[nodiscard]] bool engaged(FlowId id) const {
+        const std::uint32_t busy = flows_[id].busy;
+        return busy != kNone && busy_[busy].flow == id;
+    }
+    [[nodiscard]] Ref look_up(FlowId id) {
+        Flow& flow = flows_[id];
+        Busy* busy = nullptr;
+        if (flow.busy != kNone && busy_[flow.busy].flow == id) busy = &busy_[flow.busy];
+        return {id, &flow, &populations_[flow.population], busy};
+    }
     /// At the door of every command and event: the flow has its working record.
-    void engage(Instant now, FlowId id);
-    Lane& lane(FlowId id, End sender) { return busy_[flows_[id].busy].lane[side(sender)]; }
-    void release_busy(FlowId id);
+    Ref engage(Instant now, FlowId id) {
+        Ref r = look_up(id);
+        if (r.busy != nullptr) {
+            r.busy->ticket = 0;  // more than settling
+        } else {
+            begin(now, r);
+        }
+        return r;
+    }
+    void begin(Instant now, Ref& r);
+    void release_busy(std::uint32_t index);
     /// `shown`: what a capture sees of it, where that is not in the unit's blobs.
-    void append_unit(Instant now, FlowId id, End sender, const Unit& unit, std::uint32_t bytes,
-                     ByteView shown = {});
-    void write(Instant now, FlowId id, End sender, std::uint32_t bytes);
-    void discard_units(Instant now, FlowId id, End sender);
-    void discard(Instant now, FlowId id, End receiver, const Unit& unit);
-    void rest(Instant now, FlowId id);
-    void bury(Instant now, FlowId id);
+    Unit& append_unit(Instant now, const Ref& r, End sender, Unit::Kind kind, BlobId head,
+                      BlobId body, std::uint32_t bytes, ByteView shown = {});
+    void write(Instant now, const Ref& r, End sender, std::uint32_t bytes);
+    void discard_units(Instant now, const Ref& r, End sender);
+    void discard(Instant now, const Ref& r, End receiver, const Unit& unit);
+    void rest(Instant now, const Ref& r);
+    /// After a command: unless the flow's event is being handled, which does it afterwards.
+    void rest_unless_handling(Instant now, const Ref& r) {
+        if (r.id != handling_) rest(now, r);
+    }
+    void bury(Instant now, const Ref& r);
     void free_flow(FlowId id);
-    ByteView whole(const Unit& unit);
+    ByteView whole(BlobId head, BlobId body) {
+        return body == BlobId::none ? pool_->bytes(head) : joined(head, body);
+    }
+    ByteView joined(BlobId head, BlobId body);
 
     // network_path.cpp
-    Passage offer(Instant now, FlowId id, End sender, std::uint32_t bytes);
-    bool forwarded(Instant now, FlowId id, End sender);
-    void reset_by_middlebox(Instant now, FlowId id, End sender, const tcp::Segment& segment);
-    void release_held(Instant now, FlowId id);
+    Passage offer(Instant now, const Ref& r, End sender, std::uint32_t bytes) {
+        if (!r.p->plain || r.flow->forgotten) return offer_minded(now, r, sender, bytes);
+        Traffic& traffic = r.p->traffic[side(sender)];
+        traffic.send(bytes);
+        const Passage passage =
+            r.p->links.offer(now, r.flow->index, sender == End::client, bytes, nullptr);
+        if (passage.fate != Passage::Fate::arrives) traffic.lose(bytes);
+        return passage;
+    }
+    Passage offer_minded(Instant now, const Ref& r, End sender, std::uint32_t bytes);
+    bool forwarded(Instant now, const Ref& r, End sender);
+    void reset_by_middlebox(Instant now, const Ref& r, End sender, const tcp::Segment& segment);
+    void release_held(Instant now, const Ref& r);
     void meet_fault(FlowId id);
-    [[nodiscard]] std::uint32_t until_fault(FlowId id, End sender, std::uint32_t bytes);
-    [[nodiscard]] bool at_fault(FlowId id, End sender);
-    void strike(Instant now, FlowId id);
-    void swallow(Instant now, FlowId id);
-    void reset_both(Instant now, FlowId id);
-    void handle_nudge(Instant now, FlowId id);
-    void read_on(Instant now, FlowId id, End reader);
+    [[nodiscard]] std::uint32_t until_fault(const Ref& r, End sender, std::uint32_t bytes);
+    [[nodiscard]] bool at_fault(const Ref& r, End sender);
+    void strike(Instant now, const Ref& r);
+    void swallow(Instant now, const Ref& r);
+    void reset_both(Instant now, const Ref& r);
+    void handle_nudge(Instant now, const Ref& r);
+    void read_on(Instant now, const Ref& r, End reader);
 
     // network_layers.cpp
-    void begin_talk(Instant now, FlowId id);
-    void talk(Instant now, FlowId id);
-    void say(Instant now, FlowId id, End end);
-    void established(Instant now, FlowId id, End end);
-    void tell_opened(Instant now, FlowId id, End end);
-    ByteView shown_script(FlowId id, End sender, const Script& script, std::size_t step);
-    ByteView shown_sealed(FlowId id, End sender, const Unit& unit);
-    void give_up_talk(Instant now, FlowId id);
-    void say_goodbye(Instant now, FlowId id, End end, End initiator);
+    void begin_talk(const Ref& r);
+    void talk(Instant now, const Ref& r);
+    void say(Instant now, const Ref& r, End end);
+    void established(Instant now, const Ref& r, End end);
+    void tell_opened(Instant now, const Ref& r, End end);
+    ByteView shown_script(const Ref& r, End sender, const Script& script, std::size_t step);
+    ByteView shown_sealed(const Ref& r, End sender, BlobId head, BlobId body);
+    void give_up_talk(Instant now, const Ref& r);
+    void say_goodbye(Instant now, const Ref& r, End end, End initiator);
 
     // network_names.cpp
-    void dial(Instant now, FlowId id);
-    void ask(Instant now, FlowId id);
-    void handle_lookup(Instant now, FlowId id);
-    Passage offer_datagram(Instant now, FlowId id, End sender, std::uint32_t bytes);
+    void dial(Instant now, const Ref& r);
+    void ask(Instant now, const Ref& r);
+    void handle_lookup(Instant now, const Ref& r);
+    Passage offer_datagram(Instant now, const Ref& r, End sender, std::uint32_t bytes);
 
     // network_drive.cpp
-    void follow(Instant now, FlowId id, End end);
-    void put(FlowId id, End sender, Instant arrives, const tcp::Segment& segment,
+    void follow(Instant now, const Ref& r, End end);
+    void put(const Ref& r, End sender, Instant arrives, const tcp::Segment& segment,
              bool held = false);
+    void link_packet(Lane& lane, std::uint32_t packet);
     std::uint32_t pop_packet(Lane& lane);
-    void schedule_arrival(FlowId id, End sender);
-    void schedule_timer(FlowId id, End end);
-    void push_event(const Flow& flow, Instant at, FlowEvent kind);
-    void arrive(Instant now, FlowId id, End sender);
-    void catch_up(Instant now, FlowId id, End end);
-    void take(Instant now, FlowId id, End receiver, const tcp::Segment& segment);
-    void request(Instant now, FlowId id, const tcp::Segment& segment);
-    void answer_for_nobody(Instant now, FlowId id, End end, const tcp::Segment& segment);
-    void hand_over(Instant now, FlowId id, End receiver, std::uint32_t bytes);
-    void hand_over_part(Instant now, FlowId id, End receiver);
-    void peer_closed(Instant now, FlowId id, End end);
-    void over(Instant now, FlowId id, End end, tcp::Over how);
+    void schedule_arrival(const Ref& r, End sender) {
+        const Lane& l = r.lane(sender);
+        if (l.first < l.arrival_event && behind_ != r.id) find_arrival(r, sender);
+    }
+    void find_arrival(const Ref& r, End sender);
+    void schedule_timer(const Ref& r, End end);
+    void push_event(const Ref& r, Instant at, FlowEvent kind) {
+        const sim::EventKey key{r.p->rank, r.flow->index, static_cast<std::uint8_t>(kind),
+                                r.flow->attempt};
+        queue_->push({at.ns, key.pack()});
+    }
+    void handle_other_event(Instant now, FlowEvent kind, FlowId id);
+    void arrive(Instant now, const Ref& r, End sender);
+    /// Acknowledgements that have arrived without an event, as of when they did.
+    void catch_up(Instant now, const Ref& r, End end) {
+        if (r.lane(other(end)).first <= now) take_acks(now, r, end);
+    }
+    void take_acks(Instant now, const Ref& r, End end);
+    void take(Instant now, const Ref& r, End receiver, const tcp::Segment& segment);
+    void request(Instant now, const Ref& r, const tcp::Segment& segment);
+    void answer_for_nobody(Instant now, const Ref& r, End end, const tcp::Segment& segment);
+    void hand_over(Instant now, const Ref& r, End receiver, std::uint32_t bytes);
+    void hand_over_part(Instant now, const Ref& r, End receiver);
+    void deny(Instant now, const Ref& r, End receiver);
+    void peer_closed(Instant now, const Ref& r, End end);
+    void over(Instant now, const Ref& r, End end, tcp::Over how);
 
     // network_quiet.cpp
-    bool write_quietly(Instant now, FlowId id, End sender, std::uint32_t bytes);
-    bool take_quietly(Instant now, FlowId id, End receiver, const tcp::Segment& segment);
-    bool settle(FlowId id, End sender, Instant arrives, const tcp::Segment& ack);
-    void settle_debt(Instant now, FlowId id, End end);
-    void wake(Instant now, FlowId id, End end);
-    void rouse(Instant now, FlowId id, End end);
-    void resume(FlowId id, End end);
-    void resume_unless_promised(Instant now, FlowId id, End sender);
+    bool write_quietly(Instant now, const Ref& r, End sender, std::uint32_t bytes);
+    bool take_quietly(Instant now, const Ref& r, End receiver, const tcp::Segment& segment);
+    bool settle(const Ref& r, End sender, Instant arrives, const tcp::Segment& ack);
+    void settle_debt(Instant now, const Ref& r, End end);
+    void wake(Instant now, const Ref& r, End end);
+    void rouse(Instant now, const Ref& r, End end);
+    void resume(const Ref& r, End end);
+    void resume_unless_promised(Instant now, const Ref& r, End sender);
 
     sim::EventQueue* queue_;
     BlobPool* pool_;
     std::uint64_t seed_;
     std::vector<Population> populations_;
     std::vector<Host> machines_;
-    Slab<Flow> flows_;
-    std::vector<Busy> busy_;
-    std::vector<std::uint32_t> free_busy_;
-    Slab<Unit> units_;
-    Slab<Packet> packets_;
+    ChunkedSlab<Flow> flows_;
+    ChunkedSlab<Busy> busy_;
+    ChunkedSlab<Unit> units_;
+    ChunkedSlab<Packet> packets_;
     Slab<Talk> talks_;
     std::vector<SharedCapacity> shared_;
     Names names_;

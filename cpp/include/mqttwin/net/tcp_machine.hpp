@@ -31,6 +31,22 @@ struct Output {
     }
 };
 
+/// What a quiet acknowledgement changes of an endpoint, as it was before; and the acknowledgement
+/// itself, as far as the endpoint does not tell it afterwards.
+struct Undo {
+    std::uint32_t acked = 0;
+    std::uint32_t peer_window = 0;
+    std::uint32_t ts_recent = 0;
+    std::uint32_t rack_rtt = 0;
+    std::uint32_t rto = 0;
+    RttEstimator rtt;
+    std::uint32_t ts_value = 0;
+    std::uint32_t ts_echo = 0;
+    std::uint8_t reorder_steps = 1;
+    bool round_over = false;
+    bool timestamp = false;
+};
+
 /// Counts of all connections of a machine.
 struct Counters {
     std::uint64_t data_segments = 0;  // first transmissions
@@ -72,7 +88,8 @@ class Machine {
     // machine the whole picture by `resume` as soon as anything else happens.
     [[nodiscard]] bool can_write_quietly(const Endpoint& end, std::uint32_t bytes) const;
     /// `owing`: what `receive_quietly` left to be acknowledged.
-    Segment write_quietly(Instant now, Endpoint& end, std::uint32_t bytes, bool owing);
+    void write_quietly(Instant now, Endpoint& end, std::uint32_t bytes, bool owing,
+                       Segment& segment);
     [[nodiscard]] std::uint32_t quiet_wire_bytes(const Endpoint& end, std::uint32_t bytes) const {
         return 40 + (end.no_timestamps ? 0 : 12) + bytes;
     }
@@ -84,6 +101,9 @@ class Machine {
     [[nodiscard]] bool can_acknowledge_quietly(const Endpoint& end, std::uint32_t out,
                                                const Segment& segment) const;
     void acknowledge_quietly(Instant now, Endpoint& end, Instant sent, const Segment& segment);
+    /// The endpoint before an acknowledgement, and what was taken back of one.
+    static Undo remember(const Endpoint& end, const Segment& ack);
+    static Segment take_back(Endpoint& end, const Undo& undo);
     /// No timer of a quiet segment fires sooner after it was sent.
     [[nodiscard]] Duration patience(const Endpoint& end) const;
     void resume(Endpoint& end, Instant sent, std::uint32_t bytes);

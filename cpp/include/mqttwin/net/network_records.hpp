@@ -1,0 +1,158 @@
+// What the network keeps: a little for each connection, more for those that have something under
+// way. Plain data, index-based: a world that is copied copies its network.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "mqttwin/base/blob_pool.hpp"
+#include "mqttwin/base/random.hpp"
+#include "mqttwin/base/slab.hpp"
+#include "mqttwin/base/stamp.hpp"
+#include "mqttwin/base/time.hpp"
+#include "mqttwin/net/layers.hpp"
+#include "mqttwin/net/link_table.hpp"
+#include "mqttwin/net/names.hpp"
+#include "mqttwin/net/tcp_machine.hpp"
+
+namespace mqttwin::net {
+
+using FlowId = std::uint32_t;
+inline constexpr FlowId kNoFlow = 0xFFFF'FFFFU;
+
+/// The two ends of a flow. A lane is named by the end that sends into it.
+using End = Side;
+
+/// Packets and bytes on the IP level, lost ones included; retransmissions are among them.
+struct Traffic {
+    std::uint64_t packets = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t lost = 0;
+    std::uint64_t lost_bytes = 0;
+    std::uint64_t retransmitted = 0;
+    std::uint64_t payload_bytes = 0;  // MQTT bytes handed to TCP
+
+    void send(std::uint32_t size) {
+        ++packets;
+        bytes += size;
+    }
+    void lose(std::uint32_t size) {
+        ++lost;
+        lost_bytes += size;
+    }
+};
+
+/// What one write put into a stream, until it has been read at the other end.
+struct Unit {
+    enum class Kind : std::uint8_t { data, script, goodbye };
+    Stamp stamp;
+    BlobId head = BlobId::none;
+    BlobId body = BlobId::none;
+    std::uint32_t next = ChunkedSlab<Unit>::kNone;
+    std::uint32_t end = 0;    // of the stream, with this
+    std::uint32_t bytes = 0;  // of the stream
+    Kind kind = Kind::data;
+};
+
+/// A segment on its way.
+struct Packet {
+    Instant arrives;
+    tcp::Segment segment;
+    std::uint32_t next = ChunkedSlab<Packet>::kNone;
+    bool tells = false;  // needs an event
+    bool held = false;   // until the device listens
+};
+
+/// One direction of a flow that has something under way.
+struct Lane {
+    static constexpr std::uint32_t kNone = ChunkedSlab<Unit>::kNone;
+
+    std::uint32_t units = kNone;  // not read yet, in order
+    std::uint32_t last_unit = kNone;
+    std::uint32_t packets = kNone;  // by arrival
+    std::uint32_t last_packet = kNone;
+    std::uint32_t telling = 0;  // packets that need an event; the others are mere ACKs
+    std::uint32_t read = 0;     // position in the stream up to which it has been read
+    std::uint32_t written = 0;
+
+    // The sender's quiet exchange.
+    bool promised = false;              // an ACK of `out` arrives before any timer fires
+    std::uint32_t out = 0;              // bytes sent and not acknowledged
+    std::uint32_t owing = 0;            // bytes whose ACK is owed, in this very instant
+    Instant first = Instant::never();   // arrival of the first packet
+    Instant arrival_event = Instant::never();  // the pending one that counts
+    Instant timer_event = Instant::never();    // of the sender
+    Instant sent;                              // when `out` was
+    /// Settled beforehand: an ACK arrives then, and the sender is already what it makes of it.
+    Instant settled{-1};
+    tcp::Undo undo;  // what it is until then
+
+    void begin(std::uint32_t position, std::uint32_t position_read);
+};
+
+/// The working record of a flow that has something under way.
+struct Busy {
+    FlowId flow = kNoFlow;
+    std::uint32_t ticket = 0;  // of its place among those that only settle
+    std::array<Lane, 2> lane;
+};
+
+/// A connection.
+struct Flow {
+    std::array<tcp::Endpoint, 2> end;
+    std::uint32_t index = 0;
+    std::uint32_t broker = 0;
+    Slot server_slot = kNoSlot;
+    FlowId older = kNoFlow;                       // of the same device
+    std::uint32_t busy = ChunkedSlab<Busy>::kNone;  // if that is still this flow's
+    std::uint16_t population = 0;
+    std::uint8_t attempt = 0;
+    std::array<bool, 2> done{};    // this end has ended, or has been told
+    std::array<bool, 2> silent{};  // this end answers nothing any more
+    std::array<bool, 2> opened{};
+    bool accepted : 1 = false;   // the server's TCP has taken it up
+    bool forgotten : 1 = false;  // nobody on the way knows it any more
+    bool hole : 1 = false;       // and nobody says so
+    bool faulty : 1 = false;     // there is a `Fault` for it
+    std::uint32_t talk = Slab<int>::kNone;
+};
+
+/// The handshake above TCP, until it is over.
+struct Talk {
+    Script script;
+    Instant gives_up = Instant::never();  // the server, while it is not open
+    Progress progress;
+    std::array<bool, 2> thinking{};
+};
+
+struct Lookup {
+    Instant asked;
+    bool answered = false;  // the answer is under way, else the question
+    bool lost = false;      // one of them is: the event is the end of patience
+    std::uint32_t tries = 0;
+};
+
+/// The devices of one link.
+struct Population {
+    std::uint16_t rank = 0;
+    std::uint32_t base = 0;
+    StreamKey phases;
+    LinkTable links;
+    LayersSpec layers;
+    StreamKey scripts;
+    Reach reach;
+    std::vector<NameCache> cache;            // by index, if it asks for names
+    std::vector<bool> session;               // by index: it has a TLS session to resume
+    std::vector<bool> apart;                 // by broker
+    bool quiet_path = true;                  // nothing on the way minds when it saw a flow last
+    bool plain = true;                       // between it and its brokers there is its link, only
+    std::array<std::uint32_t, 2> machine{};  // of devices, and of brokers towards them
+    std::vector<FlowId> newest;              // by index
+    std::vector<std::uint32_t> attempts;     // by index
+    std::array<Traffic, 2> traffic{};        // by sender
+
+    void set_plain() { plain = quiet_path && apart.empty() && links.spec().shared == kNotShared; }
+};
+
+}  // namespace mqttwin::net
