@@ -190,7 +190,11 @@ void Turn::clean(const Segment& segment, AckNews& news) {
         if (sent.lost) --f_.lost_out;
         news.data_acked = true;
     }
-    f_.queue.erase(f_.queue.begin(), f_.queue.begin() + static_cast<std::ptrdiff_t>(gone));
+    if (gone == f_.queue.size()) {
+        f_.queue.clear();
+    } else if (gone > 0) {
+        f_.queue.erase(f_.queue.begin(), f_.queue.begin() + static_cast<std::ptrdiff_t>(gone));
+    }
 
     std::int64_t rtt = -1;
     std::int64_t recent = -1;
@@ -220,19 +224,9 @@ bool Turn::sample_rtt(const Segment& segment, std::int64_t rtt, std::int64_t sac
         rtt = recent = std::max(ms, 1) * std::int64_t{1'000};
     }
     if (rtt < 0) return false;
-    constexpr std::int64_t kLongest = 0x7FFF'FFFF;
-    if (recent >= 0) {
-        e_.rtt.see_minimum(static_cast<std::uint32_t>(std::min(recent, kLongest)));
-    }
-    const bool over = after(e_.acked, f_.round_mark);
-    const auto sample = static_cast<std::uint32_t>(std::min(rtt, kLongest));
-    if (e_.rtt.sample(sample, rto_floor(), over)) f_.round_mark = f_.next;
-    f_.backoff = 0;
-    set_rto();
+    take_sample(rtt, recent);
     return true;
 }
-
-void Turn::set_rto() { e_.rto = std::min(ticks_of_us(e_.rtt.timeout()), max_rto()); }
 
 /// RFC 8985, section 7.4: was the probe the only one that arrived?
 void Turn::on_probe_ack(const Segment& segment, const AckNews& news) {

@@ -156,7 +156,7 @@ void Turn::grow(std::uint32_t delivered) {
 /// After how many acknowledged segments the window grows by one.
 void Turn::cubic_update(std::uint32_t acked) {
     const std::uint32_t cwnd = e_.cwnd;
-    const std::int64_t jiffy = (now_ + phase()).ns / p_.jiffy.ns;
+    const std::int64_t jiffy = long_ticks();
     const std::int64_t second = seconds(1).ns / p_.jiffy.ns;
     f_.ack_count += acked;
     if (f_.updated_cwnd == e_.cwnd && f_.updated >= 0 && jiffy - f_.updated <= second / 32) return;
@@ -193,7 +193,7 @@ void Turn::cubic_update(std::uint32_t acked) {
 
 /// Leaves slow start when round trips grow, or when a train of ACKs fills half of one.
 void Turn::hystart(std::uint32_t rtt) {
-    if (f_.epoch >= 0 && (now_ + phase()).ns / p_.jiffy.ns - f_.epoch < seconds(1).ns / p_.jiffy.ns)
+    if (f_.epoch >= 0 && long_ticks() - f_.epoch < seconds(1).ns / p_.jiffy.ns)
         return;
     if (f_.delay_min == 0 || rtt < f_.delay_min) f_.delay_min = rtt;
     if (e_.cwnd >= e_.ssthresh || f_.slow_start_over) return;

@@ -14,7 +14,7 @@ void Turn::connect() {
     e_.cwnd = p_.initial_window;
     e_.no_timestamps = !p_.timestamps;
     e_.peer_mss = static_cast<std::uint16_t>(std::min(536U, p_.mss()));
-    e_.rto = ticks_of(p_.initial_rto, p_.jiffy);
+    e_.rto = m_.initial_rto_;
     f_.next = f_.written = f_.filled = f_.usage_mark = 1;
     f_.round_mark = 0;
     f_.edge = e_.window;
@@ -91,7 +91,7 @@ void Turn::accept(const Segment& syn) {
     e_.peer_mss = static_cast<std::uint16_t>(std::min(536U, p_.mss()));
     e_.peer_window = syn.window;
     e_.ts_recent = syn.ts_value;
-    e_.rto = ticks_of(p_.initial_rto, p_.jiffy);
+    e_.rto = m_.initial_rto_;
     f_.next = f_.written = f_.filled = f_.usage_mark = 1;
     f_.round_mark = 0;
     f_.acked_to = f_.tuning.highest = e_.expected;
@@ -161,6 +161,7 @@ void Turn::establish_server(const Segment& segment) {
 // --- Segments and deadlines ---------------------------------------------------------------------
 
 void Turn::receive(const Segment& segment) {
+    if (f_.plain && receive_plainly(segment)) return;
     current_ = &segment;
     if (segment.reset) {
         if (e_.state == State::syn_sent) {
@@ -272,7 +273,7 @@ void Turn::on_deadline() {
             // It was missed: the application answers more slowly than thought, or not at all.
             if (e_.ping_pong) {
                 e_.ping_pong = false;
-                e_.ack_delay = ticks_of(p_.delayed_ack_min, p_.jiffy) & 63U;
+                e_.ack_delay = m_.delayed_ack_min_ & 63U;
             } else {
                 const std::uint32_t longer = std::min({e_.ack_delay * 2U, e_.rto, 63U});
                 e_.ack_delay = longer & 63U;
@@ -311,14 +312,14 @@ void Turn::on_deadline() {
 
 void Turn::arm(Timer timer, std::uint32_t delay) {
     f_.timer = timer;
-    f_.fires = fires_at(now_, std::max(delay, 1U), p_.jiffy, phase(), p_.wheel);
+    f_.fires = fires_after(delay);
     // The kernel shortens the wait rather than overstay the user's time-out.
     if (p_.user_timeout.ns > 0 && timer == Timer::retransmit && f_.retransmits > 0 &&
         f_.first_again >= 0) {
         const std::int64_t elapsed = (stamp() - static_cast<std::uint32_t>(f_.first_again));
         const Duration left = p_.user_timeout - milliseconds(elapsed);
         const std::uint32_t rest = left.ns <= 0 ? 1 : ticks_of(left, p_.jiffy);
-        if (rest < delay) f_.fires = fires_at(now_, rest, p_.jiffy, phase(), p_.wheel);
+        if (rest < delay) f_.fires = fires_after(rest);
     }
 }
 

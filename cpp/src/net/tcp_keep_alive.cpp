@@ -13,7 +13,7 @@ void Turn::begin_keep_alive() {
 }
 
 void Turn::arm_keep_alive(std::uint32_t delay) {
-    f_.keep_alive = fires_at(now_, std::max(delay, 1U), p_.jiffy, phase(), p_.wheel);
+    f_.keep_alive = fires_after(delay);
 }
 
 void Turn::heard() {
@@ -40,7 +40,7 @@ void Turn::on_keep_alive() {
         finish(Over::time_out);
         return;
     }
-    Segment probe = make(e_.acked - 1, 0);  // old to the peer: it answers
+    Segment& probe = make(e_.acked - 1, 0);  // old to the peer: it answers
     emit(probe);
     ++f_.keep_probes;
     arm_keep_alive(ticks_of(p_.keep_alive_interval, p_.jiffy));

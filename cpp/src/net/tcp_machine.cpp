@@ -64,9 +64,15 @@ Turn::Turn(Machine& machine, Endpoint& end, Instant now, Output& out)
       e_(end),
       f_(flight_for(machine.pool_, end)),
       now_(now),
+      us_(now.ns / 1'000),
       out_(out) {}
 
 Turn::~Turn() {
+    if (stays_plain_) {
+        if (!f_.queue.empty() || f_.ack_due) return;
+    } else {
+        f_.plain = m_.plain_ && is_plain();
+    }
     if (!nothing_under_way(e_, f_)) return;
     e_.round_over = after(e_.acked, f_.round_mark);
     e_.probe_open = f_.probing && f_.probe_again && f_.probe_high == e_.acked;

@@ -14,11 +14,11 @@ namespace {
 
 /// Clocks of the host at one end.
 struct Clock {
-    Clock(Instant now, const Endpoint& e, const Profile& p)
-        : us(now.ns / 1'000),
-          ticks(static_cast<std::uint32_t>((now + microseconds(e.phase)).ns / p.jiffy.ns)),
-          stamp(static_cast<std::uint32_t>((now + microseconds(e.phase)).ns / 1'000'000)) {}
-    std::int64_t us;
+    Clock(Instant now, const Endpoint& e, const Tick& tick) {
+        const std::int64_t us = now.ns / 1'000 + e.phase;
+        ticks = static_cast<std::uint32_t>(tick.passed(us));
+        stamp = static_cast<std::uint32_t>(us / 1'000);
+    }
     std::uint32_t ticks;
     std::uint32_t stamp;
 };
@@ -48,20 +48,11 @@ void fill(Segment& s, const Endpoint& e, const Profile& p, std::uint32_t stamp) 
     s.ts_echo = s.timestamp ? e.ts_recent : 0;
 }
 
-bool at_rest(const Endpoint& e) {
-    return e.flight == kNoFlight && e.state == State::established && !e.probe_open && e.reading;
-}
-
 }  // namespace
-
-bool Machine::can_write_quietly(const Endpoint& e, std::uint32_t bytes) const {
-    return at_rest(e) && bytes < profile_.mss() && bytes <= e.peer_window && e.cwnd >= 2 &&
-           profile_.window_cap >= 2 && profile_.sack;
-}
 
 void Machine::write_quietly(Instant now, Endpoint& e, std::uint32_t bytes, bool owing,
                             Segment& s) {
-    const Clock clock(now, e, profile_);
+    const Clock clock(now, e, tick_);
     if (profile_.slow_start_after_idle) {
         std::int64_t idle = clock.ticks - e.last_sent;
         if (idle > e.rto) {
@@ -75,22 +66,16 @@ void Machine::write_quietly(Instant now, Endpoint& e, std::uint32_t bytes, bool 
     fill(s, e, profile_, clock.stamp);
     s.length = bytes;
     s.push = true;
-    if (owing) spend_quick_ack(e, ticks_of(profile_.delayed_ack_min, profile_.jiffy));
+    if (owing) spend_quick_ack(e, delayed_ack_min_);
     if (clock.ticks - e.last_received < e.ack_delay) e.ping_pong = true;
     e.last_sent = clock.ticks;
     e.cwnd_limited = false;
     e.most_out = 1;
 }
 
-bool Machine::can_receive_quietly(const Endpoint& e, std::uint32_t out, const Segment& s) const {
-    return at_rest(e) && s.length > 0 && s.length < profile_.mss() && s.seq == e.expected &&
-           s.push && s.has_ack && !s.fin && !s.syn && !s.reset && s.sacks == 0 &&
-           s.ack == e.acked + out && 4 * s.length <= e.window && profile_.sack;
-}
-
 bool Machine::receive_quietly(Instant now, Endpoint& e, const Segment& s, Segment& ack) {
-    const Clock clock(now, e, profile_);
-    const std::uint32_t least = ticks_of(profile_.delayed_ack_min, profile_.jiffy);
+    const Clock clock(now, e, tick_);
+    const std::uint32_t least = delayed_ack_min_;
     if (s.timestamp && !before(s.ts_value, e.ts_recent)) e.ts_recent = s.ts_value;
     if (s.window > e.peer_window || s.window == 0) e.peer_window = s.window;
     e.expected += s.length;
@@ -122,12 +107,6 @@ bool Machine::receive_quietly(Instant now, Endpoint& e, const Segment& s, Segmen
     return true;
 }
 
-bool Machine::can_acknowledge_quietly(const Endpoint& e, std::uint32_t out,
-                                      const Segment& s) const {
-    return at_rest(e) && s.ack == e.acked + out && s.has_ack && s.seq == e.expected && !s.syn &&
-           !s.reset && !s.fin && s.sacks == 0 && e.cwnd >= 2;
-}
-
 void Machine::acknowledge_quietly(Instant now, Endpoint& e, Instant sent, const Segment& s) {
     const std::int64_t us = now.ns / 1'000;
     if (s.timestamp && !before(s.ts_value, e.ts_recent)) e.ts_recent = s.ts_value;
@@ -140,8 +119,7 @@ void Machine::acknowledge_quietly(Instant now, Endpoint& e, Instant sent, const 
     const auto floor = static_cast<std::uint32_t>(profile_.min_rto.ns / 1'000);
     // The segment was the whole round trip.
     e.round_over = !e.rtt.sample(rtt, floor, true);
-    e.rto = std::min(ticks_of(microseconds(e.rtt.timeout()), profile_.jiffy),
-                     ticks_of(profile_.max_rto, profile_.jiffy));
+    e.rto = std::min(tick_.cover(e.rtt.timeout()), max_rto_);
     if (e.reorder_persist == 0) e.reorder_steps = 1;
 }
 
@@ -179,12 +157,6 @@ Segment Machine::take_back(Endpoint& e, const Undo& undo) {
     e.reorder_steps = undo.reorder_steps;
     e.round_over = undo.round_over;
     return ack;
-}
-
-Duration Machine::patience(const Endpoint& e) const {
-    const Duration rto = profile_.jiffy * e.rto;
-    if (!e.rtt.known()) return min(profile_.initial_rto, rto);
-    return min(microseconds(std::int64_t{e.rtt.mean8 >> 2}) + profile_.min_rto, rto);
 }
 
 void Machine::resume(Endpoint& e, Instant sent, std::uint32_t bytes) {

@@ -20,7 +20,7 @@ void Turn::quick_acks() {
 void Turn::enter_quick_acks() {
     quick_acks();
     e_.ping_pong = false;
-    e_.ack_delay = ticks_of(p_.delayed_ack_min, p_.jiffy) & 63U;
+    e_.ack_delay = m_.delayed_ack_min_ & 63U;
 }
 
 void Turn::report(Range duplicate) {
@@ -39,13 +39,13 @@ void Turn::delayed_ack() {
         return;
     }
     std::uint32_t delay = std::max<std::uint32_t>(e_.ack_delay, 1);
-    const std::uint32_t least = ticks_of(p_.delayed_ack_min, p_.jiffy);
+    const std::uint32_t least = m_.delayed_ack_min_;
     if (delay > least) {
-        std::uint32_t most = ticks_of(p_.delayed_ack_max, p_.jiffy);
+        std::uint32_t most = m_.delayed_ack_max_;
         if (e_.rtt.known()) most = std::min(most, std::max(ticks_of_us(e_.rtt.mean()), least));
         delay = std::min(delay, most);
     }
-    const Instant at = fires_at(now_, delay, p_.jiffy, phase(), p_.wheel);
+    const Instant at = fires_after(delay);
     f_.ack_at = min(f_.ack_at, at);
 }
 
@@ -81,7 +81,7 @@ void Turn::note_arrival(const Segment& segment) {
     } else {
         f_.pushed = f_.pushed > 0 ? 2 : 1;
     }
-    const std::uint32_t least = ticks_of(p_.delayed_ack_min, p_.jiffy);
+    const std::uint32_t least = m_.delayed_ack_min_;
     if (e_.ack_delay == 0) {
         quick_acks();
         e_.ack_delay = least & 63U;

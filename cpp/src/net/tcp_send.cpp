@@ -6,6 +6,7 @@
 namespace mqttwin::net::tcp {
 
 void Turn::write(std::uint32_t bytes) {
+    if (f_.plain && write_plainly(bytes)) return;
     if (e_.state == State::closed || f_.fin_written) return;
     if (f_.queue.empty() && !f_.unsent()) restart_after_idle();
     f_.written += bytes;
@@ -16,8 +17,9 @@ void Turn::write(std::uint32_t bytes) {
 
 // --- Segments -----------------------------------------------------------------------------------
 
-Segment Turn::make(std::uint32_t seq, std::uint32_t length) {
-    Segment s;
+/// The next one to leave; `emit` says so.
+Segment& Turn::make(std::uint32_t seq, std::uint32_t length) {
+    Segment& s = out_.segments.emplace_back();
     s.seq = seq;
     s.length = length;
     s.has_ack = true;
@@ -41,10 +43,10 @@ Segment Turn::make(std::uint32_t seq, std::uint32_t length) {
     return s;
 }
 
-void Turn::emit(Segment& segment) {
+void Turn::emit(const Segment& segment) {
     if (f_.ack_due && e_.quick_acks > 0) {
         e_.quick_acks = (e_.quick_acks - 1U) & 31U;
-        if (e_.quick_acks == 0) e_.ack_delay = ticks_of(p_.delayed_ack_min, p_.jiffy) & 63U;
+        if (e_.quick_acks == 0) e_.ack_delay = m_.delayed_ack_min_ & 63U;
     }
     f_.ack_due = f_.ack_now = false;
     f_.pushed = 0;
@@ -52,19 +54,19 @@ void Turn::emit(Segment& segment) {
     f_.acked_to = e_.expected;
     if (segment.length > 0) {
         // An answer so soon after a question: the next acknowledgement can ride on one.
-        if (ticks() - e_.last_received < e_.ack_delay) e_.ping_pong = true;
-        e_.last_sent = ticks();
+        const std::uint32_t now = ticks();
+        if (now - e_.last_received < e_.ack_delay) e_.ping_pong = true;
+        e_.last_sent = now;
     }
-    out_.segments.push_back(segment);
 }
 
 void Turn::send_ack() {
-    Segment s = make(f_.next, 0);
+    Segment& s = make(f_.next, 0);
     emit(s);
 }
 
 void Turn::send_reset() {
-    Segment s = make(f_.next, 0);
+    Segment& s = make(f_.next, 0);
     s.reset = true;
     s.sacks = 0;
     emit(s);
@@ -74,7 +76,7 @@ void Turn::transmit(Sent& sent) {
     sent.at = us();
     sent.order = ++f_.order;
     const std::uint32_t length = sent.end - sent.begin - (sent.fin ? 1U : 0U);
-    Segment s = make(sent.begin, length);
+    Segment& s = make(sent.begin, length);
     s.fin = sent.fin;
     s.push = length > 0 && !before(sent.end, f_.written);  // the end of a write
     emit(s);
@@ -90,8 +92,10 @@ bool Turn::window_open() const {
 /// What the windows allow; a probe may go beyond the congestion window. How many were sent.
 std::uint32_t Turn::push(bool probe) {
     if (e_.state == State::syn_sent || e_.state == State::syn_received) return 0;
+    if (!f_.unsent() && f_.in_flight() < std::min(e_.cwnd, p_.window_cap)) return 0;
     std::uint32_t sent = 0;
     bool limited = false;
+    bool due = false;
     const std::uint32_t most = std::min(e_.cwnd, p_.window_cap);
     while (f_.unsent()) {
         if (f_.in_flight() >= most && !probe) {
@@ -111,14 +115,15 @@ std::uint32_t Turn::push(bool probe) {
         transmit(f_.queue.back());
         ++m_.counters_.data_segments;
         ++sent;
-        if (first || f_.timer == Timer::probe || f_.timer == Timer::window_probe) rearm();
+        due = due || first || f_.timer == Timer::probe || f_.timer == Timer::window_probe;
         if (probe) break;
     }
     limited = limited || f_.in_flight() >= most;
     if (sent > 0 || limited) validate_window(limited);
     if (sent > 0) {
         if (reducing()) f_.prr_out += sent;
-        if (!probe) schedule_probe(false);
+        // The probe's timer takes the place of the time-out's.
+        if ((probe || !schedule_probe(false)) && due) rearm();
     } else if (f_.queue.empty() && f_.unsent() && f_.timer == Timer::none) {
         arm(Timer::window_probe, e_.rto);
     }
@@ -147,7 +152,7 @@ bool Turn::schedule_probe(bool advancing) {
     if (!p_.sack || f_.queue.empty()) return false;
     if (f_.congestion != Congestion::open && f_.congestion != Congestion::reduced) return false;
     constexpr std::int64_t kLeast = 2'000;  // us
-    std::uint32_t delay = ticks_of(p_.initial_rto, p_.jiffy);
+    std::uint32_t delay = m_.initial_rto_;
     if (e_.rtt.known()) {
         const std::int64_t slack = f_.out() == 1 ? std::int64_t{rto_floor()} : kLeast;
         delay = ticks_of_us(std::int64_t{e_.rtt.mean8 >> 2} + slack);
@@ -188,7 +193,7 @@ void Turn::on_window_probe() {
         finish(Over::time_out);
         return;
     }
-    Segment s = make(e_.acked - 1, 0);
+    Segment& s = make(e_.acked - 1, 0);
     emit(s);
     const std::uint32_t shift = std::min<std::uint32_t>(++f_.backoff, 16);
     arm(Timer::window_probe, std::min(e_.rto << shift, max_rto()));

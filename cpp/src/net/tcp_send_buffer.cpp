@@ -32,9 +32,12 @@ std::uint32_t Turn::piece() const {
 }
 
 std::uint32_t Turn::memory() const {
-    const std::uint32_t size = piece();
     const std::uint32_t sent = (f_.out() + kSegmentsInPiece - 1) / kSegmentsInPiece;
-    const std::uint32_t unsent = (f_.filled - f_.next + size - 1) / size;
+    std::uint32_t unsent = 0;
+    if (f_.filled != f_.next) {
+        const std::uint32_t size = piece();
+        unsent = (f_.filled - f_.next + size - 1) / size;
+    }
     return f_.filled - e_.acked + (sent + unsent) * kPieceMemory;
 }
 
@@ -46,7 +49,8 @@ void Turn::fill() {
     }
     if (f_.send_buffer == 0) expand_send_buffer();
     while (f_.waiting() && memory() < f_.send_buffer) {
-        f_.filled += std::min(piece(), f_.written - f_.filled);
+        const std::uint32_t rest = f_.written - f_.filled;
+        f_.filled += rest <= p_.mss() ? rest : std::min(piece(), rest);  // a piece is a segment
     }
 }
 

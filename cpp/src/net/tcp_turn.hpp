@@ -2,6 +2,8 @@
 // Its methods are the mechanisms, one source file each.
 #pragma once
 
+#include <algorithm>
+
 #include "mqttwin/net/tcp_machine.hpp"
 #include "mqttwin/net/tcp_wheel.hpp"
 
@@ -59,6 +61,10 @@ class Turn {
     void send_reset();
     void send_ack();
 
+    // tcp_plain.cpp
+    bool write_plainly(std::uint32_t bytes);
+    bool receive_plainly(const Segment& segment);
+
     // tcp_ack.cpp
     void on_ack(const Segment& segment);
 
@@ -106,16 +112,19 @@ class Turn {
 
    private:
     // Clocks of this host.
-    [[nodiscard]] std::int64_t us() const { return now_.ns / 1'000; }
+    [[nodiscard]] std::int64_t us() const { return us_; }
     [[nodiscard]] Duration phase() const { return microseconds(e_.phase); }
-    [[nodiscard]] std::uint32_t ticks() const {
-        return static_cast<std::uint32_t>((now_ + phase()).ns / p_.jiffy.ns);
+    [[nodiscard]] std::int64_t long_ticks() const {
+        return static_cast<std::int64_t>(m_.tick_.passed(us_ + e_.phase));
     }
+    [[nodiscard]] std::uint32_t ticks() const { return static_cast<std::uint32_t>(long_ticks()); }
     [[nodiscard]] std::uint32_t stamp() const {
-        return static_cast<std::uint32_t>((now_ + phase()).ns / 1'000'000);
+        return static_cast<std::uint32_t>((us_ + e_.phase) / 1'000);
     }
-    [[nodiscard]] std::uint32_t ticks_of_us(std::int64_t microseconds_) const {
-        return ticks_of(microseconds(microseconds_), p_.jiffy);
+    [[nodiscard]] std::uint32_t ticks_of_us(std::int64_t us) const { return m_.tick_.cover(us); }
+    [[nodiscard]] Instant fires_after(std::uint32_t delay) const {
+        const std::int64_t at = fires_at_tick(long_ticks(), std::max(delay, 1U), p_.wheel);
+        return Instant{at * p_.jiffy.ns - phase().ns};
     }
     [[nodiscard]] std::int64_t us_of_ticks(std::uint32_t n) const {
         return (p_.jiffy * n).ns / 1'000;
@@ -123,7 +132,7 @@ class Turn {
     [[nodiscard]] std::uint32_t rto_floor() const {
         return static_cast<std::uint32_t>(p_.min_rto.ns / 1'000);
     }
-    [[nodiscard]] std::uint32_t max_rto() const { return ticks_of(p_.max_rto, p_.jiffy); }
+    [[nodiscard]] std::uint32_t max_rto() const { return m_.max_rto_; }
 
     void arm(Timer timer, std::uint32_t delay);
     void arm_keep_alive(std::uint32_t delay);
@@ -145,8 +154,8 @@ class Turn {
     void on_fin();
 
     // Sending.
-    Segment make(std::uint32_t seq, std::uint32_t length);
-    void emit(Segment& segment);
+    Segment& make(std::uint32_t seq, std::uint32_t length);
+    void emit(const Segment& segment);
     void transmit(Sent& sent);
     void collapse(std::size_t index);
     [[nodiscard]] std::int64_t until_rto() const;
@@ -157,14 +166,30 @@ class Turn {
     [[nodiscard]] std::uint32_t piece() const;
     [[nodiscard]] std::uint32_t memory() const;
 
+    // The plain case.
+    [[nodiscard]] bool is_plain() const;
+    [[nodiscard]] std::size_t covered(std::uint32_t ack) const;
+    void acknowledge_plainly(std::uint32_t ack, std::size_t gone);
+
     // Acknowledgements.
+    void take_sample(std::int64_t rtt, std::int64_t recent) {
+        constexpr std::int64_t kLongest = 0x7FFF'FFFF;
+        if (recent >= 0) {
+            e_.rtt.see_minimum(static_cast<std::uint32_t>(std::min(recent, kLongest)));
+        }
+        const bool over = after(e_.acked, f_.round_mark);
+        const auto sample = static_cast<std::uint32_t>(std::min(rtt, kLongest));
+        if (e_.rtt.sample(sample, rto_floor(), over)) f_.round_mark = f_.next;
+        f_.backoff = 0;
+        set_rto();
+    }
+    void set_rto() { e_.rto = std::min(ticks_of_us(e_.rtt.timeout()), max_rto()); }
     void take_sacks(const Segment& segment, AckNews& news);
     void take_dsack(const Segment& segment, AckNews& news, std::uint32_t prior_acked);
     void mark_sacked(Sent& sent, AckNews& news);
     void clean(const Segment& segment, AckNews& news);
     bool sample_rtt(const Segment& segment, std::int64_t rtt, std::int64_t sack_rtt,
                     std::int64_t recent_rtt, const AckNews& news);
-    void set_rto();
     void on_probe_ack(const Segment& segment, const AckNews& news);
     void see_reordering(std::uint32_t low, std::uint32_t high);
 
@@ -208,8 +233,10 @@ class Turn {
     Endpoint& e_;
     Flight& f_;
     Instant now_;
+    std::int64_t us_;
     Output& out_;
     const Segment* current_ = nullptr;  // the segment being handled
+    bool stays_plain_ = false;          // what was plain before the call still is
 };
 
 }  // namespace mqttwin::net::tcp

@@ -199,8 +199,12 @@ class Network {
     [[nodiscard]] const tcp::Profile& profile(FlowId flow, End end) const {
         return machines_[populations_[flows_[flow].population].machine[side(end)]].tcp.profile();
     }
-    /// For tests: every segment goes through the machine, event by event.
-    void set_quiet(bool quiet) { quiet_ = quiet; }
+    /// For tests: every segment goes through every mechanism of the machine, event by event. After
+    /// the populations were added.
+    void set_quiet(bool quiet) {
+        quiet_ = quiet;
+        for (Host& host : machines_) host.tcp.set_plain(quiet);
+    }
 
    private:
     static constexpr std::uint32_t kNone = Slab<int>::kNone;

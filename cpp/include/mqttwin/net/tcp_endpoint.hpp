@@ -95,6 +95,8 @@ struct Tuning {
 
 /// State that exists only while something is under way.
 struct Flight {
+    bool plain = false;  // nothing out of the ordinary is known: see tcp_plain.cpp
+
     // Sending.
     std::vector<Sent> queue;
     std::uint32_t next = 0;         // SND.NXT

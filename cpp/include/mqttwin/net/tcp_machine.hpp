@@ -10,6 +10,7 @@
 
 #include "mqttwin/net/tcp_endpoint.hpp"
 #include "mqttwin/net/tcp_profile.hpp"
+#include "mqttwin/net/tcp_wheel.hpp"
 
 namespace mqttwin::net::tcp {
 
@@ -62,7 +63,14 @@ struct Counters {
 /// All connections of one kind of host.
 class Machine {
    public:
-    explicit Machine(const Profile& profile) : profile_(profile) {}
+    explicit Machine(const Profile& profile)
+        : profile_(profile),
+          tick_(profile.jiffy),
+          delayed_ack_min_(ticks_of(profile.delayed_ack_min, profile.jiffy)),
+          delayed_ack_max_(ticks_of(profile.delayed_ack_max, profile.jiffy)),
+          initial_rto_(ticks_of(profile.initial_rto, profile.jiffy)),
+          max_rto_(ticks_of(profile.max_rto, profile.jiffy)),
+          quiet_(profile.sack && profile.window_cap >= 2) {}
 
     // Commands of the application. `end` is the caller's; its `phase` is set before the first.
     void connect(Instant now, Endpoint& end, Output& out);
@@ -86,7 +94,10 @@ class Machine {
     // The quiet exchange (tcp_quiet.cpp): the same on endpoints that have nothing under way,
     // without a flight. The caller remembers that `bytes` are out since `sent`, and gives the
     // machine the whole picture by `resume` as soon as anything else happens.
-    [[nodiscard]] bool can_write_quietly(const Endpoint& end, std::uint32_t bytes) const;
+    [[nodiscard]] bool can_write_quietly(const Endpoint& e, std::uint32_t bytes) const {
+        return at_rest(e) && bytes < profile_.mss() && bytes <= e.peer_window && e.cwnd >= 2 &&
+               quiet_;
+    }
     /// `owing`: what `receive_quietly` left to be acknowledged.
     void write_quietly(Instant now, Endpoint& end, std::uint32_t bytes, bool owing,
                        Segment& segment);
@@ -94,18 +105,29 @@ class Machine {
         return 40 + (end.no_timestamps ? 0 : 12) + bytes;
     }
     /// `out`: what this end has sent quietly, and the segment acknowledges.
-    [[nodiscard]] bool can_receive_quietly(const Endpoint& end, std::uint32_t out,
-                                           const Segment& segment) const;
+    [[nodiscard]] bool can_receive_quietly(const Endpoint& e, std::uint32_t out,
+                                           const Segment& s) const {
+        return at_rest(e) && s.length > 0 && s.length < profile_.mss() && s.seq == e.expected &&
+               s.push && s.has_ack && !s.fin && !s.syn && !s.reset && s.sacks == 0 &&
+               s.ack == e.acked + out && 4 * s.length <= e.window && profile_.sack;
+    }
     /// The application has taken it all. True: `ack` is to be sent; false: an ACK is owed.
     bool receive_quietly(Instant now, Endpoint& end, const Segment& segment, Segment& ack);
-    [[nodiscard]] bool can_acknowledge_quietly(const Endpoint& end, std::uint32_t out,
-                                               const Segment& segment) const;
+    [[nodiscard]] static bool can_acknowledge_quietly(const Endpoint& e, std::uint32_t out,
+                                                      const Segment& s) {
+        return at_rest(e) && s.ack == e.acked + out && s.has_ack && s.seq == e.expected && !s.syn &&
+               !s.reset && !s.fin && s.sacks == 0 && e.cwnd >= 2;
+    }
     void acknowledge_quietly(Instant now, Endpoint& end, Instant sent, const Segment& segment);
     /// The endpoint before an acknowledgement, and what was taken back of one.
     static Undo remember(const Endpoint& end, const Segment& ack);
     static Segment take_back(Endpoint& end, const Undo& undo);
     /// No timer of a quiet segment fires sooner after it was sent.
-    [[nodiscard]] Duration patience(const Endpoint& end) const;
+    [[nodiscard]] Duration patience(const Endpoint& e) const {
+        const Duration rto = profile_.jiffy * e.rto;
+        if (!e.rtt.known()) return min(profile_.initial_rto, rto);
+        return min(microseconds(std::int64_t{e.rtt.mean8 >> 2}) + profile_.min_rto, rto);
+    }
     void resume(Endpoint& end, Instant sent, std::uint32_t bytes);
     void resume_owing(Instant now, Endpoint& end, std::uint32_t received);
 
@@ -120,6 +142,9 @@ class Machine {
     /// What a host without that connection answers; false: nothing.
     static bool refuse(const Segment& segment, Segment& answer);
 
+    /// For tests: every call goes through every mechanism.
+    void set_plain(bool plain) { plain_ = plain; }
+
     [[nodiscard]] const Profile& profile() const { return profile_; }
     [[nodiscard]] const Counters& counters() const { return counters_; }
     [[nodiscard]] std::size_t flights() const { return pool_.live(); }
@@ -131,7 +156,18 @@ class Machine {
    private:
     friend class Turn;
 
+    static bool at_rest(const Endpoint& e) {
+        return e.flight == kNoFlight && e.state == State::established && !e.probe_open && e.reading;
+    }
+
     Profile profile_;
+    Tick tick_;
+    std::uint32_t delayed_ack_min_;  // ticks, these four
+    std::uint32_t delayed_ack_max_;
+    std::uint32_t initial_rto_;
+    std::uint32_t max_rto_;
+    bool quiet_;  // the profile allows of quiet exchanges
+    bool plain_ = true;
     Counters counters_;
     FlightPool pool_;
 };
