@@ -124,32 +124,6 @@ void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body,
     rest_unless_handling(now, r);
 }
 
-Unit& Network::append_unit(Instant now, const Ref& r, End sender, Unit::Kind kind, BlobId head,
-                           BlobId body, std::uint32_t bytes, ByteView shown) {
-    Lane& l = r.lane(sender);
-    if (tap_ != nullptr && shown.empty()) {
-        tap_->on_written(now, r.id, sender, l.written, head, body);
-    } else if (tap_ != nullptr) {
-        tap_->on_written(now, r.id, sender, l.written, shown);
-    }
-    l.written += bytes;
-    const std::uint32_t index = units_.take_used();
-    Unit& unit = units_[index];
-    unit.head = head;
-    unit.body = body;
-    unit.next = kNone;
-    unit.end = l.written;
-    unit.bytes = bytes;
-    unit.kind = kind;
-    if (l.units == kNone) {
-        l.units = index;
-    } else {
-        units_[l.last_unit].next = index;
-    }
-    l.last_unit = index;
-    return unit;
-}
-
 void Network::write(Instant now, const Ref& r, End sender, std::uint32_t bytes) {
     catch_up(now, r, sender);
     if (quiet_ && write_quietly(now, r, sender, bytes)) return;

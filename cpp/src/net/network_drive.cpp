@@ -6,9 +6,6 @@ namespace mqttwin::net {
 
 namespace {
 
-constexpr FlowEvent arrival_event(End sender) {
-    return sender == End::client ? FlowEvent::arrival_up : FlowEvent::arrival_down;
-}
 constexpr FlowEvent timer_event(End end) {
     return end == End::client ? FlowEvent::timer_client : FlowEvent::timer_server;
 }
@@ -68,24 +65,13 @@ void Network::put(const Ref& r, End sender, Instant arrives, const tcp::Segment&
     link_packet(r.lane(sender), index);
 }
 
-/// In the order of arrival.
-void Network::link_packet(Lane& l, std::uint32_t index) {
+void Network::overtake(Lane& l, std::uint32_t index) {
     Packet& packet = packets_[index];
-    packet.next = kNone;
-    if (packet.tells) ++l.telling;
-    if (l.packets == kNone) {
-        l.packets = l.last_packet = index;
-        l.first = packet.arrives;
-    } else if (packets_[l.last_packet].arrives <= packet.arrives) {
-        packets_[l.last_packet].next = index;
-        l.last_packet = index;
-    } else {  // it overtakes
-        std::uint32_t* place = &l.packets;
-        while (packets_[*place].arrives <= packet.arrives) place = &packets_[*place].next;
-        packet.next = *place;
-        *place = index;
-        l.first = packets_[l.packets].arrives;
-    }
+    std::uint32_t* place = &l.packets;
+    while (packets_[*place].arrives <= packet.arrives) place = &packets_[*place].next;
+    packet.next = *place;
+    *place = index;
+    l.first = packets_[l.packets].arrives;
 }
 
 /// Something in this lane may change what the other end does: it needs an event.
@@ -181,20 +167,6 @@ void Network::handle_other_event(Instant now, FlowEvent kind, FlowId id) {
     }
     handling_ = kNoFlow;
     rest(now, r);
-}
-
-std::uint32_t Network::pop_packet(Lane& l) {
-    const std::uint32_t index = l.packets;
-    const Packet& packet = packets_[index];
-    l.packets = packet.next;
-    if (packet.tells) --l.telling;
-    if (l.packets == kNone) {
-        l.last_packet = kNone;
-        l.first = Instant::never();
-    } else {
-        l.first = packets_[l.packets].arrives;
-    }
-    return index;
 }
 
 void Network::arrive(Instant now, const Ref& r, End sender) {

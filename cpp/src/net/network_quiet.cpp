@@ -5,6 +5,7 @@
 // is lost, late, large or crossing goes to the machines. The result is the same
 // (test_network_quiet.cpp).
 #include "mqttwin/net/network.hpp"
+#include "mqttwin/net/tcp_quiet.hpp"
 
 namespace mqttwin::net {
 
@@ -41,8 +42,48 @@ bool Network::write_quietly(Instant now, const Ref& r, End sender, std::uint32_t
         const tcp::Endpoint& peer = r.end(other(sender));
         back.promised = passage.arrives - back.sent < tcp(r, other(sender)).patience(peer);
     }
+    const bool only = l.packets == kNone;
     link_packet(l, index);
-    schedule_arrival(r, sender);
+    if (!only || behind_ == r.id) {
+        schedule_arrival(r, sender);
+    } else if (passage.arrives < l.arrival_event) {
+        l.arrival_event = passage.arrives;
+        push_event(r, passage.arrives, arrival_event(sender));
+    }
+    return true;
+}
+
+/// Its only unit has been read, whole: what most segments bring. False: there is more to it.
+inline bool Network::hand_over_one(Instant now, const Ref& r, End receiver, std::uint32_t bytes) {
+    Lane& l = r.lane(other(receiver));
+    const std::uint32_t index = l.units;
+    if (index == kNone || r.flow->faulty || r.flow->done[side(receiver)]) return false;
+    const Unit& unit = units_[index];
+    if (unit.end != l.read + bytes || unit.bytes != bytes || unit.kind != Unit::Kind::data) {
+        return false;
+    }
+    l.read = unit.end;
+    l.units = unit.next;
+    if (unit.next == kNone) l.last_unit = kNone;
+    sink_->on_bytes(now, r.id, receiver, whole(unit.head, unit.body), unit.stamp);
+    pool_->release(unit.head);
+    pool_->release(unit.body);
+    units_.give_back(index);
+    return true;
+}
+
+/// `sender` is what it will be when `ack` has arrived. False: it has more on its mind.
+inline bool Network::settle(const Ref& r, End sender, Instant arrives, const tcp::Segment& ack) {
+    tcp::Endpoint& e = r.end(sender);
+    tcp::Machine& machine = tcp(r, sender);
+    Lane& l = r.lane(sender);
+    if (l.out == 0 || !machine.can_acknowledge_quietly(e, l.out, ack)) return false;
+    if (arrives - l.sent >= machine.patience(e)) return false;
+    if (reorders(r, other(sender))) return false;  // an ACK that is overtaken may be answered
+    l.undo = tcp::Machine::remember(e, ack);
+    l.settled = arrives;
+    machine.acknowledge_quietly(arrives, e, l.sent, ack);
+    l.out = 0;
     return true;
 }
 
@@ -71,12 +112,13 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
             put(r, receiver, passage.arrives, ack);
             schedule_arrival(r, receiver);
         }
-        hand_over(now, r, receiver, segment.length);
-        return true;
+    } else {
+        l.owing = segment.length;
     }
-    l.owing = segment.length;
-    hand_over(now, r, receiver, segment.length);
-    settle_debt(now, r, receiver);
+    if (!hand_over_one(now, r, receiver, segment.length)) {
+        hand_over(now, r, receiver, segment.length);
+    }
+    if (l.owing > 0) settle_debt(now, r, receiver);
     return true;
 }
 
@@ -88,21 +130,6 @@ void Network::settle_debt(Instant now, const Ref& r, End end) {
     l.owing = 0;
     tcp(r, end).resume_owing(now, r.end(end), received);
     schedule_timer(r, end);
-}
-
-/// `sender` is what it will be when `ack` has arrived. False: it has more on its mind.
-bool Network::settle(const Ref& r, End sender, Instant arrives, const tcp::Segment& ack) {
-    tcp::Endpoint& e = r.end(sender);
-    tcp::Machine& machine = tcp(r, sender);
-    Lane& l = r.lane(sender);
-    if (l.out == 0 || !machine.can_acknowledge_quietly(e, l.out, ack)) return false;
-    if (arrives - l.sent >= machine.patience(e)) return false;
-    if (reorders(r, other(sender))) return false;  // an ACK that is overtaken may be answered
-    l.undo = tcp::Machine::remember(e, ack);
-    l.settled = arrives;
-    machine.acknowledge_quietly(arrives, e, l.sent, ack);
-    l.out = 0;
-    return true;
 }
 
 /// Whatever this end has out or owes is the machine's business from now on.

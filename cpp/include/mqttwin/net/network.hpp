@@ -260,7 +260,30 @@ class Network {
     void release_busy(std::uint32_t index);
     /// `shown`: what a capture sees of it, where that is not in the unit's blobs.
     Unit& append_unit(Instant now, const Ref& r, End sender, Unit::Kind kind, BlobId head,
-                      BlobId body, std::uint32_t bytes, ByteView shown = {});
+                      BlobId body, std::uint32_t bytes, ByteView shown = {}) {
+        Lane& l = r.lane(sender);
+        if (tap_ != nullptr && shown.empty()) {
+            tap_->on_written(now, r.id, sender, l.written, head, body);
+        } else if (tap_ != nullptr) {
+            tap_->on_written(now, r.id, sender, l.written, shown);
+        }
+        l.written += bytes;
+        const std::uint32_t index = units_.take_used();
+        Unit& unit = units_[index];
+        unit.head = head;
+        unit.body = body;
+        unit.next = kNone;
+        unit.end = l.written;
+        unit.bytes = bytes;
+        unit.kind = kind;
+        if (l.units == kNone) {
+            l.units = index;
+        } else {
+            units_[l.last_unit].next = index;
+        }
+        l.last_unit = index;
+        return unit;
+    }
     void write(Instant now, const Ref& r, End sender, std::uint32_t bytes);
     void discard_units(Instant now, const Ref& r, End sender);
     void discard(Instant now, const Ref& r, End receiver, const Unit& unit);
@@ -320,14 +343,44 @@ class Network {
     void follow(Instant now, const Ref& r, End end);
     void put(const Ref& r, End sender, Instant arrives, const tcp::Segment& segment,
              bool held = false);
-    void link_packet(Lane& lane, std::uint32_t packet);
-    std::uint32_t pop_packet(Lane& lane);
+    /// In the order of arrival.
+    void link_packet(Lane& l, std::uint32_t index) {
+        Packet& packet = packets_[index];
+        packet.next = kNone;
+        if (packet.tells) ++l.telling;
+        if (l.packets == kNone) {
+            l.packets = l.last_packet = index;
+            l.first = packet.arrives;
+        } else if (packets_[l.last_packet].arrives <= packet.arrives) {
+            packets_[l.last_packet].next = index;
+            l.last_packet = index;
+        } else {
+            overtake(l, index);
+        }
+    }
+    void overtake(Lane& lane, std::uint32_t packet);
+    std::uint32_t pop_packet(Lane& l) {
+        const std::uint32_t index = l.packets;
+        const Packet& packet = packets_[index];
+        l.packets = packet.next;
+        if (packet.tells) --l.telling;
+        if (l.packets == kNone) {
+            l.last_packet = kNone;
+            l.first = Instant::never();
+        } else {
+            l.first = packets_[l.packets].arrives;
+        }
+        return index;
+    }
     void schedule_arrival(const Ref& r, End sender) {
         const Lane& l = r.lane(sender);
         if (l.first < l.arrival_event && behind_ != r.id) find_arrival(r, sender);
     }
     void find_arrival(const Ref& r, End sender);
     void schedule_timer(const Ref& r, End end);
+    static constexpr FlowEvent arrival_event(End sender) {
+        return sender == End::client ? FlowEvent::arrival_up : FlowEvent::arrival_down;
+    }
     void push_event(const Ref& r, Instant at, FlowEvent kind) {
         const sim::EventKey key{r.p->rank, r.flow->index, static_cast<std::uint8_t>(kind),
                                 r.flow->attempt};
@@ -344,6 +397,7 @@ class Network {
     void request(Instant now, const Ref& r, const tcp::Segment& segment);
     void answer_for_nobody(Instant now, const Ref& r, End end, const tcp::Segment& segment);
     void hand_over(Instant now, const Ref& r, End receiver, std::uint32_t bytes);
+    bool hand_over_one(Instant now, const Ref& r, End receiver, std::uint32_t bytes);
     void hand_over_part(Instant now, const Ref& r, End receiver);
     void deny(Instant now, const Ref& r, End receiver);
     void peer_closed(Instant now, const Ref& r, End end);

@@ -91,7 +91,7 @@ class Machine {
     void handle_deadline(Instant now, Endpoint& end, Output& out);
     [[nodiscard]] Instant deadline(const Endpoint& end) const;
 
-    // The quiet exchange (tcp_quiet.cpp): the same on endpoints that have nothing under way,
+    // The quiet exchange (tcp_quiet.hpp): the same on endpoints that have nothing under way,
     // without a flight. The caller remembers that `bytes` are out since `sent`, and gives the
     // machine the whole picture by `resume` as soon as anything else happens.
     [[nodiscard]] bool can_write_quietly(const Endpoint& e, std::uint32_t bytes) const {

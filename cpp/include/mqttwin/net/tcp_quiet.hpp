@@ -1,0 +1,144 @@
+// The quiet exchange: one small segment on an idle connection, and its acknowledgement.
+//
+// Most of a fleet's traffic is this. What the machine would do with a flight, two timers and a
+// queue of one is done here on the endpoints alone, to the same effect:
+// tests/cpp/net/test_tcp_quiet.cpp plays random traffic both ways and finds no difference. Whatever
+// is not quiet any more is given back to the machine by `resume` and `resume_owing`.
+#pragma once
+
+#include <algorithm>
+
+#include "mqttwin/net/tcp_machine.hpp"
+
+namespace mqttwin::net::tcp {
+
+namespace quiet {
+
+/// Clocks of the host at one end.
+struct Clock {
+    Clock(Instant now, const Endpoint& e, const Tick& tick) {
+        const std::int64_t us = now.ns / 1'000 + e.phase;
+        ticks = static_cast<std::uint32_t>(tick.passed(us));
+        stamp = static_cast<std::uint32_t>(us / 1'000);
+    }
+    std::uint32_t ticks;
+    std::uint32_t stamp;
+};
+
+inline std::uint32_t quick_acks_for(const Endpoint& e) {
+    constexpr std::uint32_t kMost = 16;
+    return std::clamp(e.window / (2U * std::max<std::uint32_t>(e.peer_mss, 1)), 2U, kMost);
+}
+
+inline void spend_quick_ack(Endpoint& e, std::uint32_t least) {
+    if (e.quick_acks == 0) return;
+    e.quick_acks = (e.quick_acks - 1U) & 31U;
+    if (e.quick_acks == 0) e.ack_delay = least & 63U;
+}
+
+/// Every field but the SACK blocks, of which there are none.
+inline void fill(Segment& s, const Endpoint& e, const Profile& p, std::uint32_t stamp) {
+    s.seq = e.acked;
+    s.length = 0;
+    s.sacks = 0;
+    s.duplicate = s.syn = s.fin = s.reset = s.push = false;
+    s.ack = e.expected;
+    s.has_ack = true;
+    s.window = e.window;
+    s.timestamp = !e.no_timestamps && p.timestamps;
+    s.ts_value = s.timestamp ? stamp : 0;
+    s.ts_echo = s.timestamp ? e.ts_recent : 0;
+}
+
+}  // namespace quiet
+
+inline void Machine::write_quietly(Instant now, Endpoint& e, std::uint32_t bytes, bool owing,
+                            Segment& s) {
+    const quiet::Clock clock(now, e, tick_);
+    if (profile_.slow_start_after_idle) {
+        std::int64_t idle = clock.ticks - e.last_sent;
+        if (idle > e.rto) {
+            e.ssthresh =
+                std::max(e.ssthresh, static_cast<std::uint16_t>((e.cwnd >> 1U) + (e.cwnd >> 2U)));
+            const std::uint16_t least = std::min(profile_.initial_window, e.cwnd);
+            while ((idle -= e.rto) > 0 && e.cwnd > least) e.cwnd = e.cwnd >> 1U;
+            e.cwnd = std::max(e.cwnd, least);
+        }
+    }
+    quiet::fill(s, e, profile_, clock.stamp);
+    s.length = bytes;
+    s.push = true;
+    if (owing) quiet::spend_quick_ack(e, delayed_ack_min_);
+    if (clock.ticks - e.last_received < e.ack_delay) e.ping_pong = true;
+    e.last_sent = clock.ticks;
+    e.cwnd_limited = false;
+    e.most_out = 1;
+}
+
+inline bool Machine::receive_quietly(Instant now, Endpoint& e, const Segment& s, Segment& ack) {
+    const quiet::Clock clock(now, e, tick_);
+    const std::uint32_t least = delayed_ack_min_;
+    if (s.timestamp && !before(s.ts_value, e.ts_recent)) e.ts_recent = s.ts_value;
+    if (s.window > e.peer_window || s.window == 0) e.peer_window = s.window;
+    e.expected += s.length;
+    if (s.length >= e.peer_mss) {
+        e.peer_mss = static_cast<std::uint16_t>(std::min(s.length, profile_.mss()));
+    }
+    if (e.ack_delay == 0) {
+        e.quick_acks = std::max(quiet::quick_acks_for(e), std::uint32_t{e.quick_acks}) & 31U;
+        e.ack_delay = least & 63U;
+    } else {
+        const std::uint32_t gap = clock.ticks - e.last_received;
+        const std::uint32_t half = e.ack_delay >> 1U;
+        if (gap <= least / 2) {
+            e.ack_delay = (half + least / 2) & 63U;
+        } else if (gap < e.ack_delay) {
+            e.ack_delay = std::min({half + gap, std::uint32_t{e.rto}, 63U}) & 63U;
+        } else if (gap > e.rto) {
+            e.quick_acks = std::max(quiet::quick_acks_for(e), std::uint32_t{e.quick_acks}) & 31U;
+        }
+    }
+    e.last_received = clock.ticks;
+    if (e.ping_pong) return false;  // an answer will carry it, or the timer sends it
+    quiet::fill(ack, e, profile_, clock.stamp);
+    if (e.quick_acks > 0) {
+        // Sent before the application has read: that much less is on offer.
+        ack.window -= s.length;
+        quiet::spend_quick_ack(e, least);
+    }
+    return true;
+}
+
+inline void Machine::acknowledge_quietly(Instant now, Endpoint& e, Instant sent, const Segment& s) {
+    const std::int64_t us = now.ns / 1'000;
+    if (s.timestamp && !before(s.ts_value, e.ts_recent)) e.ts_recent = s.ts_value;
+    e.peer_window = s.window;
+    e.acked = s.ack;
+    constexpr std::int64_t kLongest = 0x7FFF'FFFF;
+    const auto rtt = static_cast<std::uint32_t>(std::min(us - sent.ns / 1'000, kLongest));
+    e.rack_rtt = rtt;
+    e.rtt.see_minimum(rtt);
+    const auto floor = static_cast<std::uint32_t>(profile_.min_rto.ns / 1'000);
+    // The segment was the whole round trip.
+    e.round_over = !e.rtt.sample(rtt, floor, true);
+    e.rto = std::min(tick_.cover(e.rtt.timeout()), max_rto_);
+    if (e.reorder_persist == 0) e.reorder_steps = 1;
+}
+
+inline Undo Machine::remember(const Endpoint& e, const Segment& ack) {
+    Undo undo;
+    undo.acked = e.acked;
+    undo.peer_window = e.peer_window;
+    undo.ts_recent = e.ts_recent;
+    undo.rack_rtt = e.rack_rtt;
+    undo.rto = e.rto;
+    undo.rtt = e.rtt;
+    undo.reorder_steps = e.reorder_steps;
+    undo.round_over = e.round_over;
+    undo.timestamp = ack.timestamp;
+    undo.ts_value = ack.ts_value;
+    undo.ts_echo = ack.ts_echo;
+    return undo;
+}
+
+}  // namespace mqttwin::net::tcp
