@@ -1,106 +1,83 @@
 #include "mqttwin/base/blob_pool.hpp"
 
-#include <algorithm>
-#include <bit>
 #include <stdexcept>
 
 namespace mqttwin {
 
-BlobId BlobPool::reserve(std::size_t size) {
-    const std::size_t needed = size + sizeof(Header);
-    if (needed > kBlock[kClasses - 1]) return reserve_large(size);
-    std::uint32_t cls = kSmallClass[std::min<std::size_t>((needed + 15) / 16, kSmall / 16)];
-    while (kBlock[cls] < needed) ++cls;
-    SizeClass& c = classes_[cls];
-    std::uint32_t index = 0;
-    if (!c.free.empty()) {
-        index = c.free.back();
-        c.free.pop_back();
+/// The number of a new chunk.
+std::uint32_t BlobPool::add_chunk(std::uint32_t cls, std::size_t bytes) {
+    std::uint32_t chunk = 0;
+    if (!free_chunks_.empty()) {
+        chunk = free_chunks_.back();
+        free_chunks_.pop_back();
     } else {
-        if (c.shift == 0) {
-            const std::uint32_t blocks = std::max<std::uint32_t>(2, kChunkBytes / kBlock[cls]);
-            c.shift = static_cast<std::uint32_t>(std::bit_width(blocks) - 1);
-        }
-        index = c.next;
-        if (index > kIndexMask) throw std::length_error("blob pool: a size class is full");
-        if ((index >> c.shift) >= c.chunks.size()) {
-            const std::size_t bytes = (std::size_t{1} << c.shift) * kBlock[cls];
-            c.chunks.emplace_back(new std::byte[bytes]);
-            footprint_ += bytes;
-        }
-        ++c.next;
+        if (memory_.size() >= kMaximumChunks) throw std::length_error("blob pool: full");
+        chunk = static_cast<std::uint32_t>(memory_.size());
+        memory_.emplace_back();
+        chunks_.emplace_back();
     }
-    const auto id = static_cast<BlobId>((cls << kIndexBits) | index);
-    Header& h = header(id);
-    h.references = 1;
-    h.size = static_cast<std::uint32_t>(size);
-    ++live_;
-    return id;
+    memory_[chunk].reset(new std::byte[bytes]);
+    chunks_[chunk] = {cls, bytes};
+    footprint_ += bytes;
+    return chunk;
+}
+
+/// A block that has never been used.
+std::uint32_t BlobPool::grow(std::uint32_t cls) {
+    SizeClass& c = classes_[cls];
+    if (c.left == 0) {
+        const std::uint32_t chunk = add_chunk(cls, kChunkBytes);
+        c.next = chunk << kUnitBits;
+        c.left = kChunkBytes / kBlock[cls];
+        if (chunk == 0) {  // the very first place is BlobId::none
+            c.next += kBlock[cls] / kUnit;
+            --c.left;
+        }
+    }
+    const std::uint32_t handle = c.next;
+    c.next += kBlock[cls] / kUnit;
+    --c.left;
+    return handle;
 }
 
 BlobId BlobPool::reserve_large(std::size_t size) {
     if (size > 0xFFFF'FFF0U) throw std::length_error("blob pool: blob over 4 GiB");
-    if (large_.blocks.empty()) {
-        large_.blocks.emplace_back();
-        large_.capacity.push_back(0);
+    std::uint32_t chunk = add_chunk(kClasses, size + sizeof(Header));
+    if (chunk == 0) {  // whose first place is BlobId::none: it stays empty
+        memory_[0].reset();
+        footprint_ -= chunks_[0].bytes;
+        chunks_[0] = {};
+        chunk = add_chunk(kClasses, size + sizeof(Header));
     }
-    std::uint32_t index = 0;
-    if (!large_.free.empty()) {
-        index = large_.free.back();
-        large_.free.pop_back();
-    } else {
-        index = static_cast<std::uint32_t>(large_.blocks.size());
-        if (index > kIndexMask) throw std::length_error("blob pool: too many large blobs");
-        large_.blocks.emplace_back();
-        large_.capacity.push_back(0);
-    }
-    large_.blocks[index].reset(new std::byte[size + sizeof(Header)]);
-    large_.capacity[index] = static_cast<std::uint32_t>(size);
-    footprint_ += size + sizeof(Header);
-    const auto id = static_cast<BlobId>((kLarge << kIndexBits) | index);
-    *reinterpret_cast<Header*>(large_.blocks[index].get()) = {1, static_cast<std::uint32_t>(size)};
-    ++live_;
-    return id;
+    return begin(chunk << kUnitBits, size);
 }
 
 void BlobPool::recycle(BlobId id) {
     const auto raw = static_cast<std::uint32_t>(id);
-    const std::uint32_t cls = raw >> kIndexBits;
-    const std::uint32_t index = raw & kIndexMask;
+    const std::uint32_t chunk = raw >> kUnitBits;
     --live_;
-    if (cls == kLarge) {
-        footprint_ -= large_.capacity[index] + sizeof(Header);
-        large_.blocks[index].reset();  // large memory goes back at once
-        large_.free.push_back(index);
-    } else {
-        classes_[cls].free.push_back(index);
+    if (chunks_[chunk].cls < kClasses) {
+        classes_[chunks_[chunk].cls].free.push_back(raw);
+        return;
     }
+    footprint_ -= chunks_[chunk].bytes;
+    memory_[chunk].reset();  // large memory goes back at once
+    chunks_[chunk] = {};
+    free_chunks_.push_back(chunk);
 }
 
 void BlobPool::copy_from(const BlobPool& other) {
-    for (std::uint32_t cls = 0; cls < kClasses; ++cls) {
-        const SizeClass& from = other.classes_[cls];
-        SizeClass& to = classes_[cls];
-        to.free = from.free;
-        to.next = from.next;
-        to.shift = from.shift;
-        const std::size_t bytes = (std::size_t{1} << from.shift) * kBlock[cls];
-        for (const auto& chunk : from.chunks) {
-            to.chunks.emplace_back(new std::byte[bytes]);
-            std::memcpy(to.chunks.back().get(), chunk.get(), bytes);
-        }
-    }
-    large_.capacity = other.large_.capacity;
-    large_.free = other.large_.free;
-    for (std::size_t i = 0; i < other.large_.blocks.size(); ++i) {
-        auto& block = large_.blocks.emplace_back();
-        if (!other.large_.blocks[i]) continue;
-        const std::size_t bytes = large_.capacity[i] + sizeof(Header);
-        block.reset(new std::byte[bytes]);
-        std::memcpy(block.get(), other.large_.blocks[i].get(), bytes);
-    }
+    chunks_ = other.chunks_;
+    free_chunks_ = other.free_chunks_;
+    classes_ = other.classes_;
     live_ = other.live_;
     footprint_ = other.footprint_;
+    for (std::size_t i = 0; i < other.memory_.size(); ++i) {
+        auto& memory = memory_.emplace_back();
+        if (!other.memory_[i]) continue;
+        memory.reset(new std::byte[chunks_[i].bytes]);
+        std::memcpy(memory.get(), other.memory_[i].get(), chunks_[i].bytes);
+    }
 }
 
 }  // namespace mqttwin

@@ -101,7 +101,7 @@ class BlobPool {
     };
     static_assert(sizeof(Header) == 8);
 
-    // Block sizes, header included. The class is in the top bits of the handle.
+    // Block sizes, header included.
     static constexpr std::array<std::uint32_t, 21> kBlock = {
         32,   48,   64,   96,   128,  160,   192,   256,   384,   512,   768,
         1024, 1536, 2048, 4096, 8192, 16384, 32768, 65536, 98304, 131072};
@@ -117,46 +117,69 @@ class BlobPool {
         }
         return classes;
     }();
-    static constexpr std::uint32_t kLarge = kClasses;  // one heap block each
-    static constexpr unsigned kIndexBits = 27;
-    static constexpr std::uint32_t kIndexMask = (1U << kIndexBits) - 1;
-    static constexpr std::uint32_t kChunkBytes = 1U << 18;
+    // A handle is a place: the chunk above, in the low bits 16-byte units within it. So finding a
+    // blob takes one load. A chunk holds blocks of one class, or one block beyond the classes.
+    static constexpr std::uint32_t kUnit = 16;
+    static constexpr unsigned kUnitBits = 14;
+    static constexpr std::uint32_t kUnitMask = (1U << kUnitBits) - 1;
+    static constexpr std::uint32_t kChunkBytes = kUnit << kUnitBits;
+    static constexpr std::uint32_t kMaximumChunks = 1U << (32 - kUnitBits);
 
-    struct SizeClass {
-        std::vector<std::unique_ptr<std::byte[]>> chunks;
-        std::vector<std::uint32_t> free;  // indices, last in first out: the warmest block first
-        std::uint32_t next = 1;           // first index never used; 0 is reserved for "none"
-        std::uint32_t shift = 0;          // log2 of blocks per chunk
+    struct Chunk {
+        std::uint32_t cls = 0;  // kClasses: one large block
+        std::size_t bytes = 0;
     };
-    struct LargeClass {
-        std::vector<std::unique_ptr<std::byte[]>> blocks;  // index 0 unused
-        std::vector<std::uint32_t> capacity;
-        std::vector<std::uint32_t> free;
+    struct SizeClass {
+        std::vector<std::uint32_t> free;  // handles, last in first out: the warmest block first
+        std::uint32_t next = 0;           // the first never used in the newest chunk
+        std::uint32_t left = 0;           // blocks from there on
     };
 
     [[nodiscard]] const Header& header(BlobId id) const {
         const auto raw = static_cast<std::uint32_t>(id);
-        const std::uint32_t cls = raw >> kIndexBits;
-        const std::uint32_t index = raw & kIndexMask;
-        if (cls == kLarge) {
-            return *reinterpret_cast<const Header*>(large_.blocks[index].get());
-        }
-        const SizeClass& c = classes_[cls];
-        const std::uint32_t within = index & ((1U << c.shift) - 1);
-        return *reinterpret_cast<const Header*>(c.chunks[index >> c.shift].get() +
-                                                std::size_t{within} * kBlock[cls]);
+        return *reinterpret_cast<const Header*>(memory_[raw >> kUnitBits].get() +
+                                                std::size_t{raw & kUnitMask} * kUnit);
     }
     [[nodiscard]] Header& header(BlobId id) {
         return const_cast<Header&>(std::as_const(*this).header(id));
     }
+    BlobId begin(std::uint32_t handle, std::size_t size) {
+        const auto id = static_cast<BlobId>(handle);
+        Header& h = header(id);
+        h.references = 1;
+        h.size = static_cast<std::uint32_t>(size);
+        ++live_;
+        return id;
+    }
+    std::uint32_t add_chunk(std::uint32_t cls, std::size_t bytes);
+    std::uint32_t grow(std::uint32_t cls);
     void recycle(BlobId id);
     BlobId reserve_large(std::size_t size);
     void copy_from(const BlobPool& other);
 
+    std::vector<std::unique_ptr<std::byte[]>> memory_;  // by chunk
+    std::vector<Chunk> chunks_;
+    std::vector<std::uint32_t> free_chunks_;  // whose large block is gone
     std::array<SizeClass, kClasses> classes_;
-    LargeClass large_;
     std::size_t live_ = 0;
     std::size_t footprint_ = 0;
 };
+
+inline BlobId BlobPool::reserve(std::size_t size) {
+    const std::size_t needed = size + sizeof(Header);
+    std::uint32_t cls = 0;
+    if (needed <= kSmall) {
+        cls = kSmallClass[(needed + 15) / 16];
+    } else {
+        if (needed > kBlock[kClasses - 1]) return reserve_large(size);
+        cls = kSmallClass[kSmall / 16];
+        while (kBlock[cls] < needed) ++cls;
+    }
+    SizeClass& c = classes_[cls];
+    if (c.free.empty()) return begin(grow(cls), size);
+    const std::uint32_t handle = c.free.back();
+    c.free.pop_back();
+    return begin(handle, size);
+}
 
 }  // namespace mqttwin
