@@ -172,6 +172,7 @@ void Network::vanish(Instant now, FlowId id, End end) {
     l.settled = Instant{-1};
     l.out = 0;
     l.owing = 0;
+    l.ack_at = Instant::never();
     tcp(r, end).vanish(r.end(end));
     schedule_arrival(r, other(end));
     rest_unless_handling(now, r);
@@ -209,7 +210,7 @@ void Lane::begin(std::uint32_t position, std::uint32_t position_read) {
     telling = 0;
     written = position;
     read = position_read;
-    first = arrival_event = timer_event = Instant::never();
+    first = arrival_event = timer_event = ack_at = Instant::never();
     out = owing = 0;
     promised = false;
     settled = Instant{-1};
@@ -228,7 +229,7 @@ void Network::rest(Instant now, const Ref& r) {
     static_assert(kNone == tcp::kNoFlight && kNone == ~std::uint32_t{0});
     if ((up.units & up.packets & down.units & down.packets & flow.end[0].flight &
          flow.end[1].flight) != kNone ||
-        (up.out | down.out) != 0) {
+        (up.out | down.out | up.owing | down.owing) != 0) {
         return;
     }
     const Instant settled = max(up.settled, down.settled);
@@ -263,7 +264,7 @@ void Network::bury(Instant now, const Ref& r) {
                 discard_units(now, r, sender);
             }
             idle = idle && l.units == kNone && l.packets == kNone && l.out == 0 &&
-                   r.end(sender).flight == tcp::kNoFlight;
+                   l.owing == 0 && r.end(sender).flight == tcp::kNoFlight;
         }
         if (!idle) return;
         if (!over && max(r.busy->lane[0].settled, r.busy->lane[1].settled) > now) return;

@@ -108,9 +108,10 @@ void Network::find_arrival(const Ref& r, End sender) {
 }
 
 void Network::schedule_timer(const Ref& r, End end) {
-    if (r.end(end).flight == tcp::kNoFlight || behind_ == r.id) return;
-    const Instant deadline = tcp(r, end).deadline(r.end(end));
     Lane& l = r.lane(end);
+    const bool flying = r.end(end).flight != tcp::kNoFlight;
+    if ((!flying && l.owing == 0) || behind_ == r.id) return;
+    const Instant deadline = flying ? tcp(r, end).deadline(r.end(end)) : l.ack_at;
     // Deadlines mostly move away: the event that is there looks again.
     if (deadline >= l.timer_event) return;
     l.timer_event = deadline;
@@ -143,6 +144,8 @@ void Network::handle_event(Instant now, FlowEvent kind, std::uint8_t generation,
         Lane& l = r.lane(end);
         if (l.timer_event <= now) l.timer_event = Instant::never();
         catch_up(now, r, end);
+        if (l.owing > 0 && l.ack_at <= now) settle_debt(now, r, end);
+        if (l.owing > 0) schedule_timer(r, end);
         if (r.end(end).flight != tcp::kNoFlight) {
             out_.clear();
             tcp(r, end).handle_deadline(now, r.end(end), out_);

@@ -214,6 +214,7 @@ void Network::reset_both(Instant now, const Ref& r) {
         Lane& l = r.lane(end);
         l.settled = Instant{-1};
         l.out = l.owing = 0;
+        l.ack_at = Instant::never();
         tcp(r, end).vanish(r.end(end));
         r.flow->silent[side(end)] = true;
         over(now, r, end, tcp::Over::reset);

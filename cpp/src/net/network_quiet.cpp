@@ -33,6 +33,7 @@ bool Network::write_quietly(Instant now, const Ref& r, End sender, std::uint32_t
     machine.write_quietly(now, e, bytes, l.owing > 0, packet.segment);
     if (tap_ != nullptr) tap_->on_packet(now, r.id, sender, packet.segment, passage);
     l.owing = 0;
+    l.ack_at = Instant::never();
     l.out = bytes;
     l.sent = now;
     l.promised = false;
@@ -82,7 +83,7 @@ inline bool Network::settle(const Ref& r, End sender, Instant arrives, const tcp
     if (reorders(r, other(sender))) return false;  // an ACK that is overtaken may be answered
     l.undo = tcp::Machine::remember(e, ack);
     l.settled = arrives;
-    machine.acknowledge_quietly(arrives, e, l.sent, ack);
+    machine.acknowledge_quietly(arrives, e, l.sent, l.owing > 0, ack);
     l.out = 0;
     return true;
 }
@@ -99,12 +100,14 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
         return false;
     }
     if (l.out > 0) {
-        machine.acknowledge_quietly(now, e, l.sent, segment);
+        machine.acknowledge_quietly(now, e, l.sent, l.owing > 0, segment);
         l.out = 0;
     }
     if (!data) return true;
     tcp::Segment ack;
-    if (machine.receive_quietly(now, e, segment, ack)) {
+    if (machine.receive_quietly(now, e, segment, l.owing > 0, ack)) {
+        l.owing = 0;
+        l.ack_at = Instant::never();
         const Passage passage = offer(now, r, receiver, ack.wire_bytes());
         if (tap_ != nullptr) tap_->on_packet(now, r.id, receiver, ack, passage);
         if (passage.fate == Passage::Fate::arrives &&
@@ -114,21 +117,23 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
         }
     } else {
         l.owing = segment.length;
+        l.ack_at = machine.owed_until(now, e);
     }
     if (!hand_over_one(now, r, receiver, segment.length)) {
         hand_over(now, r, receiver, segment.length);
     }
-    if (l.owing > 0) settle_debt(now, r, receiver);
+    if (l.owing > 0) schedule_timer(r, receiver);
     return true;
 }
 
-/// The ACK that is owed was not carried by an answer: the machine's timer sends it.
+/// The ACK that is owed is the machine's business from now on.
 void Network::settle_debt(Instant now, const Ref& r, End end) {
     Lane& l = r.lane(end);
     if (l.owing == 0) return;
     const std::uint32_t received = l.owing;
     l.owing = 0;
-    tcp(r, end).resume_owing(now, r.end(end), received);
+    tcp(r, end).resume_owing(now, r.end(end), received, l.ack_at);
+    l.ack_at = Instant::never();
     schedule_timer(r, end);
 }
 

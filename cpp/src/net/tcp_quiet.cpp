@@ -31,10 +31,18 @@ void Machine::resume(Endpoint& e, Instant sent, std::uint32_t bytes) {
     turn.resume(bytes);
 }
 
-void Machine::resume_owing(Instant now, Endpoint& e, std::uint32_t received) {
+Instant Machine::owed_until(Instant now, const Endpoint& e) const {
+    const std::uint32_t delay = delay_of_ack(e);
+    const std::int64_t us = now.ns / 1'000 + e.phase;
+    const auto current = static_cast<std::int64_t>(tick_.passed(us));
+    return Instant{fires_at_tick(current, delay, profile_.wheel) * profile_.jiffy.ns -
+                   microseconds(e.phase).ns};
+}
+
+void Machine::resume_owing(Instant now, Endpoint& e, std::uint32_t received, Instant until) {
     Output nothing;
     Turn turn(*this, e, now, nothing);
-    turn.resume_owing(received);
+    turn.resume_owing(received, until);
 }
 
 void Turn::resume(std::uint32_t bytes) {
@@ -48,12 +56,12 @@ void Turn::resume(std::uint32_t bytes) {
     schedule_probe(false);
 }
 
-void Turn::resume_owing(std::uint32_t received) {
+void Turn::resume_owing(std::uint32_t received, Instant until) {
     f_.acked_to = e_.expected - received;
     f_.edge = f_.acked_to + e_.window;
     f_.ack_due = true;
     f_.pushed = 1;
-    delayed_ack();
+    f_.ack_at = until;
 }
 
 }  // namespace mqttwin::net::tcp

@@ -38,15 +38,7 @@ void Turn::delayed_ack() {
         send_ack();
         return;
     }
-    std::uint32_t delay = std::max<std::uint32_t>(e_.ack_delay, 1);
-    const std::uint32_t least = m_.delayed_ack_min_;
-    if (delay > least) {
-        std::uint32_t most = m_.delayed_ack_max_;
-        if (e_.rtt.known()) most = std::min(most, std::max(ticks_of_us(e_.rtt.mean()), least));
-        delay = std::min(delay, most);
-    }
-    const Instant at = fires_after(delay);
-    f_.ack_at = min(f_.ack_at, at);
+    f_.ack_at = min(f_.ack_at, fires_after(m_.delay_of_ack(e_)));
 }
 
 /// The application has taken everything: unless it tends to answer, that is worth an ACK.

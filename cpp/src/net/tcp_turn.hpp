@@ -108,7 +108,7 @@ class Turn {
 
     // tcp_quiet.cpp
     void resume(std::uint32_t bytes);
-    void resume_owing(std::uint32_t received);
+    void resume_owing(std::uint32_t received, Instant until);
 
    private:
     // Clocks of this host.

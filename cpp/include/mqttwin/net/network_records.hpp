@@ -79,7 +79,8 @@ struct Lane {
     // The sender's quiet exchange.
     bool promised = false;              // an ACK of `out` arrives before any timer fires
     std::uint32_t out = 0;              // bytes sent and not acknowledged
-    std::uint32_t owing = 0;            // bytes whose ACK is owed, in this very instant
+    std::uint32_t owing = 0;            // bytes whose ACK is owed ...
+    Instant ack_at = Instant::never();  // ... and sent then, unless something carries it before
     Instant first = Instant::never();   // arrival of the first packet
     Instant arrival_event = Instant::never();  // the pending one that counts
     Instant timer_event = Instant::never();    // of the sender

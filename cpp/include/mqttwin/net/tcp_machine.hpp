@@ -5,6 +5,7 @@
 // somebody else's (pipe.hpp). Mechanisms and their sources: docs/tcp-model.md.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -111,14 +112,18 @@ class Machine {
                s.push && s.has_ack && !s.fin && !s.syn && !s.reset && s.sacks == 0 &&
                s.ack == e.acked + out && 4 * s.length <= e.window && profile_.sack;
     }
-    /// The application has taken it all. True: `ack` is to be sent; false: an ACK is owed.
-    bool receive_quietly(Instant now, Endpoint& end, const Segment& segment, Segment& ack);
+    /// The application has taken it all. True: `ack` is to be sent; false: an ACK is owed, until
+    /// `owed_until`. `owing`: one is owed already.
+    bool receive_quietly(Instant now, Endpoint& end, const Segment& segment, bool owing,
+                         Segment& ack);
+    [[nodiscard]] Instant owed_until(Instant now, const Endpoint& end) const;
     [[nodiscard]] static bool can_acknowledge_quietly(const Endpoint& e, std::uint32_t out,
                                                       const Segment& s) {
         return at_rest(e) && s.ack == e.acked + out && s.has_ack && s.seq == e.expected && !s.syn &&
                !s.reset && !s.fin && s.sacks == 0 && e.cwnd >= 2;
     }
-    void acknowledge_quietly(Instant now, Endpoint& end, Instant sent, const Segment& segment);
+    void acknowledge_quietly(Instant now, Endpoint& end, Instant sent, bool owing,
+                             const Segment& segment);
     /// The endpoint before an acknowledgement, and what was taken back of one.
     static Undo remember(const Endpoint& end, const Segment& ack);
     static Segment take_back(Endpoint& end, const Undo& undo);
@@ -129,7 +134,7 @@ class Machine {
         return min(microseconds(std::int64_t{e.rtt.mean8 >> 2}) + profile_.min_rto, rto);
     }
     void resume(Endpoint& end, Instant sent, std::uint32_t bytes);
-    void resume_owing(Instant now, Endpoint& end, std::uint32_t received);
+    void resume_owing(Instant now, Endpoint& end, std::uint32_t received, Instant until);
 
     /// An acknowledgement would change what is sent next; otherwise it may be told later, before
     /// anything else.
@@ -156,6 +161,15 @@ class Machine {
    private:
     friend class Turn;
 
+    /// How long an ACK waits for something to carry it, ticks.
+    [[nodiscard]] std::uint32_t delay_of_ack(const Endpoint& e) const {
+        const std::uint32_t delay = e.ack_delay > 0 ? e.ack_delay : 1U;
+        const std::uint32_t least = delayed_ack_min_;
+        if (delay <= least) return delay;
+        std::uint32_t most = delayed_ack_max_;
+        if (e.rtt.known()) most = std::min(most, std::max(tick_.cover(e.rtt.mean()), least));
+        return std::min(delay, most);
+    }
     static bool at_rest(const Endpoint& e) {
         return e.flight == kNoFlight && e.state == State::established && !e.probe_open && e.reading;
     }

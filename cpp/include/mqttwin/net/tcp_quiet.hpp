@@ -75,10 +75,12 @@ inline void Machine::write_quietly(Instant now, Endpoint& e, std::uint32_t bytes
     e.most_out = 1;
 }
 
-inline bool Machine::receive_quietly(Instant now, Endpoint& e, const Segment& s, Segment& ack) {
+inline bool Machine::receive_quietly(Instant now, Endpoint& e, const Segment& s, bool owing,
+                                     Segment& ack) {
     const quiet::Clock clock(now, e, tick_);
     const std::uint32_t least = delayed_ack_min_;
-    if (s.timestamp && !before(s.ts_value, e.ts_recent)) e.ts_recent = s.ts_value;
+    // Beyond what was acknowledged last its timestamp is not taken (RFC 7323, section 4.3).
+    if (!owing && s.timestamp && !before(s.ts_value, e.ts_recent)) e.ts_recent = s.ts_value;
     if (s.window > e.peer_window || s.window == 0) e.peer_window = s.window;
     e.expected += s.length;
     if (s.length >= e.peer_mss) {
@@ -99,19 +101,21 @@ inline bool Machine::receive_quietly(Instant now, Endpoint& e, const Segment& s,
         }
     }
     e.last_received = clock.ticks;
-    if (e.ping_pong) return false;  // an answer will carry it, or the timer sends it
+    // An answer will carry it, or the timer sends it; the second segment is acknowledged at once.
+    if (e.ping_pong && !owing) return false;
     quiet::fill(ack, e, profile_, clock.stamp);
     if (e.quick_acks > 0) {
         // Sent before the application has read: that much less is on offer.
-        ack.window -= s.length;
+        if (!owing) ack.window -= s.length;
         quiet::spend_quick_ack(e, least);
     }
     return true;
 }
 
-inline void Machine::acknowledge_quietly(Instant now, Endpoint& e, Instant sent, const Segment& s) {
+inline void Machine::acknowledge_quietly(Instant now, Endpoint& e, Instant sent, bool owing,
+                                         const Segment& s) {
     const std::int64_t us = now.ns / 1'000;
-    if (s.timestamp && !before(s.ts_value, e.ts_recent)) e.ts_recent = s.ts_value;
+    if (!owing && s.timestamp && !before(s.ts_value, e.ts_recent)) e.ts_recent = s.ts_value;
     e.peer_window = s.window;
     e.acked = s.ack;
     constexpr std::int64_t kLongest = 0x7FFF'FFFF;
