@@ -111,7 +111,8 @@ void Network::schedule_timer(const Ref& r, End end) {
     Lane& l = r.lane(end);
     const bool flying = r.end(end).flight != tcp::kNoFlight;
     if ((!flying && l.owing == 0) || behind_ == r.id) return;
-    const Instant deadline = flying ? tcp(r, end).deadline(r.end(end)) : l.ack_at;
+    Instant deadline = l.ack_at;
+    if (flying) deadline = min(deadline, tcp(r, end).deadline(r.end(end)));
     // Deadlines mostly move away: the event that is there looks again.
     if (deadline >= l.timer_event) return;
     l.timer_event = deadline;
@@ -212,7 +213,7 @@ void Network::take(Instant now, const Ref& r, End receiver, const tcp::Segment& 
         } else {
             answer_for_nobody(now, r, receiver, segment);
         }
-    } else if (!quiet_ || !take_quietly(now, r, receiver, segment)) {
+    } else if (!quiet_ || !take_simply(now, r, receiver, segment)) {
         wake(now, r, receiver);
         out_.clear();
         tcp(r, receiver).receive(now, r.end(receiver), segment, out_);

@@ -43,15 +43,48 @@ bool Network::write_quietly(Instant now, const Ref& r, End sender, std::uint32_t
         const tcp::Endpoint& peer = r.end(other(sender));
         back.promised = passage.arrives - back.sent < tcp(r, other(sender)).patience(peer);
     }
+    put_data(r, sender, index);
+    return true;
+}
+
+/// The same where more is under way, as long as it is plain.
+bool Network::write_plainly(Instant now, const Ref& r, End sender, std::uint32_t bytes) {
+    tcp::Endpoint& e = r.end(sender);
+    const Lane& l = r.lane(sender);
+    if (e.flight == tcp::kNoFlight || l.owing > 0 || l.out > 0) return false;
+    const std::uint32_t index = packets_.take_used();
+    Packet& packet = packets_[index];
+    if (!tcp(r, sender).write_plainly(now, e, bytes, packet.segment)) {
+        packets_.give_back(index);
+        return false;
+    }
+    const Passage passage = offer(now, r, sender, packet.segment.wire_bytes());
+    if (tap_ != nullptr) tap_->on_packet(now, r.id, sender, packet.segment, passage);
+    if (passage.fate == Passage::Fate::arrives) {
+        packet.arrives = passage.arrives;
+        packet.tells = true;
+        packet.held = passage.held;
+        put_data(r, sender, index);
+    } else {
+        const tcp::Segment segment = packet.segment;
+        packets_.give_back(index);
+        if (passage.fate == Passage::Fate::no_way) reset_by_middlebox(now, r, sender, segment);
+    }
+    schedule_arrival(r, other(sender));  // an ACK under way is not that of everything any more
+    schedule_timer(r, sender);
+    return true;
+}
+
+void Network::put_data(const Ref& r, End sender, std::uint32_t packet) {
+    Lane& l = r.lane(sender);
     const bool only = l.packets == kNone;
-    link_packet(l, index);
+    link_packet(l, packet);
     if (!only || behind_ == r.id) {
         schedule_arrival(r, sender);
-    } else if (passage.arrives < l.arrival_event) {
-        l.arrival_event = passage.arrives;
-        push_event(r, passage.arrives, arrival_event(sender));
+    } else if (l.first < l.arrival_event) {
+        l.arrival_event = l.first;
+        push_event(r, l.first, arrival_event(sender));
     }
-    return true;
 }
 
 /// Its only unit has been read, whole: what most segments bring. False: there is more to it.
@@ -123,6 +156,23 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
         hand_over(now, r, receiver, segment.length);
     }
     if (l.owing > 0) schedule_timer(r, receiver);
+    return true;
+}
+
+/// Quietly if nothing is under way at the receiver, else plainly.
+bool Network::take_simply(Instant now, const Ref& r, End receiver, const tcp::Segment& segment) {
+    tcp::Endpoint& e = r.end(receiver);
+    if (e.flight == tcp::kNoFlight) return take_quietly(now, r, receiver, segment);
+    const Lane& l = r.lane(receiver);
+    if (l.owing > 0 || l.out > 0 || r.lane(other(receiver)).first <= now) return false;
+    out_.clear();
+    if (!tcp(r, receiver).receive_plainly(now, e, segment, out_)) return false;
+    if (segment.length > 0 || !out_.segments.empty()) {
+        follow(now, r, receiver);
+    } else if (behind_ != r.id) {
+        schedule_arrival(r, other(receiver));
+        schedule_timer(r, receiver);
+    }
     return true;
 }
 

@@ -161,7 +161,6 @@ void Turn::establish_server(const Segment& segment) {
 // --- Segments and deadlines ---------------------------------------------------------------------
 
 void Turn::receive(const Segment& segment) {
-    if (f_.plain && receive_plainly(segment)) return;
     current_ = &segment;
     if (segment.reset) {
         if (e_.state == State::syn_sent) {

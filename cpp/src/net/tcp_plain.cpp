@@ -19,8 +19,20 @@ bool Turn::is_plain() const {
            f_.keep_alive == Instant::never();
 }
 
+bool Machine::write_plainly(Instant now, Endpoint& end, std::uint32_t bytes, Segment& segment) {
+    if (!pool_[end.flight].plain) return false;
+    Output nothing;
+    return Turn(*this, end, now, nothing).write_plainly(bytes, segment);
+}
+
+bool Machine::receive_plainly(Instant now, Endpoint& end, const Segment& segment, Output& out) {
+    if (!pool_[end.flight].plain) return false;
+    return Turn(*this, end, now, out).receive_plainly(segment);
+}
+
 /// False: nothing was done.
-bool Turn::write_plainly(std::uint32_t bytes) {
+bool Turn::write_plainly(std::uint32_t bytes, Segment& s) {
+    stays_plain_ = true;
     const std::uint32_t out = f_.out();
     const std::uint32_t end = f_.next + bytes;
     if (bytes >= p_.mss() || after(end, e_.acked + e_.peer_window)) return false;
@@ -34,13 +46,14 @@ bool Turn::write_plainly(std::uint32_t bytes) {
     sent.at = us();
     sent.order = ++f_.order;
     f_.next = f_.written = f_.filled = end;
-    Segment& s = make(sent.begin, bytes);
+    s = Segment{};
+    fill(s, sent.begin, bytes);
     s.push = true;
     emit(s);
     ++m_.counters_.data_segments;
     validate_window(out + 1 >= std::min(e_.cwnd, p_.window_cap));
     schedule_probe(false);
-    return stays_plain_ = true;
+    return true;
 }
 
 /// How many whole segments, each sent once, an ACK covers; none if there are others.
@@ -56,6 +69,7 @@ std::size_t Turn::covered(std::uint32_t ack) const {
 
 /// False: nothing was done.
 bool Turn::receive_plainly(const Segment& s) {
+    stays_plain_ = true;
     if (s.syn || s.fin || s.reset || !s.has_ack || s.sacks > 0 || s.seq != e_.expected || !e_.reading ||
         s.length >= p_.mss() || before(s.ack, e_.acked) || after(s.ack, f_.next)) {
         return false;
@@ -86,7 +100,7 @@ bool Turn::receive_plainly(const Segment& s) {
     if (f_.out() >= std::min(e_.cwnd, p_.window_cap)) validate_window(true);
     if (f_.ack_due) delayed_ack();
     if (s.length > 0) on_read();
-    return stays_plain_ = true;
+    return true;
 }
 
 void Turn::acknowledge_plainly(std::uint32_t ack, std::size_t gone) {

@@ -6,7 +6,6 @@
 namespace mqttwin::net::tcp {
 
 void Turn::write(std::uint32_t bytes) {
-    if (f_.plain && write_plainly(bytes)) return;
     if (e_.state == State::closed || f_.fin_written) return;
     if (f_.queue.empty() && !f_.unsent()) restart_after_idle();
     f_.written += bytes;
@@ -20,6 +19,11 @@ void Turn::write(std::uint32_t bytes) {
 /// The next one to leave; `emit` says so.
 Segment& Turn::make(std::uint32_t seq, std::uint32_t length) {
     Segment& s = out_.segments.emplace_back();
+    fill(s, seq, length);
+    return s;
+}
+
+void Turn::fill(Segment& s, std::uint32_t seq, std::uint32_t length) {
     s.seq = seq;
     s.length = length;
     s.has_ack = true;
@@ -30,7 +34,7 @@ Segment& Turn::make(std::uint32_t seq, std::uint32_t length) {
         s.ts_value = stamp();
         s.ts_echo = e_.ts_recent;
     }
-    if (!p_.sack) return s;
+    if (!p_.sack) return;
     if (f_.report_duplicate) {
         s.sack[s.sacks++] = f_.duplicate;
         s.duplicate = true;
@@ -40,7 +44,6 @@ Segment& Turn::make(std::uint32_t seq, std::uint32_t length) {
         if (s.sacks == Segment::kMaxSacks) break;
         s.sack[s.sacks++] = block;
     }
-    return s;
 }
 
 void Turn::emit(const Segment& segment) {

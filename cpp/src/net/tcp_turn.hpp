@@ -62,7 +62,7 @@ class Turn {
     void send_ack();
 
     // tcp_plain.cpp
-    bool write_plainly(std::uint32_t bytes);
+    bool write_plainly(std::uint32_t bytes, Segment& segment);
     bool receive_plainly(const Segment& segment);
 
     // tcp_ack.cpp
@@ -154,6 +154,7 @@ class Turn {
     void on_fin();
 
     // Sending.
+    void fill(Segment& segment, std::uint32_t seq, std::uint32_t length);
     Segment& make(std::uint32_t seq, std::uint32_t length);
     void emit(const Segment& segment);
     void transmit(Sent& sent);

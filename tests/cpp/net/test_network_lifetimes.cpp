@@ -109,7 +109,8 @@ class Owners : public Sink {
     void run(Instant until) {
         while (!queue.empty() && queue.top().at <= until.ns) {
             const sim::Event event = queue.pop();
-            ASSERT_GE(event.at, clock.ns);
+            ASSERT_GE(event.at, clock.ns)
+                << "kind " << static_cast<unsigned>(sim::EventKey::unpack(event.key).kind);
             clock = {event.at};
             const auto key = sim::EventKey::unpack(event.key);
             network.handle_event(clock, static_cast<FlowEvent>(key.kind), key.detail, 0, key.entity,

@@ -406,6 +406,9 @@ class Network {
     // network_quiet.cpp
     bool write_quietly(Instant now, const Ref& r, End sender, std::uint32_t bytes);
     bool take_quietly(Instant now, const Ref& r, End receiver, const tcp::Segment& segment);
+    bool write_plainly(Instant now, const Ref& r, End sender, std::uint32_t bytes);
+    bool take_simply(Instant now, const Ref& r, End receiver, const tcp::Segment& segment);
+    void put_data(const Ref& r, End sender, std::uint32_t packet);
     bool settle(const Ref& r, End sender, Instant arrives, const tcp::Segment& ack);
     void settle_debt(Instant now, const Ref& r, End end);
     void wake(Instant now, const Ref& r, End end);

@@ -136,6 +136,11 @@ class Machine {
     void resume(Endpoint& end, Instant sent, std::uint32_t bytes);
     void resume_owing(Instant now, Endpoint& end, std::uint32_t received, Instant until);
 
+    // The plain exchange (tcp_plain.cpp): the same while more is under way, as long as nothing is
+    // out of the ordinary. False: nothing was done.
+    bool write_plainly(Instant now, Endpoint& end, std::uint32_t bytes, Segment& segment);
+    bool receive_plainly(Instant now, Endpoint& end, const Segment& segment, Output& out);
+
     /// An acknowledgement would change what is sent next; otherwise it may be told later, before
     /// anything else.
     [[nodiscard]] bool wants_acks(const Endpoint& end) const;
