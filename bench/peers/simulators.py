@@ -59,7 +59,7 @@ class Peer:
                 check=False,
                 capture_output=True,
                 text=True,
-                timeout=START_S + 2 * PATIENCE * limit,
+                timeout=START_S + PATIENCE * limit,
             )
         except subprocess.TimeoutExpired as late:
             raise PeerError(f"nothing to measure after {late.timeout:.0f} s") from None
