@@ -136,7 +136,8 @@ def day(settings: Settings, *, qos: int, period: float, seconds: float) -> Measu
     window = 24 * 3600.0 if settings.full else seconds
     values = world("day", devices=devices, qos=qos, period=period, seconds=window)
     minutes = values["cpu"] / 60 * MILLION / devices
-    notes = [f"start {values['start']:.0f} s", f"{values['bytes']:.0f} bytes a device"]
+    begun = values["start"] * MILLION / devices
+    notes = [f"start {begun:.0f} s", f"{values['bytes']:.0f} bytes a device"]
     if not settings.full:
         notes.insert(0, f"EXTRAPOLATED from {values['window'] / 60:g} min")
     if devices != MILLION:
