@@ -65,7 +65,7 @@ def test_peers_run_the_same_workload(tmp_path: Path) -> None:
     image = tmp_path / "peers.png"
     done = bench(
         *("peers", "--only", "mqttwin", "--only", "simpy", "--sensors", "100"),
-        *("--limit", "0.05", "--plot", str(image)),
+        *("--limit", "5", "--plot", str(image)),
     )
     assert done.returncode == 0, done.stderr
     rows = [line.split() for line in done.stdout.splitlines()]
@@ -76,7 +76,7 @@ def test_peers_run_the_same_workload(tmp_path: Path) -> None:
 @pytest.mark.parametrize("program", ["with_mqttwin.py", "with_simpy.py"])
 def test_a_sensor_publishes_once_a_second(program: str) -> None:
     done = subprocess.run(
-        [sys.executable, str(BENCH / "peers" / program), "100", "0.0001"],
+        [sys.executable, str(BENCH / "peers" / program), "100", "5"],
         check=True,
         capture_output=True,
         text=True,
