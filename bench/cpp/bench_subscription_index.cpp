@@ -110,27 +110,56 @@ void match_many(benchmark::State& state) {
 }
 BENCHMARK(match_many)->Unit(benchmark::kMicrosecond);
 
-/// 4,096 filters of `+` and `a` that all match: the cost of a match.
-void match_storm(benchmark::State& state) {
-    Sessions sessions;
-    for (std::uint32_t mask = 0; mask < 4096; ++mask) {
-        std::string filter;
-        for (unsigned level = 0; level < 12; ++level) {
-            filter += level == 0 ? "" : "/";
-            filter += (mask >> level & 1U) != 0 ? "+" : "a";
-        }
-        sessions.subscribe(filter, mask);
+/// `levels` levels of which the bits of `mask` say which are `+`; the others are `a`.
+std::string storm_filter(unsigned levels, std::uint32_t mask) {
+    std::string filter;
+    for (unsigned level = 0; level < levels; ++level) {
+        filter += level == 0 ? "" : "/";
+        filter += (mask >> level & 1U) != 0 ? "+" : "a";
     }
+    return filter;
+}
+
+/// The cost of a match of a topic of `levels` times `a`.
+void match_all(benchmark::State& state, SubscriptionIndex& index, unsigned levels) {
+    const std::string topic = storm_filter(levels, 0);
     std::uint64_t sum = 0;
+    std::uint64_t matches = 0;
     for (auto _ : state) {
-        sessions.index.for_each_match(
-            "a/a/a/a/a/a/a/a/a/a/a/a",
-            [&](std::uint32_t session, const SubscriptionData&) { sum += session; });
+        index.for_each_match(topic, [&](std::uint32_t session, const SubscriptionData&) {
+            sum += session;
+            ++matches;
+        });
     }
     benchmark::DoNotOptimize(sum);
-    state.SetItemsProcessed(state.iterations() * 4096);
+    state.SetItemsProcessed(static_cast<std::int64_t>(matches));
 }
-BENCHMARK(match_storm)->Unit(benchmark::kMicrosecond);
+
+/// Every filter of `+` and `a` with so many levels: 256 and 4,096 that all match.
+void match_storm(benchmark::State& state) {
+    const auto levels = static_cast<unsigned>(state.range(0));
+    Sessions sessions;
+    for (std::uint32_t mask = 0; mask < 1U << levels; ++mask) {
+        sessions.subscribe(storm_filter(levels, mask), mask);
+    }
+    match_all(state, sessions.index, levels);
+}
+BENCHMARK(match_storm)->Arg(8)->Arg(12)->Unit(benchmark::kMicrosecond);
+
+/// Every filter of `+` and `a` with fewer levels and `#` behind them: 511 and 8,191 that all match.
+void match_hash_storm(benchmark::State& state) {
+    const auto levels = static_cast<unsigned>(state.range(0));
+    Sessions sessions;
+    std::uint32_t session = 0;
+    for (unsigned depth = 0; depth <= levels; ++depth) {
+        for (std::uint32_t mask = 0; mask < 1U << depth; ++mask) {
+            const std::string filter = storm_filter(depth, mask);
+            sessions.subscribe(filter + (depth == 0 ? "#" : "/#"), session++);
+        }
+    }
+    match_all(state, sessions.index, levels);
+}
+BENCHMARK(match_hash_storm)->Arg(8)->Arg(12)->Unit(benchmark::kMicrosecond);
 
 /// A million sessions come, subscribe to two filters, one of them shared by all, and go.
 void come_and_go(benchmark::State& state) {
