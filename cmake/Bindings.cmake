@@ -14,10 +14,9 @@ if(binding_sources)
     set(PYBIND11_FINDPYTHON ON)
     find_package(pybind11 3.0 CONFIG REQUIRED HINTS "${pybind11_hint}")
 
-    # NO_EXTRAS: whether to optimise at link time is mqttwin_optimise_link's business.
+    # NO_EXTRAS: optimising at link time gained nothing that could be measured, and took a minute.
     pybind11_add_module(_core MODULE NO_EXTRAS ${binding_sources})
     mqttwin_link_rooms(_core)
-    mqttwin_optimise_link(_core)
     if(MQTTWIN_INPLACE)
         set_target_properties(_core PROPERTIES
                               LIBRARY_OUTPUT_DIRECTORY ${PROJECT_SOURCE_DIR}/python/mqttwin)

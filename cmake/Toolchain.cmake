@@ -51,21 +51,6 @@ if(MQTTWIN_SANITIZE)
     endif()
 endif()
 
-# A message passes through some forty small functions in nine rooms: inlining them across files is
-# worth about a seventh. Fat objects, so that only what is fast pays for it at its link: the
-# extension and the benchmarks ask with mqttwin_optimise_link, tests link the ordinary code.
-if(MQTTWIN_LTO AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    add_compile_options(-flto=auto -ffat-lto-objects)
-    # Not for a target that asks: g++ leaves the plugin out as soon as it has seen -fno-lto.
-    add_link_options($<$<NOT:$<BOOL:$<TARGET_PROPERTY:MQTTWIN_OPTIMISED_LINK>>>:-fno-lto>)
-endif()
-function(mqttwin_optimise_link target)
-    if(MQTTWIN_LTO AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-        set_target_properties(${target} PROPERTIES MQTTWIN_OPTIMISED_LINK ON)
-        target_link_options(${target} PRIVATE -flto=auto -O3 -fuse-linker-plugin)
-    endif()
-endfunction()
-
 find_program(MQTTWIN_CCACHE ccache)
 mark_as_advanced(MQTTWIN_CCACHE)
 if(MQTTWIN_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
