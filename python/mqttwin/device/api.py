@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _U16 = 65535
 _U32 = 2**32 - 1
+_YEAR = 366 * 86400
 
 
 class Device:
@@ -353,7 +354,8 @@ class Device:
 
     def sleep(self, duration: Duration) -> Awaitable[None]:
         """Sleeps, by the device's own clock."""
-        return suspend(_ns(duration))  # type: ignore[return-value]
+        ns = _text_ns(duration) if duration.__class__ is str else _ns(duration)  # type: ignore[arg-type]
+        return suspend(ns)  # type: ignore[return-value]
 
     def every(
         self,
@@ -562,8 +564,10 @@ def _text_ns(text: str) -> int:
 
 
 def _ns(duration: Duration) -> int:
-    """Nanoseconds; texts are read once."""
-    return _text_ns(duration) if duration.__class__ is str else units.duration(duration)  # type: ignore[arg-type]
+    """Nanoseconds; a number of seconds without the exactness of fractions."""
+    if duration.__class__ is float and 0 <= duration <= _YEAR:  # type: ignore[operator]
+        return round(duration * 1e9)  # type: ignore[operator]
+    return units.duration(duration)
 
 
 def _bytes_of(payload: object) -> bytes:

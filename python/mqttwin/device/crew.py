@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import _core, units
 from ..errors import ConfigError, SimulationError, refusals
 from ..fleet_spec import VERSIONS
-from .tasks import NEVER
+from .tasks import NEVER, Scheduler
 from .unit import Unit
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Crew:
         self.version = VERSIONS[device_class.version]
         self.number = -1
         self.units: list[Unit] = []
+        self.schedulers: list[Scheduler] = []
         self.speaking: Unit | None = None  # whose code is running
         self.error: BaseException | None = None
         self.plain_turns = 0  # of periodic functions that only publish at QoS 0
@@ -84,6 +85,7 @@ class Crew:
             device = object.__new__(self.device_class)
             unit = Unit(self, index, device, client_id)
             self.units.append(unit)
+            self.schedulers.append(unit.scheduler)
             device.__dict__["_unit"] = unit
             device.__init__(**self.parameters)  # type: ignore[misc]
 
@@ -100,12 +102,12 @@ class Crew:
 
     def wake(self, index: int, now: int) -> int:
         """An alarm of a device is due."""
-        unit = self.units[index]
-        self.speaking = unit
-        instant = unit.wake(now)
+        scheduler = self.schedulers[index]
+        self.speaking = unit = self.units[index]
+        scheduler.armed = instant = scheduler.turn(now)
         self.speaking = None
         if self.error is not None:
-            unit.armed = NEVER  # what is returned gets lost
+            scheduler.armed = NEVER  # what is returned gets lost
             unit.arm()
         if self.error is not None or self.world._watching is not None:
             self._after()

@@ -11,7 +11,7 @@ import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import suppress
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..client_errors import ClientTimeout
@@ -160,29 +160,38 @@ class Scheduler:
     """The coroutines and alarms of one device.
 
     Args:
+        first: What the first turn is to begin with.
         crash: Called with the error of a task that nobody awaits.
     """
 
     __slots__ = (
         "alarms",
+        "armed",
         "crash",
         "current",
         "dying",
+        "first",
         "now",
         "number",
         "rate",
         "ready",
         "tasks",
+        "waking",
     )
 
-    def __init__(self, crash: Callable[[BaseException], object]) -> None:
+    def __init__(
+        self, first: Callable[[], object], crash: Callable[[BaseException], object]
+    ) -> None:
+        self.first: Callable[[], object] | None = first
         self.now = 0
         self.rate = 1.0  # local nanoseconds in a true one: a crystal that drifts
         self.alarms: list[tuple[int, int, Any]] = []  # a heap; of tasks that sleep, and Alarms
+        self.armed = NEVER  # the instant that the core was told
         self.number = 0
         self.ready: deque[Task] = deque()
         self.tasks: dict[Task, None] = {}  # in the order of their start
         self.current: Task | None = None
+        self.waking = False  # inside of a turn: what is next is told at its end
         self.dying = False  # the power is gone, and clean-up code must not find that out
         self.crash = crash
 
@@ -216,11 +225,57 @@ class Scheduler:
             heappop(alarms)
         return NEVER
 
-    def wake(self, now: int) -> None:
-        """Everything that is due."""
-        self.now = now
+    def turn(self, now: int) -> int:
+        """Everything that is due at an instant; returns when the next is, or `NEVER`.
+
+        The usual turn is that one coroutine wakes and sleeps again: that is what comes first here,
+        in as few steps as can be.
+        """
         alarms = self.alarms
+        if not alarms:
+            return self._long_turn(now)
+        self.now = now
+        self.waking = True
+        entry = alarms[0]
+        task = entry[2]
+        if task.__class__ is not Task or task.alarm != entry[1] or entry[0] > now or self.ready:
+            return self._long_turn(now)
+        self.current = task
+        try:
+            wanted = task._send(None)
+        except BaseException as error:
+            task.alarm = 0
+            self._ended(task, error)
+            return self._long_turn(now)
+        finally:
+            self.current = None
+        if wanted.__class__ is not int or task.interruption is not None or task.done:
+            task.alarm = 0
+            self._wait(task, wanted)
+            return self._long_turn(now)
+        self.number = task.alarm = number = self.number + 1
+        instant = now + (wanted if self.rate == 1.0 else self.true_ns(wanted))
+        heapreplace(alarms, (instant, number, task))
+        top = alarms[0]
+        if self.ready or top[0] <= now or top[2] is not task:
+            return self._long_turn(now)
+        self.waking = False
+        return instant
+
+    def _long_turn(self, now: int) -> int:
+        self.now = now
+        self.waking = True
+        if self.first is not None:
+            first, self.first = self.first, None
+            first()
+        self.run_ready()
+        alarms = self.alarms
+        steps = 0
         while alarms and alarms[0][0] <= now:
+            steps += 1
+            if steps > MAXIMUM_STEPS:
+                self.crash(_restless())
+                break
             _, number, target = heappop(alarms)
             if target.__class__ is Task:
                 if target.alarm == number:
@@ -231,6 +286,8 @@ class Scheduler:
                 call()
             if self.ready:
                 self.run_ready()
+        self.waking = False
+        return self.next_alarm()
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -259,11 +316,7 @@ class Scheduler:
             steps += 1
             if steps > MAXIMUM_STEPS:
                 ready.clear()
-                self.crash(
-                    MqttwinError(
-                        f"{MAXIMUM_STEPS:,} steps at one instant: a loop that never sleeps"
-                    )
-                )
+                self.crash(_restless())
                 return
             task = ready.popleft()
             task.scheduled = False
@@ -272,38 +325,44 @@ class Scheduler:
 
     def step(self, task: Task) -> None:
         """Runs a coroutine up to where it waits next."""
-        previous, self.current = self.current, task
+        self.current = task
         try:
             if task.interruption is None:
                 wanted = task._send(None)
             else:
                 interruption, task.interruption = task.interruption, None
                 wanted = task._throw(interruption)
-            if wanted.__class__ is int and task.interruption is None:
-                self.number = number = self.number + 1
-                task.alarm = number
-                ns = wanted if self.rate == 1.0 else self.true_ns(wanted)
-                heappush(self.alarms, (self.now + ns, number, task))
-                return
-            self._wait(task, wanted)
-        except StopIteration as result:
-            self.tasks.pop(task, None)
-            task.resolve(result.value)
-        except (Cancelled, PowerLost) as end:
-            self.tasks.pop(task, None)
-            task.fail(end)
         except BaseException as error:
-            self.tasks.pop(task, None)
+            self._ended(task, error)
+        else:
+            self._wait(task, wanted)
+        finally:
+            self.current = None
+
+    def _ended(self, task: Task, error: BaseException) -> None:
+        """A coroutine is over: it returned, was cancelled or failed."""
+        self.current = None
+        self.tasks.pop(task, None)
+        if isinstance(error, StopIteration):
+            task.resolve(error.value)
+        elif isinstance(error, Cancelled | PowerLost):
+            task.fail(error)
+        else:
             heard = bool(task.tasks)
             task.fail(error)
             if not heard:
                 self.crash(error)
-        finally:
-            self.current = previous
 
-    def _wait(self, task: Task, wanted: object) -> None:
-        if task.interruption is not None:
+    def _wait(self, task: Task, wanted: Any) -> None:
+        """What a coroutine waits for next."""
+        if task.done:  # switched off meanwhile, and has not taken it for the end
+            with suppress(BaseException):
+                task.coro.close()
+        elif task.interruption is not None:
             self.make_ready(task)
+        elif wanted.__class__ is int:
+            self.number = task.alarm = number = self.number + 1
+            heappush(self.alarms, (self.now + self.true_ns(wanted), number, task))
         elif isinstance(wanted, Waiter):
             if wanted.done:
                 self.make_ready(task)
@@ -448,6 +507,10 @@ def foreign(wanted: object) -> ForeignAwait:
         "awaits what the device offers (self.sleep, self.publish, self.messages, self.first_of, "
         "...); for asyncio code there is mqttwin.aio"
     )
+
+
+def _restless() -> MqttwinError:
+    return MqttwinError(f"{MAXIMUM_STEPS:,} steps at one instant: a loop that never sleeps")
 
 
 def _survives(target: Task | Alarm) -> bool:

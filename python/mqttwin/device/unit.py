@@ -39,11 +39,8 @@ class Unit:
         self.client_id = client_id
         self.core = crew.core
         self.number = crew.number
-        self.scheduler = Scheduler(self.crash)
-        self.armed = NEVER  # what the core was told
-        self.waking = False
+        self.scheduler = Scheduler(lambda: self.boot("power_on"), self.crash)
         self.on = False
-        self.fresh = True  # has never had power
         self.boots = 0
         self.crashes = 0
         self.overflowed = 0
@@ -72,41 +69,28 @@ class Unit:
     @property
     def now(self) -> int:
         """Virtual time, in nanoseconds."""
-        return self.scheduler.now if self.waking else self.core.now
-
-    def wake(self, now: int) -> int:
-        """What is due; returns when the next is, -1 for never."""
-        self.waking = True
-        if self.fresh:
-            self.fresh = False
-            self.scheduler.now = now
-            self.boot("power_on")
-        try:
-            self.scheduler.run_ready()
-            self.scheduler.wake(now)
-        finally:
-            self.waking = False
-        self.armed = instant = self.scheduler.next_alarm()
-        return instant if instant != NEVER else -1
+        scheduler = self.scheduler
+        return scheduler.now if scheduler.waking else self.core.now
 
     def hear(self, note: tuple[Any, ...], now: int) -> None:
         """Something has happened at its client."""
         scheduler = self.scheduler
         scheduler.now = now
-        self.waking = True
-        try:
-            if self.on:
-                _HEAR[note[0]](self, *note[2:])
-                scheduler.run_ready()
-        finally:
-            self.waking = False
+        if self.on:
+            scheduler.waking = True
+            _HEAR[note[0]](self, *note[2:])
+            scheduler.run_ready()
+            scheduler.waking = False
             self.arm()
 
     def arm(self) -> None:
         """Tells the core of an alarm that comes before the one that it knows."""
-        instant = self.scheduler.next_alarm()
-        if instant < self.armed and not self.waking:
-            self.armed = instant
+        scheduler = self.scheduler
+        if scheduler.waking or scheduler.first is not None:
+            return
+        instant = scheduler.next_alarm()
+        if instant < scheduler.armed:
+            scheduler.armed = instant
             self.core.set_alarm(self.number, self.index, instant)
 
     def call(self, handler: Callable[..., Any], *arguments: Any) -> None:
@@ -158,7 +142,7 @@ class Unit:
         self.scheduler.kill_all()
         self.core.power_off(self.number, self.index)
         self._forget()
-        self.armed = NEVER
+        self.scheduler.armed = NEVER
         self.arm()
 
     def reboot(self, cause: str, off_for: int) -> None:
@@ -187,7 +171,7 @@ class Unit:
 
     def soon(self) -> None:
         """What was made ready goes on: in this turn, or as the next event where there is none."""
-        if not self.waking:
+        if not self.scheduler.waking:
             self.scheduler.now = now = self.now
             self.scheduler.at(now, _nothing)
             self.arm()
