@@ -1,6 +1,6 @@
 """Measures, and prints one table: ./dev bench [NAME ...]
 
-./dev bench live [OPTIONS] and ./dev bench fidelity [OPTIONS] print tables of their own.
+./dev bench live [OPTIONS], fidelity [OPTIONS], many and traces print tables of their own.
 
 Names: core (Google Benchmark), hello (the first scenario as a whole process), python
 (pytest-benchmark), build (from nothing, and after touching one file). Without a name: core,
@@ -178,23 +178,24 @@ def build() -> Iterator[Figure]:
     yield Figure("rebuild after touching one file", again, "s", "< 30", again < 30)
 
 
+APART = ("live", "fidelity", "many", "traces")
 PARTS = {"core": core, "hello": hello, "python": python, "build": build}
 
 
 def apart(name: str, options: list[str]) -> int:
-    """Beside other brokers, or beside a real kernel: tables of their own."""
+    """Tables of their own: beside other brokers, beside a real kernel, beside each other."""
     return subprocess.run(
         [sys.executable, str(ROOT / "bench" / name / "run.py"), *options], check=False
     ).returncode
 
 
 def main(names: list[str]) -> int:
-    if names[:1] in (["live"], ["fidelity"]):
+    if names and names[0] in APART:
         return apart(names[0], names[1:])
     unknown = [name for name in names if name not in PARTS]
     if unknown:
         print(
-            f"bench: no part {unknown[0]!r}; there are {', '.join(PARTS)}, live and fidelity",
+            f"bench: no part {unknown[0]!r}; there are {', '.join([*PARTS, *APART])}",
             file=sys.stderr,
         )
         return 2

@@ -28,6 +28,7 @@ from .client_messages import IncomingMessage
 from .client_values import NEVER_EXPIRES
 from .conservation import Conservation
 from .dist import Distribution
+from .ensemble import run_many
 from .errors import ConfigError, MqttwinError, ProtocolError, SimulationError
 from .fleet import Fleet
 from .gen import Generator
@@ -38,6 +39,7 @@ from .messages import Message
 from .partitions import Partition
 from .payload import Payload, json, msgpack, random_bytes, raw, struct, text
 from .result import Result
+from .runs import Run, Runs
 from .table import Table, read_trace
 from .timeline import Timer
 from .units import Duration, Probability, Rate, Size, seconds
@@ -72,6 +74,8 @@ __all__ = [
     "PublishError",
     "Rate",
     "Result",
+    "Run",
+    "Runs",
     "SimulationError",
     "Size",
     "SubscribeError",
@@ -94,6 +98,7 @@ __all__ = [
     "raw",
     "read_trace",
     "replay_times",
+    "run_many",
     "seconds",
     "struct",
     "text",

@@ -50,6 +50,10 @@ class Histogram:
     @staticmethod
     def from_bytes(data: bytes) -> Histogram: ...
 
+def make_table(columns: Sequence[tuple[str, str, list[Any]]]) -> Table:
+    """Of (name, kind, values) with None for what is missing; kinds: boolean, int64, float64,
+    duration_ns, utf8."""
+
 # --- room `auth`, see bind_auth.cpp: what is refused is a ValueError -----------------------------
 
 class ScramClient:

@@ -12,6 +12,7 @@ from . import _core, units
 from .conservation import Conservation
 from .errors import ConfigError
 from .latency import Latency
+from .limits import INTERRUPTED, ended_early
 from .links import Link
 from .table import Table
 
@@ -28,7 +29,7 @@ class RunInfo:
     virtual_ns: int
     wall_seconds: float
     events: int
-    interrupted: bool
+    stopped: str  # what ended it early: "", "interrupted", "max_wall" or "max_memory"
     late_after_ns: int
     fleets: Mapping[str, tuple[int, int]]  # name: (number, count)
     links: Mapping[str, Link]
@@ -69,7 +70,12 @@ class Result:
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended the run early."""
-        return self.info.interrupted
+        return self.info.stopped == INTERRUPTED
+
+    @property
+    def stopped(self) -> str:
+        """What ended the run early: "" (nothing), "interrupted", "max_wall" or "max_memory"."""
+        return self.info.stopped
 
     @cached_property
     def digest(self) -> str:
@@ -240,7 +246,7 @@ class Result:
         return result_html(self)
 
     def __repr__(self) -> str:
-        stopped = ", interrupted" if self.interrupted else ""
+        stopped = f", {ended_early(self.stopped)}" if self.stopped else ""
         return (
             f"<Result of {units.format_duration(self.info.virtual_ns)}: {self.published:,} "
             f"published, {self.delivered:,} delivered, {self.lost:,} lost{stopped}>"

@@ -15,6 +15,7 @@ from .broker import Broker, hostname_of, options_of, ttl_of
 from .errors import ConfigError, MqttwinError, SimulationError, refusals
 from .fleet import Fleet
 from .layers import Tls, WebSocket, tls_of, websocket_of
+from .limits import Limits, limits_of
 from .link_parts import Shared
 from .links import Link
 from .messages import Message
@@ -24,7 +25,7 @@ from .remote import is_loopback, remote_of
 from .result import Result, RunInfo
 from .server import Server, speed_of
 from .timeline import Callback, Timeline, Timer
-from .units import Duration
+from .units import Duration, Size
 
 
 class World(Recording):
@@ -367,7 +368,14 @@ class World(Recording):
 
     # --- running --------------------------------------------------------------------------------
 
-    def run(self, duration: Duration, *, progress: bool | None = None) -> Result:
+    def run(
+        self,
+        duration: Duration,
+        *,
+        progress: bool | None = None,
+        max_wall: Duration | None = None,
+        max_memory: Size | None = None,
+    ) -> Result:
         """Runs for so long in virtual time.
 
         The GIL is released meanwhile. Ctrl-C ends the run early, with what was gathered so far
@@ -376,15 +384,21 @@ class World(Recording):
         Args:
             duration: Of virtual time, from now.
             progress: Whether to show a bar; by default on a terminal and in a notebook.
+            max_wall: The run ends early, with what it has, once it took so much real time, or
+            max_memory: once this process holds so much resident memory. Both are looked at every
+                50 ms; `Result.stopped` says which it was.
 
         Returns:
             Everything since the start of the world.
         """
         until = self._core.now + units.duration(duration, "run")
+        return self._run_to(until, limits_of(max_memory, max_wall), progress)
+
+    def _run_to(self, until: int, limits: Limits, progress: bool | None) -> Result:
         self._changing()
         self._go_live_if_needed()
-        _, interrupted = self._timeline.advance(until, progress=progress)
-        return self._result(interrupted)
+        _, stopped = self._timeline.advance(until, progress=progress, limits=limits)
+        return self._result(stopped)
 
     def run_until(
         self,
@@ -409,13 +423,13 @@ class World(Recording):
         pace = units.duration(step, "step", zero=False)
         self._changing()
         self._go_live_if_needed()
-        fulfilled, interrupted = self._timeline.advance(
+        fulfilled, stopped = self._timeline.advance(
             until, progress=progress, predicate=predicate, step=pace
         )
-        if not fulfilled and not interrupted:
+        if not fulfilled and not stopped:
             message = f"what was waited for did not come true within {timeout!r}"
             raise SimulationError(message, virtual_time=self.now)
-        return self._result(interrupted)
+        return self._result(stopped)
 
     # --- the real world -------------------------------------------------------------------------
 
@@ -481,19 +495,19 @@ class World(Recording):
 
     def result(self) -> Result:
         """What has been gathered since the start of the world."""
-        return self._result(interrupted=False)
+        return self._result()
 
     def memory(self) -> dict[str, int]:
         """Bytes taken, by room."""
         return self._core.memory()
 
-    def _result(self, interrupted: bool) -> Result:
+    def _result(self, stopped: str = "") -> Result:
         info = RunInfo(
             seed=self.seed,
             virtual_ns=self._core.now,
             wall_seconds=self._timeline.wall_seconds,
             events=self._core.events,
-            interrupted=interrupted,
+            stopped=stopped,
             late_after_ns=self._late_after,
             fleets={name: (f._number, len(f)) for name, f in self.fleets.items()},
             links={name: f.link for name, f in self.fleets.items()},

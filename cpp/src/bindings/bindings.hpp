@@ -12,6 +12,7 @@ void bind_capture(pybind11::class_<PyWorld>& cls);
 }  // namespace mqttwin
 
 void bind_auth(pybind11::module_& m);
+void bind_columns(pybind11::module_& m);
 void bind_client(pybind11::module_& m);
 void bind_fleet(pybind11::module_& m);
 void bind_links(pybind11::module_& m);
