@@ -731,6 +731,9 @@ class World:
         """What a fleet with `keep` received: at, device, topic, payload, qos, retain, duplicate."""
     def devices(self, fleet: int) -> Table:
         """One row a device."""
+    def track_latency(self, fleet: int) -> None: ...
+    def device_latency(self, fleet: int, q: float) -> Table:
+        """A column `latency`: that quantile (0 to 1) of each device of a fleet that is tracked."""
     def memory(self) -> dict[str, int]: ...
 
 def read_event_log(path: str) -> tuple[Table, dict[str, str], str]:

@@ -72,6 +72,4 @@ trace::Table make_table(const std::vector<Description>& descriptions) {
 }  // namespace
 }  // namespace mqttwin
 
-void bind_columns(py::module_& m) {
-    m.def("make_table", &mqttwin::make_table, py::arg("columns"));
-}
+void bind_columns(py::module_& m) { m.def("make_table", &mqttwin::make_table, py::arg("columns")); }

@@ -320,16 +320,28 @@ void bind_results(py::class_<PyWorld>& cls) {
         .def(
             "devices",
             [](PyWorld& self, std::uint32_t fleet) {
-                return self.get()->recorder().devices(fleet);
+                const auto world = self.get();
+                return world->recorder().devices(fleet, world->now());
             },
             py::arg("fleet"))
+        .def(
+            "track_latency",
+            [](PyWorld& self, std::uint32_t fleet) { self.get()->recorder().track_latency(fleet); },
+            py::arg("fleet"))
+        .def(
+            "device_latency",
+            [](PyWorld& self, std::uint32_t fleet, double q) {
+                return self.get()->recorder().device_latency(fleet, q);
+            },
+            py::arg("fleet"), py::arg("q"))
         .def("memory", [](PyWorld& self) {
             const world::VirtualWorld::Memory memory = self.get()->memory();
             return std::map<std::string, std::size_t>{
                 {"blobs", memory.pool},
                 {"queue", memory.queue},
                 {"network", memory.network},
-                {"records", self.get()->recorder().footprint()}};
+                {"records", self.get()->recorder().footprint()},
+                {"device_latency", self.get()->recorder().latency_footprint()}};
         });
 }
 
