@@ -42,6 +42,7 @@ from .result import Result
 from .runs import Run, Runs
 from .table import Table, read_trace
 from .timeline import Timer
+from .trace import Trace
 from .units import Duration, Probability, Rate, Size, seconds
 from .world import World
 
@@ -82,6 +83,7 @@ __all__ = [
     "Table",
     "Timer",
     "Tls",
+    "Trace",
     "WebSocket",
     "World",
     "__version__",

@@ -689,9 +689,21 @@ class World:
         """Every real connection is over."""
     def live_status(self) -> tuple[int, int, int]:
         """Behind by so many ns of virtual time, real connections, bytes that wait for them."""
-    def start_event_log(self, path: str, header: Mapping[str, str]) -> None: ...
+    def start_event_log(
+        self,
+        path: str,
+        header: Mapping[str, str],
+        *,
+        devices: Sequence[tuple[int, int, int]] = (),
+        topics: Sequence[str] = (),
+        every: int = 1,
+        max_bytes: int = 0,
+    ) -> None:
+        """`devices`: (fleet, first, last) of those that are logged; none: all."""
     def stop_event_log(self) -> str:
         """What went wrong with the log ('' if nothing)."""
+    def event_log_problem(self) -> str:
+        """The same, so far."""
     def start_capture(
         self,
         path: str,

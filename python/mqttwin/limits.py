@@ -14,6 +14,7 @@ from .units import Duration, Size
 INTERRUPTED = "interrupted"
 MAX_WALL = "max_wall"
 MAX_MEMORY = "max_memory"
+TRACE = "trace"
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -27,11 +28,13 @@ class Limits:
             system counts when it runs out; 0 is no bound.
         max_wall_ns: Real time of this run; 0 is no bound.
         cancelled: Says whether somebody wants it to stop.
+        trace_failed: Says what is wrong with a log without which the run must not go on.
     """
 
     max_memory: int = 0
     max_wall_ns: int = 0
     cancelled: Callable[[], bool] | None = None
+    trace_failed: Callable[[], str] | None = None
 
     def watch(self) -> Callable[[], str]:
         """From now on: what has been reached, or ""."""
@@ -40,6 +43,8 @@ class Limits:
         def reached() -> str:
             if self.cancelled is not None and self.cancelled():
                 return INTERRUPTED
+            if self.trace_failed is not None and self.trace_failed():
+                return TRACE
             if self.max_wall_ns and time.monotonic_ns() >= end:
                 return MAX_WALL
             if self.max_memory and resident_bytes() >= self.max_memory:

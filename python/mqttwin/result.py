@@ -30,6 +30,7 @@ class RunInfo:
     wall_seconds: float
     events: int
     stopped: str  # what ended it early: "", "interrupted", "max_wall" or "max_memory"
+    trace_problem: str
     late_after_ns: int
     fleets: Mapping[str, tuple[int, int]]  # name: (number, count)
     links: Mapping[str, Link]
@@ -77,6 +78,11 @@ class Result:
     def stopped(self) -> str:
         """What ended the run early: "" (nothing), "interrupted", "max_wall" or "max_memory"."""
         return self.info.stopped
+
+    @property
+    def trace_problem(self) -> str:
+        """What went wrong with the event log: it ends there, the run is whole. "": nothing."""
+        return self.info.trace_problem
 
     @cached_property
     def digest(self) -> str:

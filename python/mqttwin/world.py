@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, overload
 
@@ -15,7 +17,7 @@ from .broker import Broker, hostname_of, options_of, ttl_of
 from .errors import ConfigError, MqttwinError, SimulationError, refusals
 from .fleet import Fleet
 from .layers import Tls, WebSocket, tls_of, websocket_of
-from .limits import Limits, limits_of
+from .limits import TRACE, Limits, limits_of
 from .link_parts import Shared
 from .links import Link
 from .messages import Message
@@ -25,7 +27,10 @@ from .remote import is_loopback, remote_of
 from .result import Result, RunInfo
 from .server import Server, speed_of
 from .timeline import Callback, Timeline, Timer
+from .trace import OnError, Trace
 from .units import Duration, Size
+
+log = logging.getLogger("mqttwin")
 
 
 class World(Recording):
@@ -375,6 +380,7 @@ class World(Recording):
         progress: bool | None = None,
         max_wall: Duration | None = None,
         max_memory: Size | None = None,
+        trace: Trace | None = None,
     ) -> Result:
         """Runs for so long in virtual time.
 
@@ -387,18 +393,47 @@ class World(Recording):
             max_wall: The run ends early, with what it has, once it took so much real time, or
             max_memory: once this process holds so much resident memory. Both are looked at every
                 50 ms; `Result.stopped` says which it was.
+            trace: An event log of this run alone; `World.trace` begins one that outlives it.
 
         Returns:
             Everything since the start of the world.
+
+        Raises:
+            SimulationError: A log could not be written, whose `Trace.on_error` is "run".
+                `World.result` has what there is.
         """
         until = self._core.now + units.duration(duration, "run")
-        return self._run_to(until, limits_of(max_memory, max_wall), progress)
+        limits = limits_of(max_memory, max_wall)
+        if trace is None:
+            return self._run_to(until, limits, progress)
+        self.trace(trace)
+        try:
+            stopped = self._advance(until, limits, progress)
+        finally:
+            problem = self._end_trace()
+        self._log_failed(trace.on_error, problem)
+        return self._result(stopped, problem)
 
     def _run_to(self, until: int, limits: Limits, progress: bool | None) -> Result:
+        return self._result(self._advance(until, limits, progress))
+
+    def _advance(self, until: int, limits: Limits, progress: bool | None) -> str:
+        """Runs; what ended it early."""
         self._changing()
         self._go_live_if_needed()
+        limits = replace(limits, trace_failed=self._trace_failed)
         _, stopped = self._timeline.advance(until, progress=progress, limits=limits)
-        return self._result(stopped)
+        if stopped == TRACE:
+            self._log_failed("run", self._trace_failed())
+        return stopped
+
+    def _log_failed(self, on_error: OnError, problem: str) -> None:
+        if problem and on_error == "run":
+            raise SimulationError(
+                f"the event log cannot be written: {problem}", virtual_time=self.now
+            )
+        if problem:
+            log.warning("the event log is incomplete: %s", problem)
 
     def run_until(
         self,
@@ -501,13 +536,14 @@ class World(Recording):
         """Bytes taken, by room."""
         return self._core.memory()
 
-    def _result(self, stopped: str = "") -> Result:
+    def _result(self, stopped: str = "", trace_problem: str = "") -> Result:
         info = RunInfo(
             seed=self.seed,
             virtual_ns=self._core.now,
             wall_seconds=self._timeline.wall_seconds,
             events=self._core.events,
             stopped=stopped,
+            trace_problem=trace_problem or self._core.event_log_problem(),
             late_after_ns=self._late_after,
             fleets={name: (f._number, len(f)) for name, f in self.fleets.items()},
             links={name: f.link for name, f in self.fleets.items()},
@@ -541,7 +577,7 @@ class World(Recording):
         if self._core.is_live:
             self._core.end_live()
         self._closed = True
-        self._core.stop_event_log()
+        self._end_trace()
         self._core.stop_capture()
 
     def __enter__(self) -> World:

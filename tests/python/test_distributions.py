@@ -59,8 +59,8 @@ def rough_world(**more: object) -> mt.World:
     ear = world.fleet("ear", session_expiry="1h", keep_alive="1min", clean_start=False)
     ear.subscribe("#", qos=1)
     world.at("5min", lambda: meters.disconnect([0, 1]))
-    world.at("7min", lambda: ear.disconnect())
-    world.at("9min", lambda: ear.connect())
+    world.at("7min", ear.disconnect)
+    world.at("9min", ear.connect)
     world.at("12min", lambda: broker.restart(down="40s"))
     return world
 

@@ -16,6 +16,7 @@ import pytest
 
 import mqttwin as mt
 from ensemble_scenarios import endless, figures, fragile, sensors
+from mqttwin import _core
 from mqttwin.ensemble import log
 
 SETS = [{"devices": 3}, {"devices": 6, "qos": 2}]
@@ -282,3 +283,11 @@ def test_what_other_processes_cannot_have(monkeypatch):
     with pytest.raises(mt.ConfigError, match=r"^scenario: cannot be pickled"):
         mt.run_many(lambda world: None, until="1h", executor="processes")
     assert endless.__module__ == "ensemble_scenarios"
+
+
+def test_tables_that_cannot_be():
+    with pytest.raises(ValueError, match="of one length"):
+        _core.make_table([("a", "int64", [1]), ("b", "utf8", [])])
+    with pytest.raises(ValueError, match="kind: must be"):
+        _core.make_table([("a", "int8", [1])])
+    assert _core.make_table([]).num_rows == 0

@@ -123,6 +123,13 @@ class Recorder final : public broker::Observer {
     void start_log(std::unique_ptr<trace::EventLog> log);
     /// Ends the log; what went wrong with it, or nothing.
     std::string stop_log();
+    /// What has gone wrong with it so far.
+    [[nodiscard]] std::string log_problem() const { return log_ ? log_->error() : std::string(); }
+    [[nodiscard]] bool logging() const { return log_ != nullptr; }
+    /// A device as records name it. Throws std::out_of_range: there is no such fleet.
+    [[nodiscard]] std::uint32_t tag_of(std::uint32_t fleet, std::uint32_t device) const {
+        return fleets_.at(fleet).base + device;
+    }
 
    private:
     /// All that is kept for one device: one cache line.
