@@ -1,6 +1,7 @@
 """Measures, and prints one table: ./dev bench [NAME ...]
 
-./dev bench live, fidelity, scale and peers take OPTIONS and print tables of their own.
+./dev bench live, fidelity, scale and peers take OPTIONS and print tables of their own, as do many
+and traces.
 
 Names: core (Google Benchmark), hello (the first scenario as a whole process), python
 (pytest-benchmark), build (from nothing, and after touching one file). Without a name: core,
@@ -178,12 +179,12 @@ def build() -> Iterator[Figure]:
     yield Figure("rebuild after touching one file", again, "s", "< 30", again < 30)
 
 
-APART = ("live", "fidelity", "scale", "peers")
+APART = ("live", "fidelity", "scale", "peers", "many", "traces")
 PARTS = {"core": core, "hello": hello, "python": python, "build": build}
 
 
 def apart(name: str, options: list[str]) -> int:
-    """Beside others, or at scale: tables of their own."""
+    """Tables of their own: beside others, at scale, beside a real kernel, beside each other."""
     return subprocess.run(
         [sys.executable, str(ROOT / "bench" / name / "run.py"), *options], check=False
     ).returncode

@@ -29,6 +29,7 @@ from .client_values import NEVER_EXPIRES
 from .conservation import Conservation
 from .device import Condition, Device, Devices, Sensor, when
 from .dist import Distribution
+from .ensemble import run_many
 from .errors import ConfigError, MqttwinError, ProtocolError, SimulationError
 from .fleet import Fleet
 from .gen import Generator
@@ -39,8 +40,10 @@ from .messages import Message
 from .partitions import Partition
 from .payload import Payload, json, msgpack, random_bytes, raw, struct, text
 from .result import Result
+from .runs import Run, Runs
 from .table import Table, read_trace
 from .timeline import Timer
+from .trace import Trace
 from .units import Duration, Probability, Rate, Size, seconds
 from .world import World
 
@@ -76,6 +79,8 @@ __all__ = [
     "PublishError",
     "Rate",
     "Result",
+    "Run",
+    "Runs",
     "Sensor",
     "SimulationError",
     "Size",
@@ -83,6 +88,7 @@ __all__ = [
     "Table",
     "Timer",
     "Tls",
+    "Trace",
     "WebSocket",
     "World",
     "__version__",
@@ -99,6 +105,7 @@ __all__ = [
     "raw",
     "read_trace",
     "replay_times",
+    "run_many",
     "seconds",
     "struct",
     "text",

@@ -50,6 +50,10 @@ class Histogram:
     @staticmethod
     def from_bytes(data: bytes) -> Histogram: ...
 
+def make_table(columns: Sequence[tuple[str, str, list[Any]]]) -> Table:
+    """Of (name, kind, values) with None for what is missing; kinds: boolean, int64, float64,
+    duration_ns, utf8."""
+
 # --- room `auth`, see bind_auth.cpp: what is refused is a ValueError -----------------------------
 
 class ScramClient:
@@ -685,9 +689,21 @@ class World:
         """Every real connection is over."""
     def live_status(self) -> tuple[int, int, int]:
         """Behind by so many ns of virtual time, real connections, bytes that wait for them."""
-    def start_event_log(self, path: str, header: Mapping[str, str]) -> None: ...
+    def start_event_log(
+        self,
+        path: str,
+        header: Mapping[str, str],
+        *,
+        devices: Sequence[tuple[int, int, int]] = (),
+        topics: Sequence[str] = (),
+        every: int = 1,
+        max_bytes: int = 0,
+    ) -> None:
+        """`devices`: (fleet, first, last) of those that are logged; none: all."""
     def stop_event_log(self) -> str:
         """What went wrong with the log ('' if nothing)."""
+    def event_log_problem(self) -> str:
+        """The same, so far."""
     def start_capture(
         self,
         path: str,
@@ -727,6 +743,9 @@ class World:
         """What a fleet with `keep` received: at, device, topic, payload, qos, retain, duplicate."""
     def devices(self, fleet: int) -> Table:
         """One row a device."""
+    def track_latency(self, fleet: int) -> None: ...
+    def device_latency(self, fleet: int, q: float) -> Table:
+        """A column `latency`: that quantile (0 to 1) of each device of a fleet that is tracked."""
     def memory(self) -> dict[str, int]: ...
 
 def read_event_log(path: str) -> tuple[Table, dict[str, str], str]:

@@ -54,6 +54,7 @@ class Fleet(Faults):
         self._population = population
         self._publishes: list[_core.PublishSpec] = []
         self._filters: list[str] = []
+        self._subscriptions: list[tuple[str, int, bool, bool, int]] = []  # as the core has them
 
     def __len__(self) -> int:
         return self._spec.count
@@ -156,15 +157,11 @@ class Fleet(Faults):
             with refusals():
                 template = _core.Template(text, self._population, "filter")
                 _core.check_filters(template, "filter")
-                self._world._changing().add_subscribe(
-                    self._number,
-                    text,
-                    level,
-                    no_local,
-                    retain_as_published,
-                    _RETAIN_HANDLING[retain_handling],
-                )
+                handling = _RETAIN_HANDLING[retain_handling]
+                wanted = (text, level, no_local, retain_as_published, handling)
+                self._world._changing().add_subscribe(self._number, *wanted)
             self._filters.append(text)
+            self._subscriptions.append(wanted)
         return self
 
     # --- what it is -----------------------------------------------------------------------------

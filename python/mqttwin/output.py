@@ -102,6 +102,7 @@ def _manifest(result: Result) -> dict[str, Any]:
         "seed": result.seed,
         "virtual_ns": result.info.virtual_ns,
         "interrupted": result.interrupted,
+        "stopped": result.stopped,
         "parameters": {name: str(value) for name, value in result.info.parameters.items()},
         "versions": versions(),
     }

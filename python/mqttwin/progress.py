@@ -55,6 +55,52 @@ class Progress:
             self._bar.close()
 
 
+class RunsProgress:
+    """Shows how many of many runs have ended; does nothing where nobody looks."""
+
+    def __init__(self, total: int, *, show: bool | None = None) -> None:
+        self._began = time.monotonic()
+        self._total = total
+        self._done = 0
+        self._failed = 0
+        self._virtual = 0
+        self._bar: Any = None
+        if _somebody_looks() if show is None else show:
+            from tqdm.auto import tqdm
+
+            self._bar = tqdm(
+                total=total,
+                desc=self._text(),
+                bar_format="{desc} |{bar}| {percentage:.0f}%",
+                leave=False,
+                dynamic_ncols=True,
+            )
+
+    def update(self, virtual_ns: int, *, failed: bool) -> None:
+        """A run has ended."""
+        self._done += 1
+        self._failed += failed
+        self._virtual += virtual_ns
+        if self._bar is not None:
+            self._bar.n = self._done
+            self._bar.set_description_str(self._text(), refresh=False)
+            self._bar.refresh()
+
+    def _text(self) -> str:
+        text = f"{self._done:>{len(str(self._total))}} of {self._total} runs"
+        if self._failed:
+            text += f", {self._failed} failed"
+        if self._virtual:
+            real = max(time.monotonic() - self._began, 1e-3)
+            text += f", {speed_up(self._virtual / units.SECOND / real)}"
+        return text
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+
+
 def speed_up(factor: float) -> str:
     """``"21,000 × real time"``."""
     if factor >= 100:

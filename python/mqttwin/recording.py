@@ -11,6 +11,7 @@ from ._core import World as Core
 from ._core import __version__
 from .errors import ConfigError, MqttwinError, refusals
 from .fleet import Fleet
+from .trace import Trace
 from .units import Size
 
 Point = Literal["client", "server", "both"]
@@ -25,15 +26,37 @@ class Recording:
     seed: int
     fleets: dict[str, Fleet]
     _core: Core
+    _trace: Trace | None = None  # that is being written
 
     def _changing(self) -> Core:
         raise NotImplementedError
 
-    def trace(self, path: str | os.PathLike[str]) -> None:
-        """Logs every event from now on into a file, for `mqttwin.read_trace`."""
+    def trace(self, trace: Trace | str | os.PathLike[str]) -> None:
+        """Logs events from now on into a file, for `mqttwin.read_trace`.
+
+        It changes nothing in the run. A thread of its own writes the file; what waits for it is
+        bounded by 16 MiB.
+
+        Args:
+            trace: What to log and where, or just where.
+
+        Raises:
+            ConfigError: A value that cannot be, a file that cannot be written, or another log
+                that is being written.
+        """
+        wanted = trace if isinstance(trace, Trace) else Trace(trace)
+        devices = wanted._ranges(self._own_fleet)
         header = {"mqttwin": __version__, "seed": str(self.seed)}
         with refusals("trace"):
-            self._changing().start_event_log(os.fspath(path), header)
+            self._changing().start_event_log(
+                os.fspath(wanted.path),
+                header,
+                devices=devices,
+                topics=wanted._topics(),
+                every=wanted._every(),
+                max_bytes=wanted._max_bytes(),
+            )
+        self._trace = wanted
 
     def stop_trace(self) -> None:
         """Closes the event log.
@@ -41,9 +64,36 @@ class Recording:
         Raises:
             MqttwinError: Writing it failed on the way; the run itself is whole.
         """
-        problem = self._core.stop_event_log()
+        problem = self._end_trace()
         if problem:
             raise MqttwinError(f"the event log is incomplete: {problem}")
+
+    def _end_trace(self) -> str:
+        """Closes the event log, if there is one; what went wrong with it."""
+        self._trace = None
+        return self._core.stop_event_log()
+
+    def _trace_failed(self) -> str:
+        """What went wrong with a log without which a run must not go on."""
+        if self._trace is None or self._trace.on_error != "run":
+            return ""
+        return self._core.event_log_problem()
+
+    def track_latency(self, *fleets: Fleet | str) -> None:
+        """From now on each device of these fleets has a histogram of its messages' latencies.
+
+        It costs 32 bytes of memory a device for each octave between its smallest and its largest
+        latency (`World.memory`, "device_latency"); percentiles are right to 6 %. `Result.devices`
+        gets columns ``latency_p50``, ``latency_p90`` and ``latency_p99``, and
+        `Result.device_latency` gives any other percentile.
+
+        Args:
+            *fleets: By name or themselves.
+        """
+        numbers = [self._own_fleet(fleet)._number for fleet in fleets]
+        core = self._changing()
+        for number in numbers:
+            core.track_latency(number)
 
     def capture(
         self,
@@ -74,7 +124,7 @@ class Recording:
         core = self._changing()
         if at not in get_args(Point):
             raise ConfigError(f"must be client, server or both, not {at!r}", key="at")
-        chosen = None if fleet is None else self._fleet_to_capture(fleet)
+        chosen = None if fleet is None else self._own_fleet(fleet)
         if devices is not None and chosen is None:
             raise ConfigError("of which fleet? Give fleet=, too", key="devices")
         indices = None if devices is None or chosen is None else _indices(devices, len(chosen))
@@ -108,7 +158,7 @@ class Recording:
             raise MqttwinError(f"the capture is incomplete: {problem}")
         return told
 
-    def _fleet_to_capture(self, fleet: Fleet | str) -> Fleet:
+    def _own_fleet(self, fleet: Fleet | str) -> Fleet:
         if isinstance(fleet, str):
             if fleet not in self.fleets:
                 raise ConfigError(f"there is none called {fleet!r}", key="fleet")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import units
 from .latency import Latency
+from .limits import ended_early
 from .progress import speed_up
 from .units import format_bytes, format_duration, format_share
 
@@ -53,8 +54,8 @@ def _run(result: Result) -> Section:
     info = result.info
     section = Section("Run", columns=("",), last_left=True)
     virtual = format_duration(info.virtual_ns)
-    if result.interrupted:
-        virtual += " (interrupted)"
+    if result.stopped:
+        virtual += f" ({ended_early(result.stopped)})"
     section.add("virtual time", virtual)
     if info.wall_seconds > 0:
         speed = speed_up(result.duration / info.wall_seconds)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core, units
 from .conservation import Conservation
-from .errors import ConfigError
+from .errors import ConfigError, MqttwinError, refusals
 from .latency import Latency
+from .limits import INTERRUPTED, ended_early
 from .links import Link
 from .table import Table
 
@@ -28,7 +29,8 @@ class RunInfo:
     virtual_ns: int
     wall_seconds: float
     events: int
-    interrupted: bool
+    stopped: str  # what ended it early: "", "interrupted", "max_wall" or "max_memory"
+    trace_problem: str
     late_after_ns: int
     fleets: Mapping[str, tuple[int, int]]  # name: (number, count)
     links: Mapping[str, Link]
@@ -44,6 +46,7 @@ class Result:
 
     def __init__(self, core: _core.World, info: RunInfo) -> None:
         self._core = core
+        self._frozen = False
         self.info = info
         self._devices: dict[str, Table] = {}
         self._received: dict[str, Table] = {}
@@ -69,7 +72,17 @@ class Result:
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended the run early."""
-        return self.info.interrupted
+        return self.info.stopped == INTERRUPTED
+
+    @property
+    def stopped(self) -> str:
+        """What ended the run early: "" (nothing), "interrupted", "max_wall" or "max_memory"."""
+        return self.info.stopped
+
+    @property
+    def trace_problem(self) -> str:
+        """What went wrong with the event log: it ends there, the run is whole. "": nothing."""
+        return self.info.trace_problem
 
     @cached_property
     def digest(self) -> str:
@@ -177,11 +190,42 @@ class Result:
         return Table(self._core.series())
 
     def devices(self, fleet: str | Fleet) -> Table:
-        """One row a device of a fleet."""
+        """One row a device of a fleet.
+
+        Columns: device (its index), published, delivered (first deliveries of its messages), lost
+        (deliveries of its messages that will never happen, and messages that never got to the
+        broker), received, connects, reconnects (those that were not the first), offline (time
+        without a connection since it was switched on), mqtt_bytes_up and mqtt_bytes_down (sent by
+        it, and to it), latency_mean and latency_max (of its messages until their delivery); with
+        `World.track_latency` also latency_p50, latency_p90 and latency_p99.
+        """
         name = self._fleet_name(fleet)
         if name not in self._devices:
             self._devices[name] = Table(self._core.devices(self.info.fleets[name][0]))
         return self._devices[name]
+
+    def device_latency(self, fleet: str | Fleet, percent: float) -> Any:
+        """A percentile of each device's latencies, in seconds; right to 6 %.
+
+        Args:
+            fleet: One of which `World.track_latency` was told.
+            percent: From 0 to 100.
+
+        Returns:
+            A NumPy array, one value a device; NaN where nothing was delivered.
+
+        Raises:
+            ConfigError: Its latencies are not tracked.
+            MqttwinError: The world has run on, and with it the histograms.
+        """
+        name = self._fleet_name(fleet)
+        if self._frozen:
+            raise MqttwinError("the world has run on: ask before it does")
+        if not 0 <= percent <= 100:
+            raise ConfigError(f"must be from 0 to 100, not {percent!r}", key="percent")
+        with refusals("fleet"):
+            table = self._core.device_latency(self.info.fleets[name][0], percent / 100)
+        return Table(table).seconds("latency")
 
     def received(self, fleet: str | Fleet) -> Table:
         """What a fleet received, with payloads, where it was told to `keep` something."""
@@ -199,6 +243,7 @@ class Result:
 
     def _freeze(self) -> None:
         """Takes what has not been looked at yet, before the world changes."""
+        self._frozen = True
         for name in ("digest", "counts", "_balance", "latency", "ingest", "ack"):
             getattr(self, name)
         for name in ("messages", "series"):
@@ -240,7 +285,7 @@ class Result:
         return result_html(self)
 
     def __repr__(self) -> str:
-        stopped = ", interrupted" if self.interrupted else ""
+        stopped = f", {ended_early(self.stopped)}" if self.stopped else ""
         return (
             f"<Result of {units.format_duration(self.info.virtual_ns)}: {self.published:,} "
             f"published, {self.delivered:,} delivered, {self.lost:,} lost{stopped}>"

@@ -111,10 +111,11 @@ def read_trace(path: str | os.PathLike[str]) -> tuple[Table, dict[str, str]]:
     A torn or damaged file is read up to the damage.
 
     Returns:
-        The events, and what the log says about itself; ``"damage"`` is in it where the file is
-        not whole.
+        The events, and what the log says about itself. Where the file is not whole, ``"damage"``
+        says why, and ``"damage_offset"`` up to which byte it was read.
     """
     events, header, damage = _core.read_event_log(os.fspath(path))
     if damage:
-        header = {**header, "damage": damage}
+        offset = events.metadata["damage_offset"]
+        header = {**header, "damage": damage, "damage_offset": offset}
     return Table(events), header

@@ -12,6 +12,7 @@ from . import _core, units
 from .device.conditions import Watch
 from .errors import ConfigError, MqttwinError
 from .interrupt import Interrupts
+from .limits import INTERRUPTED, NO_LIMITS, Limits
 from .progress import Progress
 
 Callback = Callable[[], object]
@@ -71,7 +72,8 @@ class Timeline:
         progress: bool | None,
         predicate: Callable[[], object] | None = None,
         step: int = 0,
-    ) -> tuple[bool, bool]:
+        limits: Limits = NO_LIMITS,
+    ) -> tuple[bool, str]:
         """Runs up to and including `until`, or until the predicate holds.
 
         Args:
@@ -79,9 +81,11 @@ class Timeline:
             progress: Whether to show a bar; None: where somebody looks.
             predicate: Looked at once before, and then every `step` nanoseconds.
             step: See there.
+            limits: What ends it early.
 
         Returns:
-            Whether the predicate holds, and whether Ctrl-C ended it.
+            Whether the predicate holds, and what ended it early: "", "interrupted" (Ctrl-C), or
+            the name of a limit.
         """
         if self._running:
             raise MqttwinError("the world is running: a callback cannot run it again")
@@ -90,9 +94,14 @@ class Timeline:
         self._running = True
         try:
             with Interrupts() as interrupts:
-                return self._loop(until, bar, predicate, step, interrupts)
+                reached = limits.watch()
+
+                def stopped() -> str:
+                    return INTERRUPTED if interrupts.seen else reached()
+
+                return self._loop(until, bar, predicate, step, stopped)
         except KeyboardInterrupt:
-            return False, True
+            return False, INTERRUPTED
         finally:
             self._running = False
             self.wall_seconds += wall.monotonic() - began
@@ -104,36 +113,36 @@ class Timeline:
         bar: Progress,
         predicate: Callable[[], object] | None,
         step: int,
-        interrupts: Interrupts,
-    ) -> tuple[bool, bool]:
+        stopped: Callable[[], str],
+    ) -> tuple[bool, str]:
         core = self._core
         if isinstance(predicate, Watch) and not core.is_live:
             core.run(core.now, SLICE_MS)  # devices hear of what was done to them between runs
         if predicate is not None and predicate():
-            return True, False
+            return True, ""
         step_to = core.run
         if core.is_live:
             core.resume_live()
             step_to = core.serve
         look = NEVER if predicate is None else core.now + step
         watch = predicate if isinstance(predicate, Watch) else None
-        while not interrupts.seen:
+        while not (why := stopped()):
             target = min(until, look, self._next())
             if not step_to(target, SLICE_MS):
                 bar.update(core.now)
                 if watch is not None and watch.fulfilled:
-                    return True, False
+                    return True, ""
                 continue
             self._call_back(target)
             bar.update(core.now)
             if predicate is not None and target in (look, until):
                 look = target + step
                 if predicate():
-                    return True, False
+                    return True, ""
             if target == until:
-                return False, False
+                return False, ""
         self._finish_instant()
-        return False, True
+        return False, why
 
     def serve(self, more: Callable[[], bool]) -> None:
         """Follows the wall clock as long as there is `more`; asked a few times a second."""

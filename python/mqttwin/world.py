@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -19,6 +21,7 @@ from .device.guard import WallClock
 from .errors import ConfigError, MqttwinError, SimulationError, refusals
 from .fleet import Fleet
 from .layers import Tls, WebSocket, tls_of, websocket_of
+from .limits import TRACE, Limits, limits_of
 from .link_parts import Shared
 from .links import Link
 from .messages import Message
@@ -28,11 +31,14 @@ from .remote import is_loopback, remote_of
 from .result import Result, RunInfo
 from .server import Server, speed_of
 from .timeline import Callback, Timeline, Timer
-from .units import Duration
+from .trace import OnError, Trace
+from .units import Duration, Size
 
 if TYPE_CHECKING:
     from .device.crew import Crew
+    from .estimate import Estimate
 
+log = logging.getLogger("mqttwin")
 D = TypeVar("D", bound=Device)
 
 
@@ -63,9 +69,10 @@ class World(Recording):
     ) -> None:
         self.seed = units.whole(seed, "seed", 0, 2**64 - 1)
         self._late_after = units.duration(late_after, "late_after")
+        self._keep_messages = units.whole(keep_messages, "keep_messages", 0, 2**40)
         self._core = _core.World(
             self.seed,
-            keep_messages=units.whole(keep_messages, "keep_messages", 0, 2**40),
+            keep_messages=self._keep_messages,
             series_buckets=units.whole(series_buckets, "series_buckets", 2, 10**7),
             series_width=units.duration(series_width, "series_width", zero=False),
             late_after=self._late_after,
@@ -456,7 +463,15 @@ class World(Recording):
 
     # --- running --------------------------------------------------------------------------------
 
-    def run(self, duration: Duration, *, progress: bool | None = None) -> Result:
+    def run(
+        self,
+        duration: Duration,
+        *,
+        progress: bool | None = None,
+        max_wall: Duration | None = None,
+        max_memory: Size | None = None,
+        trace: Trace | None = None,
+    ) -> Result:
         """Runs for so long in virtual time.
 
         The GIL is released meanwhile. Ctrl-C ends the run early, with what was gathered so far
@@ -465,16 +480,69 @@ class World(Recording):
         Args:
             duration: Of virtual time, from now.
             progress: Whether to show a bar; by default on a terminal and in a notebook.
+            max_wall: The run ends early, with what it has, once it took so much real time, or
+            max_memory: once this process holds so much resident memory. Both are looked at every
+                50 ms; `Result.stopped` says which it was.
+            trace: An event log of this run alone; `World.trace` begins one that outlives it.
 
         Returns:
             Everything since the start of the world.
+
+        Raises:
+            SimulationError: A log could not be written, whose `Trace.on_error` is "run".
+                `World.result` has what there is.
         """
         until = self._core.now + units.duration(duration, "run")
+        limits = limits_of(max_memory, max_wall)
+        if trace is None:
+            return self._run_to(until, limits, progress)
+        self.trace(trace)
+        try:
+            stopped = self._advance(until, limits, progress)
+        finally:
+            problem = self._end_trace()
+        self._log_failed(trace.on_error, problem)
+        return self._result(stopped, problem)
+
+    def _run_to(self, until: int, limits: Limits, progress: bool | None) -> Result:
+        return self._result(self._advance(until, limits, progress))
+
+    def _advance(self, until: int, limits: Limits, progress: bool | None) -> str:
+        """Runs; what ended it early."""
         self._changing()
         self._go_live_if_needed()
+        limits = replace(limits, trace_failed=self._trace_failed)
         with WallClock(self._crews) if self._crews else nullcontext():
-            _, interrupted = self._timeline.advance(until, progress=progress)
-        return self._result(interrupted)
+            _, stopped = self._timeline.advance(until, progress=progress, limits=limits)
+        if stopped == TRACE:
+            self._log_failed("run", self._trace_failed())
+        return stopped
+
+    def _log_failed(self, on_error: OnError, problem: str) -> None:
+        if problem and on_error == "run":
+            raise SimulationError(
+                f"the event log cannot be written: {problem}", virtual_time=self.now
+            )
+        if problem:
+            log.warning("the event log is incomplete: %s", problem)
+
+    def estimate(self, duration: Duration) -> Estimate:
+        """What running for so long would take: messages, events, memory, CPU time.
+
+        What is published and who is to have it follows from the description; what that costs is
+        measured with a small world of the same description, which takes about half a second.
+        Right to a factor of 1.5 or so, in a world that goes on as it is described: what `at` and
+        `every` will do, and what losses cause, is not foreseen.
+
+        Args:
+            duration: Of virtual time, from now.
+
+        Raises:
+            ConfigError: A fleet is at somebody else's broker.
+        """
+        from .estimate import estimate
+
+        return estimate(self, units.duration(duration, "estimate", zero=False))
 
     def run_until(
         self,
@@ -505,15 +573,15 @@ class World(Recording):
             predicate = self._watching = Watch(predicate)
         try:
             with WallClock(self._crews) if self._crews else nullcontext():
-                fulfilled, interrupted = self._timeline.advance(
+                fulfilled, stopped = self._timeline.advance(
                     until, progress=progress, predicate=predicate, step=pace
                 )
         finally:
             self._watching = None
-        if not fulfilled and not interrupted:
+        if not fulfilled and not stopped:
             message = f"what was waited for did not come true within {timeout!r}"
             raise SimulationError(message, virtual_time=self.now)
-        return self._result(interrupted)
+        return self._result(stopped)
 
     # --- the real world -------------------------------------------------------------------------
 
@@ -579,19 +647,20 @@ class World(Recording):
 
     def result(self) -> Result:
         """What has been gathered since the start of the world."""
-        return self._result(interrupted=False)
+        return self._result()
 
     def memory(self) -> dict[str, int]:
         """Bytes taken, by room."""
         return self._core.memory()
 
-    def _result(self, interrupted: bool) -> Result:
+    def _result(self, stopped: str = "", trace_problem: str = "") -> Result:
         info = RunInfo(
             seed=self.seed,
             virtual_ns=self._core.now,
             wall_seconds=self._timeline.wall_seconds,
             events=self._core.events,
-            interrupted=interrupted,
+            stopped=stopped,
+            trace_problem=trace_problem or self._core.event_log_problem(),
             late_after_ns=self._late_after,
             fleets={name: (f._number, len(f)) for name, f in self.fleets.items()},
             links={name: f.link for name, f in self.fleets.items()},
@@ -625,7 +694,7 @@ class World(Recording):
         if self._core.is_live:
             self._core.end_live()
         self._closed = True
-        self._core.stop_event_log()
+        self._end_trace()
         self._core.stop_capture()
 
     def __enter__(self) -> World:

@@ -61,23 +61,6 @@ void def_duration(Class& cls, const char* name, Duration Owner::* member) {
 
 using Will = std::tuple<std::string, py::bytes, int, bool>;
 
-void start_log(PyWorld& self, const std::string& path,
-               const std::map<std::string, std::string>& header) {
-    trace::LogHeader log_header;
-    for (const auto& [key, value] : header) {
-        if (key == "seed") {
-            log_header.seed = std::stoull(value);
-        } else if (key == "scenario") {
-            log_header.scenario = value;
-        } else {
-            log_header.more.emplace_back(key, value);
-        }
-    }
-    auto log = std::make_unique<trace::EventLog>(trace::file_sink(path), log_header);
-    if (!log->error().empty()) throw py::value_error(log->error());
-    self.get()->recorder().start_log(std::move(log));
-}
-
 std::map<std::string, std::uint64_t> counts_of(PyWorld& self) {
     const auto world = self.get();
     std::map<std::string, std::uint64_t> out;
@@ -320,16 +303,28 @@ void bind_results(py::class_<PyWorld>& cls) {
         .def(
             "devices",
             [](PyWorld& self, std::uint32_t fleet) {
-                return self.get()->recorder().devices(fleet);
+                const auto world = self.get();
+                return world->recorder().devices(fleet, world->now());
             },
             py::arg("fleet"))
+        .def(
+            "track_latency",
+            [](PyWorld& self, std::uint32_t fleet) { self.get()->recorder().track_latency(fleet); },
+            py::arg("fleet"))
+        .def(
+            "device_latency",
+            [](PyWorld& self, std::uint32_t fleet, double q) {
+                return self.get()->recorder().device_latency(fleet, q);
+            },
+            py::arg("fleet"), py::arg("q"))
         .def("memory", [](PyWorld& self) {
             const world::VirtualWorld::Memory memory = self.get()->memory();
             return std::map<std::string, std::size_t>{
                 {"blobs", memory.pool},
                 {"queue", memory.queue},
                 {"network", memory.network},
-                {"records", self.get()->recorder().footprint()}};
+                {"records", self.get()->recorder().footprint()},
+                {"device_latency", self.get()->recorder().latency_footprint()}};
         });
 }
 
@@ -441,12 +436,11 @@ void bind_world(py::module_& m) {
             [](PyWorld& self, std::uint32_t fleet, std::uint32_t device) {
                 self.get()->disconnect(fleet, device);
             },
-            py::arg("fleet"), py::arg("device"))
-        .def("start_event_log", &start_log, py::arg("path"), py::arg("header"))
-        .def("stop_event_log", [](PyWorld& self) { return self.get()->recorder().stop_log(); });
+            py::arg("fleet"), py::arg("device"));
     bind_results(cls);
     bind_live_world(cls);
     bind_network_world(cls);
     bind_capture(cls);
     bind_device_world(cls);
+    bind_event_log(cls);
 }

@@ -9,6 +9,7 @@ PYBIND11_MODULE(_core, m) {
     m.attr("__version__") = MQTTWIN_VERSION;
     bind_auth(m);
     bind_trace(m);
+    bind_columns(m);
     bind_fleet(m);
     bind_links(m);
     bind_client(m);

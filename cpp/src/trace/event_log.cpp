@@ -8,10 +8,10 @@
 #include <cstring>
 #include <system_error>
 
-#include <msgpack.hpp>
-
 #include "mqttwin/base/hash.hpp"
+#include "mqttwin/wire/topic.hpp"
 
+#include "log_encoder.hpp"
 #include "log_format.hpp"
 
 namespace mqttwin::trace {
@@ -55,42 +55,6 @@ class FileSink final : public LogSink {
 
 }  // namespace
 
-// What msgpack's packer writes to: the block at hand.
-class EventLog::Encoder {
-   public:
-    explicit Encoder(EventLog& log) : block_(log.block_), used_(log.used_), packer_(*this) {}
-
-    void write(const char* data, std::size_t size) {
-        if (size > block_.size() - used_) block_.resize(2 * block_.size() + size);
-        std::memcpy(block_.data() + used_, data, size);
-        used_ += size;
-    }
-    void array(std::uint32_t size, Kind kind) {
-        packer_.pack_array(size);
-        integer(static_cast<std::uint8_t>(kind));
-    }
-    void map(std::uint32_t size) { packer_.pack_map(size); }
-    void integer(std::uint64_t value) {
-        if (value < 0x80) {  // most of them: a "positive fixint" is its own byte
-            const char byte = static_cast<char>(value);
-            write(&byte, 1);
-        } else {
-            packer_.pack_uint64(value);
-        }
-    }
-    void signed_integer(std::int64_t value) { packer_.pack_int64(value); }
-    void nil() { packer_.pack_nil(); }
-    void text(std::string_view value) {
-        packer_.pack_str(static_cast<std::uint32_t>(value.size()));
-        packer_.pack_str_body(value.data(), static_cast<std::uint32_t>(value.size()));
-    }
-
-   private:
-    std::vector<char>& block_;
-    std::size_t& used_;
-    msgpack::packer<Encoder> packer_;
-};
-
 std::string_view kind_name(Kind kind) {
     static constexpr std::array<std::string_view, 10> names = {
         "entity", "topic", "open", "close", "sent", "delivered", "drop", "note", "check", "end"};
@@ -112,43 +76,72 @@ EventLog::EventLog(std::unique_ptr<LogSink> sink, const LogHeader& header, Optio
     std::sort(filter_.entities.begin(), filter_.entities.end(),
               [](const auto& a, const auto& b) { return a.first < b.first; });
     block_.resize(block_bytes_ + 4096);
-    Encoder out(*this);
+    std::size_t size = 256 + header.scenario.size();
+    for (const auto& [key, value] : header.more) size += key.size() + value.size() + 16;
+    LogEncoder out = room(size);
     out.map(static_cast<std::uint32_t>(4 + header.more.size()));
     out.text("format");
     out.text(format::kMagic);
     out.text("version");
-    out.integer(format::kVersion);
+    out.number(format::kVersion);
     out.text("seed");
-    out.integer(header.seed);
+    out.number(header.seed);
     out.text("scenario");
     out.text(header.scenario);
     for (const auto& entry : header.more) {
         out.text(entry.first);
         out.text(entry.second);
     }
+    written_to(out);
 }
 
 EventLog::~EventLog() { close(); }
 
-bool EventLog::in_range(std::uint32_t entity) const {
-    return std::any_of(
-        filter_.entities.begin(), filter_.entities.end(),
-        [entity](const auto& range) { return range.first <= entity && entity <= range.last; });
+LogEncoder EventLog::room(std::size_t size) {
+    if (size > block_.size() - used_) block_.resize(2 * block_.size() + size);
+    return LogEncoder(block_.data() + used_);
 }
 
-bool EventLog::sampled_out(const Event& event) {
+void EventLog::written_to(const LogEncoder& encoder) {
+    used_ = static_cast<std::size_t>(encoder.end() - block_.data());
+}
+
+// Ranges are in the order of their beginnings and do not overlap.
+bool EventLog::in_range(std::uint32_t entity) const {
+    const auto after = std::upper_bound(
+        filter_.entities.begin(), filter_.entities.end(), entity,
+        [](std::uint32_t value, const LogFilter::TagRange& range) { return value < range.first; });
+    return after != filter_.entities.begin() && entity <= std::prev(after)->last;
+}
+
+bool EventLog::sampled_out() {
     if (filter_.every <= 1) return false;
-    if (event.kind != Kind::sent && event.kind != Kind::delivered) return false;
     return packets_++ % filter_.every != 0;
+}
+
+// Whether no topic filter lets a packet through. What a topic comes to is remembered.
+bool EventLog::filtered_out(const Event& event) {
+    if (filter_.topics.empty()) return false;
+    if (event.topic.empty()) return true;
+    const auto known = topic_matches_.find(event.topic);
+    if (known != topic_matches_.end()) return !known->second;
+    const bool matches = std::any_of(
+        filter_.topics.begin(), filter_.topics.end(),
+        [&event](const std::string& filter) { return wire::matches(filter, event.topic); });
+    if (topic_matches_.size() < max_topics_) topic_matches_.emplace(event.topic, matches);
+    return !matches;
 }
 
 void EventLog::name_entity(std::uint32_t tag, std::string_view name) {
     if (stopped_ || !wants(tag)) return;
     const std::size_t before = used_;
-    Encoder out(*this);
-    out.array(3, Kind::entity);
-    out.integer(tag);
-    out.text(name.substr(0, format::kMaxText));
+    const std::string_view text = name.substr(0, format::kMaxText);
+    LogEncoder out = room(2 + LogEncoder::kNumber + LogEncoder::kTextHead + text.size());
+    out.array(3);
+    out.number(static_cast<std::uint8_t>(Kind::entity));
+    out.number(tag);
+    out.text(text);
+    written_to(out);
     finish_record(before);
 }
 
@@ -159,10 +152,12 @@ std::uint32_t EventLog::topic_id(std::string_view topic) {
     if (topic_ids_.size() >= max_topics_) return format::kNoTopicId;
     const auto id = static_cast<std::uint32_t>(topic_ids_.size());
     const std::size_t before = used_;
-    Encoder out(*this);
-    out.array(3, Kind::topic);
-    out.integer(id);
+    LogEncoder out = room(2 + LogEncoder::kNumber + LogEncoder::kTextHead + topic.size());
+    out.array(3);
+    out.number(static_cast<std::uint8_t>(Kind::topic));
+    out.number(id);
     out.text(topic);
+    written_to(out);
     finish_record(before);
     topic_ids_.emplace(topic, id);
     return id;
@@ -170,7 +165,9 @@ std::uint32_t EventLog::topic_id(std::string_view topic) {
 
 void EventLog::record(const Event& event) {
     assert(event.kind >= Kind::open && event.kind <= Kind::note);
-    if (closed_ || !wants(event.entity) || sampled_out(event)) return;
+    if (closed_ || !wants(event.entity)) return;
+    const bool is_packet = event.kind == Kind::sent || event.kind == Kind::delivered;
+    if (is_packet && (filtered_out(event) || sampled_out())) return;
     const std::string_view topic = event.topic.substr(0, format::kMaxText);
     const std::string_view text = event.text.substr(0, format::kMaxText);
     const std::uint32_t topic_number =
@@ -191,18 +188,20 @@ void EventLog::record(const Event& event) {
     const std::uint32_t tail = !text.empty() ? 2 : !topic.empty() ? 1 : 0;
 
     const std::size_t before = used_;
-    Encoder out(*this);
-    out.array(static_cast<std::uint32_t>(3 + used) + tail, event.kind);
-    out.signed_integer(event.at.ns);
+    LogEncoder out = room(1 + LogEncoder::kNumber * (3 + numbers.size()) +
+                          2 * LogEncoder::kTextHead + topic.size() + text.size());
+    out.array(static_cast<std::uint32_t>(3 + used) + tail);
+    out.number(static_cast<std::uint8_t>(event.kind));
+    out.signed_number(event.at.ns);
     if (event.entity == kNoTag) {
         out.nil();
     } else {
-        out.integer(event.entity);
+        out.number(event.entity);
     }
-    for (std::size_t i = 0; i < used; ++i) out.integer(numbers[i]);
+    for (std::size_t i = 0; i < used; ++i) out.number(numbers[i]);
     if (tail > 0) {
         if (topic_number != format::kNoTopicId) {
-            out.integer(topic_number);
+            out.number(topic_number);
         } else if (!topic.empty()) {
             out.text(topic);
         } else {
@@ -210,6 +209,7 @@ void EventLog::record(const Event& event) {
         }
     }
     if (tail > 1) out.text(text);
+    written_to(out);
     ++records_;
     finish_record(before);
 }
@@ -232,9 +232,11 @@ void EventLog::finish_record(std::size_t before) {
 void EventLog::seal_block() {
     if (used_ == 0) return;
     chain_ = hash_bytes(block(), chain_);
-    Encoder out(*this);
-    out.array(2, Kind::check);
-    out.integer(chain_);
+    LogEncoder out = room(2 + LogEncoder::kNumber);
+    out.array(2);
+    out.number(static_cast<std::uint8_t>(Kind::check));
+    out.number(chain_);
+    written_to(out);
     sink_->write(block());
     written_ += used_;
     used_ = 0;
@@ -253,10 +255,12 @@ void EventLog::flush() {
 void EventLog::close() {
     if (closed_) return;
     closed_ = true;
-    Encoder out(*this);
-    out.array(3, Kind::end);
-    out.integer(records_);
-    out.integer(left_out_);
+    LogEncoder out = room(2 + 2 * LogEncoder::kNumber);
+    out.array(3);
+    out.number(static_cast<std::uint8_t>(Kind::end));
+    out.number(records_);
+    out.number(left_out_);
+    written_to(out);
     seal_block();
     sink_->close();
     stopped_ = true;

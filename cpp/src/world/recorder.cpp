@@ -64,9 +64,10 @@ Recorder::Recorder(const RecorderOptions& options)
 
 void Recorder::add_fleet(std::string_view name, std::uint32_t base, std::uint32_t count,
                          std::uint32_t keep) {
-    fleets_.push_back({std::string(name), base, count, keep, {}});
+    fleets_.push_back({std::string(name), base, count, keep, {}, nullptr});
     any_keep_ = any_keep_ || keep > 0;
     entities_.resize(std::size_t{base} + count);
+    totals_.resize(entities_.size());
     if (log_) {
         for (std::uint32_t i = 0; i < count; ++i)
             log_->name_entity(base + i, entity_name(base + i));
@@ -110,9 +111,11 @@ void Recorder::sent(Instant now, std::uint32_t tag, net::End sender, ByteView he
     if (sender == net::End::client) {
         counters_.add(Counter::mqtt_bytes_up, size);
         counters_.add(Counter::mqtt_packets_up);
+        if (tag < totals_.size()) totals_[tag].add_up(size);
     } else {
         counters_.add(Counter::mqtt_bytes_down, size);
         counters_.add(Counter::mqtt_packets_down);
+        if (tag < totals_.size()) totals_[tag].add_down(size);
     }
     // DUP is set on what is sent again [MQTT-3.3.1-1].
     if (is_publish(head) && (head[0] & 0x08) != 0) counters_.add(Counter::retransmissions);
@@ -138,6 +141,7 @@ void Recorder::sent_elsewhere(ByteView head) {
 
 void Recorder::heard_from_elsewhere(Instant now, std::uint32_t tag, ByteView bytes) {
     counters_.add(Counter::mqtt_bytes_down, bytes.size());
+    totals_[tag].add_down(bytes.size());
     delivered(now, tag, net::End::client, bytes);
 }
 
@@ -171,11 +175,13 @@ void Recorder::ended(Instant now, std::uint32_t tag, net::End end, EndedBy by) {
 }
 
 void Recorder::undeliverable(Instant now, ByteView bytes, const Stamp& stamp) {
-    if (counts_as_qos0(bytes, stamp)) drop(now, kConnectionLost);
+    if (counts_as_qos0(bytes, stamp)) drop(now, kConnectionLost, stamp);
 }
 
 void Recorder::lost_upward(Instant /*now*/, ByteView bytes, const Stamp& stamp) {
-    if (counts_as_qos0(bytes, stamp)) counters_.add(Family::unsent, kUnsentConnectionLost);
+    if (!counts_as_qos0(bytes, stamp)) return;
+    counters_.add(Family::unsent, kUnsentConnectionLost);
+    lose(stamp.origin);
 }
 
 bool Recorder::counts_as_qos0(ByteView bytes, const Stamp& stamp) {
@@ -228,28 +234,31 @@ void Recorder::published(Instant now, std::uint32_t tag, const wire::Publish& me
     series_.add(kPublished, now);
 }
 
-void Recorder::publish_outcome(Instant /*now*/, std::uint32_t /*tag*/, wire::QoS /*qos*/,
+void Recorder::publish_outcome(Instant /*now*/, std::uint32_t tag, wire::QoS /*qos*/,
                                client::PublishOutcome outcome) {
     if (outcome == client::PublishOutcome::sent || outcome == client::PublishOutcome::queued) {
         return;
     }
     counters_.add(Family::unsent, unsent_reason(outcome));
+    lose(tag);
 }
 
-void Recorder::dropped_by_device(Instant /*now*/, std::uint32_t /*tag*/, const Stamp& /*stamp*/,
+void Recorder::dropped_by_device(Instant /*now*/, std::uint32_t tag, const Stamp& /*stamp*/,
                                  wire::QoS /*qos*/, client::PublishOutcome outcome) {
     counters_.add(Family::unsent, unsent_reason(outcome));
+    lose(tag);
 }
 
 void Recorder::online(Instant now, std::uint32_t tag, bool session_present) {
     counters_.add(Counter::connects);
     if (entities_[tag].connects++ > 0) counters_.add(Counter::reconnects);
     if (session_present) counters_.add(Counter::sessions_resumed);
+    totals_[tag].online(now);
     series_.add(kConnects, now);
     series_.set(0, now, ++online_);
 }
 
-void Recorder::offline(Instant now, std::uint32_t /*tag*/, bool was_online,
+void Recorder::offline(Instant now, std::uint32_t tag, bool was_online,
                        client::DisconnectCause cause, std::uint8_t /*reason*/) {
     counters_.add(Family::disconnects, static_cast<unsigned>(cause));
     if (cause == client::DisconnectCause::refused) {
@@ -259,6 +268,7 @@ void Recorder::offline(Instant now, std::uint32_t /*tag*/, bool was_online,
     }
     if (cause == client::DisconnectCause::ping_timeout) counters_.add(Counter::keep_alive_timeouts);
     if (!was_online) return;
+    totals_[tag].offline(now);
     series_.add(kDisconnects, now);
     series_.set(0, now, --online_);
 }
@@ -288,11 +298,7 @@ void Recorder::received(Instant now, std::uint32_t tag, const wire::Publish& mes
             latency_.record(took);
             if (took > options_.late_after) counters_.add(Counter::late);
         }
-        if (stamp.origin < entities_.size()) {
-            Entity& origin = entities_[stamp.origin];
-            ++origin.delivered;
-            origin.latency_sum += took.ns;
-        }
+        if (stamp.origin < entities_.size()) measure(stamp, took);
     }
     if (messages_.size() < options_.max_messages) {
         trace::Delivery row;
@@ -313,6 +319,18 @@ void Recorder::received(Instant now, std::uint32_t tag, const wire::Publish& mes
         Fleet& fleet = fleets_[static_cast<std::size_t>(fleet_of(tag) - fleets_.data())];
         if (fleet.keep > 0) keep(fleet, now, tag, message, stamp, duplicate);
     }
+}
+
+// What a first delivery means to the device whose message it is.
+void Recorder::measure(const Stamp& stamp, Duration took) {
+    Entity& origin = entities_[stamp.origin];
+    ++origin.delivered;
+    origin.latency_sum += took.ns;
+    totals_[stamp.origin].latency(took);
+    if (!any_latencies_) return;
+    const Fleet* fleet = fleet_of(stamp.origin);
+    if (fleet == nullptr || fleet->latencies == nullptr) return;
+    fleet->latencies->record(stamp.origin - fleet->base, took.ns);
 }
 
 void Recorder::keep(Fleet& fleet, Instant now, std::uint32_t tag, const wire::Publish& message,
@@ -409,10 +427,11 @@ void Recorder::on_drop(Instant now, std::uint32_t subscriber, const Stamp& stamp
     if (stamp.origin == Stamp::kReplay || subscriber == Stamp::kNobody) return;
     // It arrived, only its acknowledgement did not: that is not a loss.
     if (qos != wire::QoS::at_most_once && !still_owed(subscriber, stamp)) return;
-    drop(now, static_cast<unsigned>(reason));
+    drop(now, static_cast<unsigned>(reason), stamp);
 }
 
-void Recorder::drop(Instant now, unsigned reason) {
+void Recorder::drop(Instant now, unsigned reason, const Stamp& stamp) {
+    lose(stamp.origin);
     counters_.add(Family::dropped, reason);
     series_.add(kDropped, now);
 }

@@ -1,6 +1,8 @@
 // The recorder's results: digest and tables.
 
+#include <algorithm>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -80,39 +82,96 @@ Table Recorder::received_table(std::uint32_t fleet_number) const {
     return Table::of(std::move(columns), {{"not_kept", std::to_string(kept.not_kept)}});
 }
 
-Table Recorder::devices(std::uint32_t fleet_number) const {
+Table Recorder::devices(std::uint32_t fleet_number, Instant now) const {
     const Fleet& fleet = fleets_.at(fleet_number);
-    std::vector<std::uint32_t> device;
-    std::vector<std::int64_t> published;
-    std::vector<std::int64_t> delivered;
-    std::vector<std::int64_t> received;
-    std::vector<std::int64_t> connects;
-    Column mean("latency_mean", Type::duration_ns);
-    for (std::uint32_t i = 0; i < fleet.count; ++i) {
-        const Entity& entity = entities_[fleet.base + i];
-        device.push_back(i);
-        published.push_back(entity.published);
-        delivered.push_back(entity.delivered);
-        received.push_back(entity.received);
-        connects.push_back(entity.connects);
-        if (entity.delivered > 0) {
-            mean.append_int(entity.latency_sum / entity.delivered);
-        } else {
-            mean.append_null();
+    const auto column = [&fleet](const char* name, Type type, auto value) {
+        std::vector<std::int64_t> values(fleet.count);
+        for (std::uint32_t i = 0; i < fleet.count; ++i) values[i] = value(fleet.base + i);
+        return Column::adopt(name, type, std::move(values));
+    };
+    // Latencies, of those that have any.
+    const auto measured = [&fleet, this](const char* name, auto value) {
+        Column out(name, Type::duration_ns);
+        out.reserve(fleet.count);
+        for (std::uint32_t tag = fleet.base; tag < fleet.base + fleet.count; ++tag) {
+            if (entities_[tag].delivered > 0) {
+                out.append_int(value(tag));
+            } else {
+                out.append_null();
+            }
         }
-    }
+        return out;
+    };
+    std::vector<std::uint32_t> device(fleet.count);
+    for (std::uint32_t i = 0; i < fleet.count; ++i) device[i] = i;
     std::vector<Column> columns;
     columns.push_back(Column::adopt("device", Type::uint32, std::move(device)));
-    columns.push_back(Column::adopt("published", Type::int64, std::move(published)));
-    columns.push_back(Column::adopt("delivered", Type::int64, std::move(delivered)));
-    columns.push_back(Column::adopt("received", Type::int64, std::move(received)));
-    columns.push_back(Column::adopt("connects", Type::int64, std::move(connects)));
-    columns.push_back(std::move(mean));
+    const auto add = [&](const char* name, Type type, auto value) {
+        columns.push_back(column(name, type, value));
+    };
+    add("published", Type::int64, [this](auto tag) { return entities_[tag].published; });
+    add("delivered", Type::int64, [this](auto tag) { return entities_[tag].delivered; });
+    add("lost", Type::int64, [this](auto tag) { return totals_[tag].lost(); });
+    add("received", Type::int64, [this](auto tag) { return entities_[tag].received; });
+    add("connects", Type::int64, [this](auto tag) { return entities_[tag].connects; });
+    add("reconnects", Type::int64,
+        [this](auto tag) { return std::max(entities_[tag].connects, 1U) - 1; });
+    add("offline", Type::duration_ns,
+        [this, now](auto tag) { return totals_[tag].offline_until(now); });
+    add("mqtt_bytes_up", Type::int64, [this](auto tag) { return totals_[tag].up(); });
+    add("mqtt_bytes_down", Type::int64, [this](auto tag) { return totals_[tag].down(); });
+    columns.push_back(measured("latency_mean", [this](auto tag) {
+        return entities_[tag].latency_sum / entities_[tag].delivered;
+    }));
+    columns.push_back(
+        measured("latency_max", [this](auto tag) { return totals_[tag].latency_max(); }));
+    if (fleet.latencies) {
+        columns.push_back(quantile_column("latency_p50", fleet, 0.5));
+        columns.push_back(quantile_column("latency_p90", fleet, 0.9));
+        columns.push_back(quantile_column("latency_p99", fleet, 0.99));
+    }
     return Table::of(std::move(columns));
 }
 
+Column Recorder::quantile_column(std::string name, const Fleet& fleet, double q) const {
+    Column column(std::move(name), Type::duration_ns);
+    column.reserve(fleet.count);
+    for (std::uint32_t i = 0; i < fleet.count; ++i) {
+        const std::int64_t value = fleet.latencies->quantile(i, q);
+        if (value < 0) {
+            column.append_null();
+        } else {
+            // The middle of the last bucket may lie beyond everything that is in it.
+            column.append_int(std::min(value, totals_[fleet.base + i].latency_max()));
+        }
+    }
+    return column;
+}
+
+void Recorder::track_latency(std::uint32_t fleet_number) {
+    Fleet& fleet = fleets_.at(fleet_number);
+    if (!fleet.latencies) fleet.latencies = std::make_unique<trace::CoarseHistograms>(fleet.count);
+    any_latencies_ = true;
+}
+
+Table Recorder::device_latency(std::uint32_t fleet_number, double q) const {
+    const Fleet& fleet = fleets_.at(fleet_number);
+    if (!fleet.latencies)
+        throw std::invalid_argument("the latencies of its devices are not tracked");
+    std::vector<Column> columns;
+    columns.push_back(quantile_column("latency", fleet, q));
+    return Table::of(std::move(columns));
+}
+
+std::size_t Recorder::latency_footprint() const {
+    std::size_t bytes = 0;
+    for (const Fleet& fleet : fleets_) bytes += fleet.latencies ? fleet.latencies->footprint() : 0;
+    return bytes;
+}
+
 std::size_t Recorder::footprint() const {
-    std::size_t bytes = entities_.capacity() * sizeof(Entity) + messages_.footprint();
+    std::size_t bytes = entities_.capacity() * sizeof(Entity) +
+                        totals_.capacity() * sizeof(DeviceTotals) + messages_.footprint();
     for (const Fleet& fleet : fleets_) {
         bytes += fleet.kept.text.capacity() + fleet.kept.at.capacity() * 33;
     }

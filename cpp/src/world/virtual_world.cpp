@@ -251,6 +251,7 @@ void VirtualWorld::dispatch(const sim::Event& next) {
             break;
         }
         case EventKind::connect:
+            recorder_->switched_on(now_, who.fleet->tag(index));
             who.fleet->clients.connect(now_, index);
             drain(*who.fleet);
             break;

@@ -97,13 +97,14 @@ def execute(scenario: Scenario, order: Order) -> Finished:
         result = users_call(scenario, lambda: world.run(f"{rest}ns", progress=show))
         said = None if found is None else users_call(scenario, lambda: found(result))
         outcomes = [check.judge(result) for check in order.checks]
-        if order.trace and order.out is not None:
-            world.stop_trace()
+        trace_problem = world._end_trace()
         if order.capture is not None:
             world.stop_capture()
     finished = Finished(result, said, outcomes, until)
     if order.out is not None:
         _write(scenario, order, finished, order.out)
+    if trace_problem:  # the run itself is whole, and written
+        raise MqttwinError(f"the event log is incomplete: {trace_problem}")
     return finished
 
 

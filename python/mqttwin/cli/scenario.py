@@ -67,6 +67,15 @@ def load(path: Path) -> Scenario:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ConfigError(reason, file=path) from None
+    return from_source(path, source)
+
+
+def from_source(path: Path, source: bytes) -> Scenario:
+    """Executes what was read from a scenario's file, here or on another machine.
+
+    Raises:
+        ConfigError: It is no Python, or has no function of that name.
+    """
     module = _module(path, source)
     function = getattr(module, FUNCTION, None)
     if not callable(function) or isinstance(function, type):

@@ -1,3 +1,4 @@
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "mqttwin/trace/event_log.hpp"
 
 #include "event_log_fixture.hpp"
+#include "log_encoder.hpp"
 
 namespace mqttwin::trace {
 namespace {
@@ -205,6 +207,71 @@ TEST_F(EventLogTest, KeepsWhatTheFilterAsksFor) {
     EXPECT_EQ(events.text_at("entity", 0), "#2");
     EXPECT_EQ(events.text_at("entity", 1), "#2");
     EXPECT_EQ(events.int_at("packet_id", 1), 12);
+}
+
+TEST_F(EventLogTest, KeepsThePublishesWhoseTopicIsAskedFor) {
+    EventLog::Options options;
+    options.filter.topics = {"site/1", "site/+/x", "plant/#"};
+    options.max_topics = 3;  // of which what a filter says is remembered
+    options.filter.every = 2;
+    {
+        EventLog log(file_sink(path_), header(), options);
+        for (std::int64_t i = 0; i < 60; ++i) {
+            Event event = packet(i);
+            const std::string topic =
+                std::array{"site/1", "site/2", "site/1/x", "plant", "$SYS/x", ""}[i % 6];
+            event.topic = topic;
+            log.record(event);
+        }
+        Event close;
+        close.kind = Kind::close;
+        log.record(close);
+        EXPECT_EQ(log.records(), 15U + 1U);
+    }
+    const Table events = read_event_log(path_).events;
+    ASSERT_EQ(events.rows(), 16);
+    EXPECT_EQ(events.text_at("topic", 0), "site/1");
+    EXPECT_EQ(events.int_at("packet_id", 1), 3);
+    EXPECT_EQ(events.text_at("topic", 1), "plant");
+    EXPECT_EQ(events.text_at("kind", 15), "close");
+}
+
+TEST_F(EventLogTest, IsWhatMsgpackItselfWouldWrite) {
+    std::vector<char> ours(100'000);
+    msgpack::sbuffer theirs;
+    msgpack::packer<msgpack::sbuffer> packer(theirs);
+    LogEncoder out(ours.data());
+    const auto both = [&](std::uint64_t value) {
+        out.number(value);
+        packer.pack_uint64(value);
+        for (const auto sign : {1, -1}) {
+            out.signed_number(sign * static_cast<std::int64_t>(value >> 1));
+            packer.pack_int64(sign * static_cast<std::int64_t>(value >> 1));
+        }
+    };
+    for (int bit = 0; bit < 64; ++bit) {
+        for (const int by : {-2, -1, 0, 1, 2}) {
+            both((std::uint64_t{1} << bit) + static_cast<std::uint64_t>(by));
+        }
+    }
+    for (const std::uint32_t size : {0U, 1U, 31U, 32U, 255U, 256U, 65'535U}) {
+        const std::string text(size, 'x');
+        out.text(text);
+        packer.pack_str(size);
+        packer.pack_str_body(text.data(), size);
+    }
+    for (const std::uint32_t size : {1U, 13U, 15U}) {
+        out.array(size);
+        packer.pack_array(size);
+        out.map(size);
+        packer.pack_map(size);
+    }
+    out.map(70);
+    packer.pack_map(70);
+    out.nil();
+    packer.pack_nil();
+    const auto size = static_cast<std::size_t>(out.end() - ours.data());
+    EXPECT_EQ(std::string_view(ours.data(), size), std::string_view(theirs.data(), theirs.size()));
 }
 
 TEST_F(EventLogTest, TopicsBeyondTheBoundAreWrittenOut) {

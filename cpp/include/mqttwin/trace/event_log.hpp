@@ -87,9 +87,12 @@ struct LogFilter {
         std::uint32_t first = 0;
         std::uint32_t last = 0;  // included
     };
-    /// Empty: every entity. Records of no entity (kNoTag) are always kept.
+    /// Empty: every entity; they must not overlap. Records of no entity (kNoTag) are always kept.
     std::vector<TagRange> entities;
-    /// Of the sent and delivered packets of those entities only every n-th, from the first.
+    /// MQTT topic filters. Empty: every packet; else, of the packets of those entities, each
+    /// PUBLISH whose topic one of them matches.
+    std::vector<std::string> topics;
+    /// Of the sent and delivered packets that are left only every n-th, from the first.
     std::uint64_t every = 1;
 };
 
@@ -98,6 +101,8 @@ struct LogHeader {
     std::string scenario;
     Metadata more;  // further keys, such as the project's version
 };
+
+class LogEncoder;
 
 /// Writes the log. Failure (a full disk, say) stops the log, not the run: error() keeps it.
 class EventLog {
@@ -141,10 +146,12 @@ class EventLog {
     [[nodiscard]] std::uint64_t bytes() const { return written_ + used_; }
 
    private:
-    class Encoder;
-
     [[nodiscard]] bool in_range(std::uint32_t entity) const;
-    [[nodiscard]] bool sampled_out(const Event& event);
+    [[nodiscard]] bool filtered_out(const Event& event);
+    [[nodiscard]] bool sampled_out();
+    /// Where to write so many bytes at most; `used_` follows in written_to.
+    LogEncoder room(std::size_t size);
+    void written_to(const LogEncoder& encoder);
     std::uint32_t topic_id(std::string_view topic);
     [[nodiscard]] ByteView block() const { return as_bytes({block_.data(), used_}); }
     void finish_record(std::size_t before);
@@ -166,6 +173,7 @@ class EventLog {
     bool stopped_ = false;
     bool closed_ = false;
     TextMap<std::uint32_t> topic_ids_;
+    TextMap<bool> topic_matches_;  // what filter_.topics say
 };
 
 /// Up to where a log could be read, and why not further.

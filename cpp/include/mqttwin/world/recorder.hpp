@@ -13,6 +13,7 @@
 #include "mqttwin/broker/broker.hpp"
 #include "mqttwin/client/client.hpp"
 #include "mqttwin/net/network.hpp"
+#include "mqttwin/trace/coarse_histograms.hpp"
 #include "mqttwin/trace/columns.hpp"
 #include "mqttwin/trace/counts.hpp"
 #include "mqttwin/trace/digest.hpp"
@@ -20,6 +21,7 @@
 #include "mqttwin/trace/histogram.hpp"
 #include "mqttwin/trace/messages.hpp"
 #include "mqttwin/trace/series.hpp"
+#include "mqttwin/world/device_totals.hpp"
 
 namespace mqttwin::world {
 
@@ -55,6 +57,7 @@ class Recorder final : public broker::Observer {
     void heard_from_elsewhere(Instant now, std::uint32_t tag, ByteView bytes);
 
     // From the world: the clients.
+    void switched_on(Instant now, std::uint32_t tag) { totals_[tag].switched_on(now); }
     void published(Instant now, std::uint32_t tag, const wire::Publish& message);
     void publish_outcome(Instant now, std::uint32_t tag, wire::QoS qos,
                          client::PublishOutcome outcome);
@@ -91,13 +94,24 @@ class Recorder final : public broker::Observer {
     [[nodiscard]] trace::Table messages() const;
     [[nodiscard]] trace::Table series(Instant until) const;
     [[nodiscard]] trace::Table received_table(std::uint32_t fleet) const;
-    [[nodiscard]] trace::Table devices(std::uint32_t fleet) const;
+    /// One row a device, with what was until `now`.
+    [[nodiscard]] trace::Table devices(std::uint32_t fleet, Instant now) const;
+    /// From now on each device of the fleet has a coarse histogram of its messages' latencies.
+    void track_latency(std::uint32_t fleet);
+    /// A column: that quantile of each device's latencies. Throws std::invalid_argument: they are
+    /// not tracked.
+    [[nodiscard]] trace::Table device_latency(std::uint32_t fleet, double q) const;
     [[nodiscard]] std::size_t footprint() const;
+    /// What track_latency takes.
+    [[nodiscard]] std::size_t latency_footprint() const;
     /// "meter/17"
     [[nodiscard]] std::string entity_name(std::uint32_t tag) const;
 
     /// Loads what is kept for a device.
-    void prefetch(std::uint32_t tag) const { __builtin_prefetch(&entities_[tag]); }
+    void prefetch(std::uint32_t tag) const {
+        __builtin_prefetch(&entities_[tag]);
+        __builtin_prefetch(&totals_[tag]);
+    }
 
     // For the census.
     [[nodiscard]] bool is_device(std::uint32_t tag) const { return fleet_of(tag) != nullptr; }
@@ -109,6 +123,13 @@ class Recorder final : public broker::Observer {
     void start_log(std::unique_ptr<trace::EventLog> log);
     /// Ends the log; what went wrong with it, or nothing.
     std::string stop_log();
+    /// What has gone wrong with it so far.
+    [[nodiscard]] std::string log_problem() const { return log_ ? log_->error() : std::string(); }
+    [[nodiscard]] bool logging() const { return log_ != nullptr; }
+    /// A device as records name it. Throws std::out_of_range: there is no such fleet.
+    [[nodiscard]] std::uint32_t tag_of(std::uint32_t fleet, std::uint32_t device) const {
+        return fleets_.at(fleet).base + device;
+    }
 
    private:
     /// All that is kept for one device: one cache line.
@@ -142,6 +163,7 @@ class Recorder final : public broker::Observer {
         std::uint32_t count = 0;
         std::uint32_t keep = 0;
         Kept kept;
+        std::unique_ptr<trace::CoarseHistograms> latencies;  // where they are tracked
     };
     enum SeriesCounter : std::size_t { kPublished, kDelivered, kConnects, kDisconnects, kDropped };
 
@@ -150,7 +172,13 @@ class Recorder final : public broker::Observer {
               const Stamp& stamp, bool duplicate);
     void log_packet(trace::Kind kind, Instant now, std::uint32_t tag, net::End sender,
                     ByteView bytes, std::size_t size);
-    void drop(Instant now, unsigned reason);
+    void drop(Instant now, unsigned reason, const Stamp& stamp);
+    void lose(std::uint32_t tag) {
+        if (tag < totals_.size()) totals_[tag].lose();
+    }
+    void measure(const Stamp& stamp, Duration took);
+    [[nodiscard]] trace::Column quantile_column(std::string name, const Fleet& fleet,
+                                                double q) const;
     void count_published(wire::QoS qos);
 
     RecorderOptions options_;
@@ -161,8 +189,10 @@ class Recorder final : public broker::Observer {
     mutable trace::TimeSeries series_;
     trace::MessageLog messages_;
     std::vector<Entity> entities_;
-    std::vector<Fleet> fleets_;  // by ascending base
+    std::vector<DeviceTotals> totals_;  // beside the entities
+    std::vector<Fleet> fleets_;         // by ascending base
     bool any_keep_ = false;
+    bool any_latencies_ = false;
     std::int64_t online_ = 0;
     std::unique_ptr<trace::EventLog> log_;
 };
