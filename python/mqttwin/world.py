@@ -25,9 +25,10 @@ from .result import Result, RunInfo
 from .server import Server, speed_of
 from .timeline import Callback, Timeline, Timer
 from .units import Duration
+from .watching import Watching
 
 
-class World(Recording):
+class World(Recording, Watching):
     """Everything that is simulated together, from one seed.
 
     Args:

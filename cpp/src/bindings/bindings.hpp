@@ -9,6 +9,7 @@ class PyWorld;
 void bind_live_world(pybind11::class_<PyWorld>& cls);
 void bind_network_world(pybind11::class_<PyWorld>& cls);
 void bind_capture(pybind11::class_<PyWorld>& cls);
+void bind_watch(pybind11::class_<PyWorld>& cls);
 }  // namespace mqttwin
 
 void bind_auth(pybind11::module_& m);
