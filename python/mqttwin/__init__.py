@@ -9,7 +9,7 @@
 ...     result = world.run("1h")
 """
 
-from . import backoff, dist, gen, links, units
+from . import backoff, dist, gen, links, testing, units
 from ._core import __version__, topic_matches
 from .arrivals import Arrival, once, periodic, poisson, replay_times
 from .backoff import Backoff
@@ -108,6 +108,7 @@ __all__ = [
     "run_many",
     "seconds",
     "struct",
+    "testing",
     "text",
     "tls",
     "topic_matches",

@@ -716,6 +716,28 @@ class World:
         """`devices` within `fleet`, None: all; `fleet` None: every one; `max_bytes` 0: no bound."""
     def stop_capture(self) -> tuple[dict[str, int], str]:
         """(packets, left_out and bytes; what went wrong, '' if nothing)."""
+    # what a test looks at, see bind_watch.cpp
+    def add_spy(self, filter: str, messages: int, bytes: int) -> int:
+        """Keeps what brokers route from now on and `filter` matches, within bounds."""
+    def take_spied(self, spy: int) -> tuple[list[tuple[Any, ...]], int]:
+        """Messages since the last call, and how many the bounds have dropped since the start.
+
+        A message: at, published (ns; -1: unknown), the publisher's tag (None: no device), client
+        identifier, topic, payload, qos, retain, dup, properties.
+        """
+    def keep_published(self, messages: int, bytes: int) -> None:
+        """Keeps what applications publish from now on, within bounds."""
+    def take_published(self) -> tuple[list[tuple[Any, ...]], int]: ...
+    def keep_packets(self, count: int) -> None:
+        """Keeps the last so many packets, of those to come; 0: none."""
+    def packets(self) -> list[tuple[Any, ...]]:
+        """Oldest first: sent, arrived (ns; -1: unknown, not yet), client, whether it is a real one,
+        "up" or "down", "packet", "opened" or "ended", its fate, name, bytes, bytes arrived, fields.
+        """
+    @property
+    def packets_seen(self) -> int: ...
+    def tag_of(self, fleet: int, device: int) -> int:
+        """The number of a device in this world."""
 
     # results: copies of what has been gathered so far
     def digest(self) -> str: ...

@@ -40,9 +40,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mqttwin")
 D = TypeVar("D", bound=Device)
+from .watching import Watching
 
 
-class World(Recording):
+class World(Recording, Watching):
     """Everything that is simulated together, from one seed.
 
     Args:

@@ -443,4 +443,5 @@ void bind_world(py::module_& m) {
     bind_capture(cls);
     bind_device_world(cls);
     bind_event_log(cls);
+    bind_watch(cls);
 }

@@ -11,6 +11,7 @@ void bind_network_world(pybind11::class_<PyWorld>& cls);
 void bind_capture(pybind11::class_<PyWorld>& cls);
 void bind_device_world(pybind11::class_<PyWorld>& cls);
 void bind_event_log(pybind11::class_<PyWorld>& cls);
+void bind_watch(pybind11::class_<PyWorld>& cls);
 }  // namespace mqttwin
 
 void bind_auth(pybind11::module_& m);

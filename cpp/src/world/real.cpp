@@ -57,8 +57,14 @@ void VirtualWorld::real_connected(std::uint32_t connection) {
 void VirtualWorld::real_bytes(std::uint32_t connection, ByteView bytes) {
     const RealEnd end = real_end(connection);
     if (end.broker != nullptr) {
+        Watch* const watch = recorder_->watching();
+        if (watch != nullptr) {
+            watch->on_delivered(now_, {connection, true}, trace::Direction::up, bytes);
+            watch->handling({connection, true}, true);
+        }
         end.broker->engine.handle_bytes(now_, end.slot, bytes, {now_, Stamp::kNobody, 0});
         drain(*end.broker);
+        if (watch != nullptr) watch->handling({}, false);
     } else if (end.fleet != nullptr) {
         recorder_->heard_from_elsewhere(now_, end.fleet->tag(end.slot), bytes);
         end.fleet->clients.handle_bytes(now_, end.slot, bytes, {});  // published: nobody knows when
@@ -69,10 +75,17 @@ void VirtualWorld::real_bytes(std::uint32_t connection, ByteView bytes) {
 void VirtualWorld::real_closed(std::uint32_t connection) {
     const RealEnd end = real_end(connection);
     if (end.broker != nullptr) {
+        Watch* const watch = recorder_->watching();
+        if (watch != nullptr) {
+            watch->on_ended(now_, {connection, true}, trace::Direction::up,
+                            static_cast<std::uint8_t>(Recorder::EndedBy::peer));
+            watch->handling({connection, true}, true);  // its will
+        }
         real_[connection] = {};
         free_slot(*end.broker, end.slot);
         end.broker->engine.handle_closed(now_, end.slot);
         drain(*end.broker);
+        if (watch != nullptr) watch->handling({}, false);
     } else if (end.fleet != nullptr) {
         real_[connection] = {};
         end.fleet->flow[end.slot] = net::kNoFlow;
@@ -107,12 +120,21 @@ void VirtualWorld::forget_real() {
 
 // A broker's.
 void VirtualWorld::perform_real(const Output& out, std::uint32_t connection) {
+    Watch* const watch = recorder_->watching();
     switch (out.kind) {
         case Output::Kind::send:
+            if (watch != nullptr) {
+                watch->on_sent(now_, {connection, true}, trace::Direction::down,
+                               pool_.bytes(out.head), pool_.bytes(out.body));
+            }
             gate_->send(connection, out.head, out.body);
             break;
         case Output::Kind::close:
         case Output::Kind::abort: {
+            if (watch != nullptr) {
+                watch->on_ended(now_, {connection, true}, trace::Direction::up,
+                                static_cast<std::uint8_t>(Recorder::EndedBy::itself));
+            }
             const RealEnd end = real_[connection];
             real_[connection] = {};
             free_slot(*end.broker, end.slot);
@@ -148,7 +170,7 @@ void VirtualWorld::perform_real(FleetHost& fleet, const Output& out) {
         }
         case Output::Kind::send:
             recorder_->sent(now_, tag, net::End::client, pool_.bytes(out.head),
-                            pool_.bytes(out.body).size());
+                            pool_.bytes(out.body));
             recorder_->sent_elsewhere(pool_.bytes(out.head));
             gate_->send(connection, out.head, out.body);
             break;

@@ -91,7 +91,13 @@ std::string Recorder::entity_name(std::uint32_t tag) const {
 
 // --- The network ---------------------------------------------------------------------------------
 
+Watch& Recorder::watch() {
+    if (!watch_) watch_ = std::make_unique<Watch>();
+    return *watch_;
+}
+
 void Recorder::opened(Instant now, std::uint32_t tag, net::End end) {
+    if (watch_) watch_->on_opened(now, {tag}, direction_from(net::other(end)));
     if (tag >= entities_.size()) return;
     Entity& entity = entities_[tag];
     (end == net::End::server ? entity.up : entity.down).opened(now);
@@ -105,9 +111,9 @@ void Recorder::opened(Instant now, std::uint32_t tag, net::End end) {
     }
 }
 
-void Recorder::sent(Instant now, std::uint32_t tag, net::End sender, ByteView head,
-                    std::size_t more) {
-    const std::size_t size = head.size() + more;
+void Recorder::sent(Instant now, std::uint32_t tag, net::End sender, ByteView head, ByteView body) {
+    const std::size_t size = head.size() + body.size();
+    if (watch_) watch_->on_sent(now, {tag}, direction_from(sender), head, body);
     if (sender == net::End::client) {
         counters_.add(Counter::mqtt_bytes_up, size);
         counters_.add(Counter::mqtt_packets_up);
@@ -123,6 +129,7 @@ void Recorder::sent(Instant now, std::uint32_t tag, net::End sender, ByteView he
 }
 
 void Recorder::delivered(Instant now, std::uint32_t tag, net::End receiver, ByteView bytes) {
+    if (watch_) watch_->on_delivered(now, {tag}, direction_from(net::other(receiver)), bytes);
     if (tag >= entities_.size()) return;
     Entity& entity = entities_[tag];
     if (receiver == net::End::server) {
@@ -160,6 +167,10 @@ void Recorder::count_published(wire::QoS qos) {
 }
 
 void Recorder::ended(Instant now, std::uint32_t tag, net::End end, EndedBy by) {
+    if (watch_) {
+        watch_->on_ended(now, {tag}, direction_from(net::other(end)),
+                         static_cast<std::uint8_t>(by));
+    }
     if (tag >= entities_.size()) return;
     Entity& entity = entities_[tag];
     (end == net::End::server ? entity.up : entity.down).closed(now, static_cast<std::uint64_t>(by));
@@ -228,6 +239,7 @@ void Recorder::log_packet(trace::Kind kind, Instant now, std::uint32_t tag, net:
 // --- The clients ---------------------------------------------------------------------------------
 
 void Recorder::published(Instant now, std::uint32_t tag, const wire::Publish& message) {
+    if (watch_) watch_->on_published(now, tag, message);
     counters_.add(Counter::offered);
     counters_.add(Counter::payload_bytes_up, message.payload.size());
     ++entities_[tag].published;
@@ -378,8 +390,9 @@ void Recorder::on_close(Instant /*now*/, Slot /*connection*/, std::uint32_t /*ta
     if (cause == broker::CloseCause::keep_alive) counters_.add(Counter::keep_alive_timeouts);
 }
 
-void Recorder::on_publish(Instant now, std::uint32_t /*publisher*/, const Stamp& stamp,
+void Recorder::on_publish(Instant now, std::uint32_t publisher, const Stamp& stamp,
                           const wire::Publish& message, std::uint32_t matched) {
+    if (watch_) watch_->on_routed(now, publisher, stamp, message);
     count_published(message.qos);
     if (matched == 0) counters_.add(Counter::unmatched);
     if (stamp.origin >= entities_.size()) return;

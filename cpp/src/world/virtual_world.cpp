@@ -314,7 +314,7 @@ void VirtualWorld::drain(FleetHost& fleet) {
                     break;
                 }
                 recorder_->sent(now_, tag, net::End::client, pool_.bytes(out.head),
-                                pool_.bytes(out.body).size());
+                                pool_.bytes(out.body));
                 network_.send(now_, flow, net::End::client, out.head, out.body, out.stamp);
                 break;
             case Output::Kind::close:
@@ -365,7 +365,7 @@ void VirtualWorld::drain(BrokerHost& broker) {
         switch (out.kind) {
             case Output::Kind::send:
                 recorder_->sent(now_, network_.tag(flow), net::End::server, pool_.bytes(out.head),
-                                pool_.bytes(out.body).size());
+                                pool_.bytes(out.body));
                 network_.send(now_, flow, net::End::server, out.head, out.body, out.stamp);
                 break;
             case Output::Kind::close:

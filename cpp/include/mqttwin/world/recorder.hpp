@@ -22,6 +22,7 @@
 #include "mqttwin/trace/messages.hpp"
 #include "mqttwin/trace/series.hpp"
 #include "mqttwin/world/device_totals.hpp"
+#include "mqttwin/world/watch.hpp"
 
 namespace mqttwin::world {
 
@@ -44,7 +45,7 @@ class Recorder final : public broker::Observer {
 
     // From the world: the network.
     void opened(Instant now, std::uint32_t tag, net::End end);
-    void sent(Instant now, std::uint32_t tag, net::End sender, ByteView head, std::size_t more);
+    void sent(Instant now, std::uint32_t tag, net::End sender, ByteView head, ByteView body);
     void delivered(Instant now, std::uint32_t tag, net::End receiver, ByteView bytes);
     void ended(Instant now, std::uint32_t tag, net::End end, EndedBy by);
     /// Sent by a broker, and will never reach its client.
@@ -131,6 +132,11 @@ class Recorder final : public broker::Observer {
         return fleets_.at(fleet).base + device;
     }
 
+    /// For those who look while it runs; from the first call on it hears everything.
+    Watch& watch();
+    /// Nothing, while nobody does.
+    [[nodiscard]] Watch* watching() { return watch_.get(); }
+
    private:
     /// All that is kept for one device: one cache line.
     struct alignas(64) Entity {
@@ -195,6 +201,7 @@ class Recorder final : public broker::Observer {
     bool any_latencies_ = false;
     std::int64_t online_ = 0;
     std::unique_ptr<trace::EventLog> log_;
+    std::unique_ptr<Watch> watch_;
 };
 
 }  // namespace mqttwin::world

@@ -188,6 +188,9 @@ class VirtualWorld final : private net::Sink {
     [[nodiscard]] net::Traffic traffic(net::End sender) const { return network_.traffic(sender); }
     [[nodiscard]] net::Traffic traffic(std::uint32_t fleet, net::End sender) const;
     [[nodiscard]] Recorder& recorder() { return *recorder_; }
+    /// The client identifier of a device by its tag; empty if there is no such one.
+    [[nodiscard]] std::string client_id(std::uint32_t tag) const;
+    [[nodiscard]] std::uint32_t tag_of(std::uint32_t fleet, std::uint32_t device);
     /// What is owed to subscribers and has neither arrived nor been dropped, found by looking into
     /// every queue and link.
     [[nodiscard]] std::uint64_t count_in_flight() const;

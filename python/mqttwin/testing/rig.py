@@ -1,0 +1,152 @@
+"""What the checks of the conformance suite are made with: a device on a bench."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from .. import links, units
+from ..exchange import Packet
+from ..link_spec import Link
+from ..spy import SpiedMessage
+from ..world import World
+from .cloud_limits import CloudLimits
+
+_PACKETS = 20_000
+
+
+class Failure(Exception):
+    """The firmware did not do what it should; the text says what it did."""
+
+
+class Skipped(Exception):
+    """The question does not arise; the text says why."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What is tested, and against what.
+
+    Attributes:
+        device_class: The firmware.
+        periods: Declared: nanoseconds by topic filter.
+        cloud: Whose limits.
+        link: Of every device.
+        seed: Of every world.
+        parameters: Of every device.
+    """
+
+    device_class: Any
+    periods: dict[str, int]
+    cloud: CloudLimits | None
+    link: Link | None
+    seed: int
+    parameters: dict[str, Any]
+    rigs: list[Rig] = field(default_factory=list)
+
+    def bound(self, rigs: list[Rig]) -> Suite:
+        """The same, which puts its benches into this list; only the latest stays open."""
+        return replace(self, rigs=rigs)
+
+    def rig(self, count: int = 1, *, down: bool = False, **broker: Any) -> Rig:
+        """A fresh world with so many of the device; its broker may be down to begin with."""
+        for old in self.rigs:
+            old.close()
+        self.rigs.clear()
+        self.rigs.append(Rig(self, count, down, broker))
+        return self.rigs[-1]
+
+
+class Rig:
+    """A world with devices, a broker, a spy on everything, and the packets.
+
+    Attributes:
+        world: The world.
+        broker: Its broker.
+        spy: On every topic.
+        devices: All devices.
+        dut: The first of them.
+    """
+
+    def __init__(self, suite: Suite, count: int, down: bool, broker: dict[str, Any]) -> None:
+        self.world = World(suite.seed)
+        self.broker = self.world.broker(**broker)
+        if down:
+            self.broker.down()
+        self.spy = self.world.spy("#")
+        self.world.watch_packets(_PACKETS)
+        link = links.link(latency="20ms") if suite.link is None else suite.link
+        self.devices = list(
+            self.world.add(suite.device_class, count, link=link, **suite.parameters)  # type: ignore[attr-defined]
+        )
+        self.dut = self.devices[0]
+
+    def run(self, seconds: float) -> None:
+        """So long in virtual time."""
+        self.world.run(seconds, progress=False)
+
+    def connect(self, within: float = 300.0) -> None:
+        """Until the device is connected.
+
+        Raises:
+            Failure: It is not in time.
+        """
+        self.wait(self.dut.connected, within, f"it did not connect within {within:g} s")
+
+    def wait(self, condition: Any, within: float, problem: str) -> None:
+        """Until a condition holds, or it is a failure."""
+        end = self.world.now + within
+        while not condition():
+            if self.world.now >= end:
+                raise Failure(problem)
+            self.run(min(0.25, end - self.world.now))
+
+    def published(self, since: float = 0.0) -> list[SpiedMessage]:
+        """What the device published and the broker took; its will is not among it."""
+        return [
+            m
+            for m in self.spy
+            if m.client_id == self.dut.client_id and m.time >= since and not self._is_will(m)
+        ]
+
+    def _is_will(self, message: SpiedMessage) -> bool:
+        # The broker publishes a will itself, at the very instant; what comes over a link is older.
+        return message.published_at == message.at
+
+    def sent(self, name: str, since: float = 0.0) -> list[Packet]:
+        """The device's own packets of a kind."""
+        return [
+            p
+            for p in self.world.exchange()
+            if p.name == name
+            and p.direction == "up"
+            and p.client == self.dut.client_id
+            and p.time >= since
+        ]
+
+    def filters(self, since: float = 0.0) -> list[str]:
+        """What the device has asked to subscribe to."""
+        found = [f for p in self.sent("SUBSCRIBE", since) for f, _ in p.fields["filters"]]
+        return list(dict.fromkeys(found))
+
+    def will(self) -> dict[str, Any]:
+        """The fields of its latest CONNECT."""
+        connects = self.sent("CONNECT")
+        return connects[-1].fields if connects else {}
+
+    def attempts(self, client: str) -> list[float]:
+        """When attempts to connect failed, or connections were refused, by a client."""
+        return [
+            p.time
+            for p in self.world.exchange()
+            if p.kind == "ended" and p.direction == "down" and p.client == client
+        ]
+
+    def close(self) -> None:
+        """Ends its world."""
+        self.world.close()
+
+
+def duration(seconds: float) -> str:
+    """For people."""
+    return units.format_duration(round(seconds * units.SECOND))
