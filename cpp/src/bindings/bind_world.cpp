@@ -447,5 +447,6 @@ void bind_world(py::module_& m) {
     bind_results(cls);
     bind_live_world(cls);
     bind_network_world(cls);
+    bind_sockets(cls);
     bind_capture(cls);
 }

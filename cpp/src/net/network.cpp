@@ -95,6 +95,7 @@ FlowId Network::open(Instant now, std::uint16_t population, std::uint32_t index,
     flow.index = index;
     flow.population = population;
     flow.broker = broker;
+    flow.plain = p.on_demand;
     flow.attempt = static_cast<std::uint8_t>(++p.attempts[index]);
     flow.older = p.newest[index];
     p.newest[index] = id;
@@ -116,7 +117,7 @@ void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body,
     unit.head = head;
     unit.body = body;
     unit.stamp = stamp;
-    const LayersSpec& layers = p.layers;
+    const LayersSpec& layers = this->layers(id);
     const auto on_tcp =
         static_cast<std::uint32_t>(layers.none() ? bytes : sealed(layers, sender, bytes));
     engage(now, id);
@@ -166,6 +167,17 @@ void Network::close(Instant now, FlowId id, End end) {
     }
     say_goodbye(now, id, end, end);
     flows_[id].done[side(end)] = true;
+    wake(now, id, end);
+    out_.clear();
+    machine(flows_[id], end).close(now, endpoint(id, end), out_);
+    follow(now, id, end);
+    if (id != handling_) rest(now, id);
+}
+
+void Network::finish(Instant now, FlowId id, End end) {
+    if (flows_[id].done[side(end)]) return;
+    engage(now, id);
+    say_goodbye(now, id, end, end);
     wake(now, id, end);
     out_.clear();
     machine(flows_[id], end).close(now, endpoint(id, end), out_);
@@ -403,11 +415,19 @@ void Network::tell_streams(Instant now, Tap& tap) const {
             for (; index != kNone; index = units_[index].next) {
                 const Unit& unit = units_[index];
                 // What TLS made of a unit before anybody looked is not known.
-                if (!populations_[flows_[b.flow].population].layers.none()) continue;
+                if (!layers(b.flow).none()) continue;
                 tap.on_written(now, b.flow, sender, unit.end - unit.bytes, unit.head, unit.body);
             }
         }
     }
+}
+
+bool Network::congested(FlowId id, End end) const {
+    const Flow& flow = flows_[id];
+    const tcp::Endpoint& e = flow.end[side(end)];
+    const tcp::Machine& tcp = machines_[populations_[flow.population].machine[side(end)]].tcp;
+    const tcp::Flight* flight = tcp.flight_of(e);
+    return flight != nullptr && flight->waiting();
 }
 
 std::uint32_t Network::acknowledged(Instant now, FlowId id, End end) const {

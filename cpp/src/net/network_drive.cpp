@@ -326,7 +326,7 @@ void Network::hand_over_part(Instant now, FlowId id, End receiver) {
     if (l.units == kNone || flows_[id].done[side(receiver)]) return;
     if (faults_.at({flows_[id].population, flows_[id].index}).kind == Fault::Kind::stall) return;
     const Unit& unit = units_[l.units];
-    if (unit.kind != UnitKind::data || !populations_[flows_[id].population].layers.none()) return;
+    if (unit.kind != UnitKind::data || !layers(id).none()) return;
     const std::uint32_t part = l.read - (unit.end - unit.bytes);
     if (part == 0 || part > unit.bytes) return;
     sink_->on_bytes(now, id, receiver, whole(unit).first(part), unit.stamp);

@@ -12,8 +12,7 @@ constexpr Duration kHandshakePatience = seconds(60);
 
 /// TCP is established at `end`.
 void Network::established(Instant now, FlowId id, End end) {
-    const Population& p = populations_[flows_[id].population];
-    if (p.layers.none()) {
+    if (layers(id).none()) {
         tell_opened(now, id, end);
         return;
     }
@@ -36,6 +35,18 @@ void Network::begin_talk(Instant now, FlowId id) {
     const bool resumed = p.layers.tls && p.layers.tls->resumption && p.session[flow.index];
     flow.talk = talks_.take();
     talks_[flow.talk].script = opening_script(p.layers, resumed, draws);
+}
+
+void Network::secure(Instant now, FlowId id) {
+    Flow& flow = flows_[id];
+    flow.plain = false;
+    engage(now, id);
+    if (!layers(id).none()) {
+        flow.opened = {};
+        established(now, id, End::client);
+        established(now, id, End::server);
+    }
+    if (id != handling_) rest(now, id);
 }
 
 /// Writes what is due, and tells who may speak now. Talks end with their last word.
@@ -98,14 +109,14 @@ ByteView Network::shown_script(FlowId id, End sender, const Script& script, std:
     }
     // The same stream for every step: a side's bytes are made as a whole.
     Stream draws(StreamKey::of(seed_, "capture", "handshake"), id);
-    shown_ = write_script(populations_[flows_[id].population].layers, script, sender, draws);
+    shown_ = write_script(layers(id), script, sender, draws);
     return ByteView(shown_).subspan(begin, script.steps[step].bytes);
 }
 
 ByteView Network::shown_sealed(FlowId id, End sender, const Unit& unit) {
     Stream draws(StreamKey::of(seed_, "capture", "records"), id, lane(id, sender).written);
     shown_.clear();
-    write_sealed(populations_[flows_[id].population].layers, sender, whole(unit), draws, shown_);
+    write_sealed(layers(id), sender, whole(unit), draws, shown_);
     return shown_;
 }
 
@@ -119,11 +130,11 @@ void Network::give_up_talk(Instant now, FlowId id) {
 /// What a side says before its FIN: a close frame, an alert. Nobody waits for the answer.
 void Network::say_goodbye(Instant now, FlowId id, End end, End initiator) {
     const Flow& flow = flows_[id];
-    const Population& p = populations_[flow.population];
-    if (p.layers.none() || !flow.opened[side(end)]) return;
+    const LayersSpec& spec = layers(id);
+    if (spec.none() || !flow.opened[side(end)]) return;
     const tcp::State state = flow.end[side(end)].state;
     if (state != tcp::State::established && state != tcp::State::close_wait) return;
-    const Script script = closing_script(p.layers, initiator);
+    const Script script = closing_script(spec, initiator);
     const std::uint32_t bytes = script.bytes(end);
     if (bytes == 0) return;
     Unit unit;
@@ -131,7 +142,7 @@ void Network::say_goodbye(Instant now, FlowId id, End end, End initiator) {
     ByteView shown;
     if (tap_ != nullptr) {
         Stream draws(StreamKey::of(seed_, "capture", "goodbye"), id);
-        shown_ = write_script(p.layers, script, end, draws);
+        shown_ = write_script(spec, script, end, draws);
         shown = shown_;
     }
     append_unit(now, id, end, unit, bytes, shown);

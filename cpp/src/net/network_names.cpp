@@ -21,6 +21,7 @@ void Network::dial(Instant now, FlowId id) {
     }
     if (host == kNoHost) {
         flow.silent[side(End::server)] = true;  // a SYN into nowhere
+        if (flow.broker == kNoHost) flow.broker = 0;
     } else {
         flow.broker = host;
     }
@@ -37,8 +38,8 @@ void Network::ask(Instant now, FlowId id) {
     ++lookup.tries;
     lookup.asked = now;
     lookup.answered = false;
-    const Passage passage =
-        offer_datagram(now, id, End::client, names_.question_bytes(p.reach.name));
+    const Passage passage = datagram(now, flow.population, flow.index, End::client,
+                                     names_.question_bytes(p.reach.name));
     const Instant enough = now + Names::kPatience;
     const Instant answers = passage.arrives + p.reach.resolver;
     lookup.lost = passage.fate != Passage::Fate::arrives || answers >= enough;
@@ -64,8 +65,8 @@ void Network::handle_lookup(Instant now, FlowId id) {
         lookup.answered = true;
         // The address is what the record says as the server writes its answer.
         p.cache[flow.index].address = names_.address(p.reach.name);
-        const Passage passage =
-            offer_datagram(now, id, End::server, names_.answer_bytes(p.reach.name));
+        const Passage passage = datagram(now, flow.population, flow.index, End::server,
+                                         names_.answer_bytes(p.reach.name));
         const Instant enough = lookup.asked + Names::kPatience;
         lookup.lost = passage.fate != Passage::Fate::arrives || passage.arrives >= enough;
         push_event(flow, lookup.lost ? enough : passage.arrives, FlowEvent::lookup);
@@ -77,10 +78,9 @@ void Network::handle_lookup(Instant now, FlowId id) {
     dial(now, id);
 }
 
-/// To the name server or from it: over the device's link, but past what minds flows and brokers.
-Passage Network::offer_datagram(Instant now, FlowId id, End sender, std::uint32_t bytes) {
-    const std::uint32_t index = flows_[id].index;
-    Population& p = populations_[flows_[id].population];
+Passage Network::datagram(Instant now, std::uint16_t population, std::uint32_t index, End sender,
+                          std::uint32_t bytes) {
+    Population& p = populations_[population];
     Traffic& traffic = p.traffic[side(sender)];
     traffic.send(bytes);
     LinkTable& links = p.links;
@@ -88,7 +88,7 @@ Passage Network::offer_datagram(Instant now, FlowId id, End sender, std::uint32_
     SharedCapacity* shared = medium == kNotShared ? nullptr : &shared_[medium];
     const Passage passage = links.offer(now, index, sender == End::client, bytes, shared);
     if (passage.fate != Passage::Fate::arrives) traffic.lose(bytes);
-    if (passage.woke) release_held(now, id);
+    if (passage.woke) release_held(now, population, index);
     return passage;
 }
 

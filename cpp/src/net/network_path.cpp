@@ -40,7 +40,7 @@ Passage Network::offer(Instant now, FlowId id, End sender, std::uint32_t bytes) 
         passage.fate = Passage::Fate::no_way;
     }
     if (passage.fate != Passage::Fate::arrives) traffic.lose(bytes);
-    if (passage.woke) release_held(now, id);
+    if (passage.woke) release_held(now, flow.population, flow.index);
     return passage;
 }
 
@@ -74,9 +74,8 @@ void Network::reset_by_middlebox(Instant now, FlowId id, End sender, const tcp::
 }
 
 /// The device has sent something: what the network kept for it while it slept comes now.
-void Network::release_held(Instant now, FlowId id) {
-    Population& p = populations_[flows_[id].population];
-    const std::uint32_t index = flows_[id].index;
+void Network::release_held(Instant now, std::uint16_t population, std::uint32_t index) {
+    Population& p = populations_[population];
     for (FlowId each = p.newest[index]; each != kNoFlow; each = flows_[each].older) {
         if (flows_[each].busy == kNone) continue;
         Lane& l = lane(each, End::server);
@@ -234,15 +233,19 @@ void Network::resume_reading(Instant now, std::uint16_t population, std::uint32_
     Population& p = populations_[population];
     if (index >= p.newest.size()) throw std::invalid_argument("device must be one of the fleet's");
     const FlowId id = p.newest[index];
-    if (id == kNoFlow || endpoint(id, reader).reading) return;
-    if (endpoint(id, reader).state == tcp::State::closed) return;
+    if (id != kNoFlow) set_reading(now, id, reader, true);
+}
+
+void Network::set_reading(Instant now, FlowId id, End end, bool reading) {
+    if (endpoint(id, end).reading == reading) return;
+    if (endpoint(id, end).state == tcp::State::closed) return;
     engage(now, id);
-    wake(now, id, reader);
+    wake(now, id, end);
     out_.clear();
-    machine(flows_[id], reader).set_reading(now, endpoint(id, reader), true, out_);
+    machine(flows_[id], end).set_reading(now, endpoint(id, end), reading, out_);
     out_.delivered = 0;  // the event hands it over
-    follow(now, id, reader);
-    push_event(flows_[id], now, FlowEvent::nudge);
+    follow(now, id, end);
+    if (reading) push_event(flows_[id], now, FlowEvent::nudge);
     if (id != handling_) rest(now, id);
 }
 

@@ -16,6 +16,8 @@ enum class EventKind : std::uint8_t {
     client_deadline = 16,  // of a fleet's client engine (index 0)
     broker_deadline = 17,  // of a broker (index 0)
     connect = 18,          // a device is switched on
+    host_timer = 19,       // of a host that has sockets
+    host_lookup = 20,      // a question of such a host, its answer; `detail` is its place
     behaviour = 32,        // `detail` is the number of the publishing behaviour
 };
 static_assert(static_cast<unsigned>(net::FlowEvent::last) < 16);

@@ -23,6 +23,7 @@
 #include "mqttwin/world/gate.hpp"
 #include "mqttwin/world/raw_end.hpp"
 #include "mqttwin/world/recorder.hpp"
+#include "mqttwin/world/sockets.hpp"
 
 namespace mqttwin::world {
 
@@ -81,6 +82,7 @@ class VirtualWorld final : private net::Sink {
 
     /// Handles every event up to and including `until`, or until `keep_going` (asked now and then)
     /// says no. True when `until` was reached. Where a run is split makes no difference to it.
+    /// Returns early where sockets have news for their owner.
     bool run(Instant until, const std::function<bool()>& keep_going);
 
     // Commands, at the present instant.
@@ -102,6 +104,13 @@ class VirtualWorld final : private net::Sink {
     void resume_reading(std::uint32_t fleet, std::uint32_t device, net::End reader);
     void connect(std::uint32_t fleet, std::uint32_t device);
     void disconnect(std::uint32_t fleet, std::uint32_t device);
+
+    /// Where a broker's, or a listener's, host is.
+    [[nodiscard]] net::Address address_of(std::uint32_t broker) const {
+        return network_.names().address_of(broker);
+    }
+    /// Hosts whose owner speaks to sockets.
+    Sockets& sockets();
 
     // Raw ends. A listener's connections are numbered from 0 in the order of their arrival.
     void peer_open(std::uint32_t peers, std::uint32_t index);
@@ -184,6 +193,8 @@ class VirtualWorld final : private net::Sink {
     struct PeerHost;
 
    private:
+    friend class Sockets;
+
     static constexpr std::uint32_t kUnnamed = 0xFFFF'FFFFU;
     /// Addresses from here on are those of hosts that have moved; before, a broker's number is its.
     static constexpr net::Address kFirstMove = 1U << 16;
@@ -220,7 +231,8 @@ class VirtualWorld final : private net::Sink {
     RealEnd real_end(std::uint32_t connection) const;
     /// The client end of this flow is no device.
     [[nodiscard]] bool is_stranger(net::FlowId flow) const {
-        return populations_[network_.population(flow)].peers != nullptr;
+        const Population& who = populations_[network_.population(flow)];
+        return who.peers != nullptr || who.has_sockets;
     }
     /// The raw end at this side of a flow; none if an engine is there.
     RawEnd* raw_end(net::FlowId flow, net::End end);
@@ -259,12 +271,14 @@ class VirtualWorld final : private net::Sink {
         FleetHost* fleet = nullptr;
         BrokerHost* broker = nullptr;
         PeerHost* peers = nullptr;
+        bool has_sockets = false;
     };
     std::vector<Population> populations_;
     std::vector<std::uint16_t> by_rank_;  // population of a rank
     net::Address last_address_ = kFirstMove;
     std::uint32_t next_tag_ = 0;  // each device has a tag: a number in this world
     std::unique_ptr<WorldCapture> capture_;
+    std::unique_ptr<Sockets> sockets_;
 };
 
 }  // namespace mqttwin::world
