@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import time as wall
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic as wall_clock  # here it stays real, whatever a scope patches
+from typing import Protocol
 
 from . import _core, units
 from .device.conditions import Watch
@@ -44,11 +45,22 @@ class Timer:
         self._barrier.cancelled = True
 
 
+class Attendant(Protocol):
+    """What runs between two events of a world, at the instant of the first one."""
+
+    def begin(self) -> None:
+        """A run begins."""
+
+    def attend(self) -> None:
+        """Something may have happened that concerns it."""
+
+
 class Timeline:
     """Runs a core in slices, and calls back between them."""
 
     def __init__(self, core: _core.World) -> None:
         self.wall_seconds = 0.0
+        self.aio: Attendant | None = None  # hosts that run firmware over sockets
         self._core = core
         self._barriers: list[_Barrier] = []
         self._numbers = itertools.count()
@@ -89,7 +101,7 @@ class Timeline:
         """
         if self._running:
             raise MqttwinError("the world is running: a callback cannot run it again")
-        began = wall.monotonic()
+        began = wall_clock()
         bar = Progress(self._core.now, until, show=progress)
         self._running = True
         try:
@@ -104,7 +116,7 @@ class Timeline:
             return False, INTERRUPTED
         finally:
             self._running = False
-            self.wall_seconds += wall.monotonic() - began
+            self.wall_seconds += wall_clock() - began
             bar.close()
 
     def _loop(
@@ -126,14 +138,20 @@ class Timeline:
             step_to = core.serve
         look = NEVER if predicate is None else core.now + step
         watch = predicate if isinstance(predicate, Watch) else None
+        if self.aio is not None:
+            self.aio.begin()
         while not (why := stopped()):
             target = min(until, look, self._next())
             if not step_to(target, SLICE_MS):
+                if self.aio is not None:
+                    self.aio.attend()
                 bar.update(core.now)
                 if watch is not None and watch.fulfilled:
                     return True, ""
                 continue
             self._call_back(target)
+            if self.aio is not None:
+                self.aio.attend()
             bar.update(core.now)
             if predicate is not None and target in (look, until):
                 look = target + step
@@ -149,7 +167,7 @@ class Timeline:
         if self._running:
             raise MqttwinError("the world is running: a callback cannot serve it")
         self._running = self._serving = True
-        began = wall.monotonic()
+        began = wall_clock()
         self._core.resume_live()
         try:
             while more():
@@ -158,13 +176,14 @@ class Timeline:
                     self._call_back(target)
         finally:
             self._running = self._serving = False
-            self.wall_seconds += wall.monotonic() - began
+            self.wall_seconds += wall_clock() - began
 
     def _finish_instant(self) -> None:
         """All that is to happen at this instant: so an interrupted run can be repeated."""
         step_to = self._core.serve if self._core.is_live else self._core.run
         while not step_to(self._core.now, SLICE_MS):
-            pass
+            if self.aio is not None:
+                self.aio.attend()
         self._call_back(self._core.now)
 
     def _next(self) -> int:

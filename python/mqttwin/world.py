@@ -33,6 +33,7 @@ from .server import Server, speed_of
 from .timeline import Callback, Timeline, Timer
 from .trace import OnError, Trace
 from .units import Duration, Size
+from .watching import Watching
 
 if TYPE_CHECKING:
     from .device.crew import Crew
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mqttwin")
 D = TypeVar("D", bound=Device)
-from .watching import Watching
 
 
 class World(Recording, Watching):

@@ -26,6 +26,15 @@ net::End sender_of(const std::string& direction) {
 
 }  // namespace
 
+net::Fault fault_of(const std::string& what, const std::string& direction,
+                    std::uint64_t after_bytes) {
+    net::Fault fault;
+    fault.kind = fault_kind(what);
+    fault.sender = sender_of(direction);
+    fault.after_bytes = after_bytes;
+    return fault;
+}
+
 void bind_network_world(py::class_<PyWorld>& cls) {
     cls.def(
            "add_shared",
@@ -65,11 +74,7 @@ void bind_network_world(py::class_<PyWorld>& cls) {
             "set_fault",
             [](PyWorld& self, std::uint32_t fleet, std::uint32_t device, const std::string& what,
                const std::string& direction, std::uint64_t after_bytes) {
-                net::Fault fault;
-                fault.kind = fault_kind(what);
-                fault.sender = sender_of(direction);
-                fault.after_bytes = after_bytes;
-                self.get()->set_fault(fleet, device, fault);
+                self.get()->set_fault(fleet, device, fault_of(what, direction, after_bytes));
             },
             py::arg("fleet"), py::arg("device"), py::arg("what"), py::arg("direction"),
             py::arg("after_bytes"))

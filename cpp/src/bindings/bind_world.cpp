@@ -440,6 +440,7 @@ void bind_world(py::module_& m) {
     bind_results(cls);
     bind_live_world(cls);
     bind_network_world(cls);
+    bind_sockets(cls);
     bind_capture(cls);
     bind_device_world(cls);
     bind_event_log(cls);

@@ -46,6 +46,20 @@ std::uint32_t Names::add(std::string_view name, Address address, Duration ttl) {
     return static_cast<std::uint32_t>(records_.size() - 1);
 }
 
+std::uint32_t Names::find(std::string_view name) const {
+    const auto same = [](char a, char b) {
+        const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; };
+        return lower(a) == lower(b);
+    };
+    for (std::size_t k = 0; k < records_.size(); ++k) {
+        const std::string& known = records_[k].name;
+        if (std::equal(known.begin(), known.end(), name.begin(), name.end(), same)) {
+            return static_cast<std::uint32_t>(k);
+        }
+    }
+    return kNoHost;
+}
+
 std::uint32_t Names::host_at(Address address) const {
     const auto found = hosts_.find(address);
     return found == hosts_.end() ? kNoHost : found->second;
@@ -59,8 +73,11 @@ Address Names::address_of(std::uint32_t host) const {
 }
 
 std::uint32_t Names::question_bytes(std::uint32_t name) const {
-    const auto length = static_cast<std::uint32_t>(records_[name].name.size());
-    return kIpUdpHeader + 12 + length + 2 + 4;
+    return question_bytes(records_[name].name);
+}
+
+std::uint32_t Names::question_bytes(std::string_view name) {
+    return kIpUdpHeader + 12 + static_cast<std::uint32_t>(name.size()) + 2 + 4;
 }
 
 std::uint32_t Names::answer_bytes(std::uint32_t name) const { return question_bytes(name) + 16; }

@@ -96,6 +96,7 @@ FlowId Network::open(Instant now, std::uint16_t population, std::uint32_t index,
     flow.index = index;
     flow.population = population;
     flow.broker = broker;
+    flow.bare = p.on_demand;
     flow.attempt = static_cast<std::uint8_t>(++p.attempts[index]);
     flow.older = p.newest[index];
     p.newest[index] = id;
@@ -114,7 +115,7 @@ void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body,
     if (body != BlobId::none) bytes += pool_->bytes(body).size();
     r.p->traffic[side(sender)].payload_bytes += bytes;
     ByteView shown;
-    if (!r.p->layers.none()) {
+    if (!r.p->layers.none() && !r.flow->bare) {
         bytes = sealed(r.p->layers, sender, bytes);
         if (tap_ != nullptr) shown = shown_sealed(r, sender, head, body);
     }
@@ -146,6 +147,17 @@ void Network::close(Instant now, FlowId id, End end) {
     }
     say_goodbye(now, r, end, end);
     r.flow->done[side(end)] = true;
+    wake(now, r, end);
+    out_.clear();
+    tcp(r, end).close(now, r.end(end), out_);
+    follow(now, r, end);
+    rest_unless_handling(now, r);
+}
+
+void Network::finish(Instant now, FlowId id, End end) {
+    if (flows_[id].done[side(end)]) return;
+    const Ref r = engage(now, id);
+    say_goodbye(now, r, end, end);
     wake(now, r, end);
     out_.clear();
     tcp(r, end).close(now, r.end(end), out_);
@@ -372,11 +384,19 @@ void Network::tell_streams(Instant now, Tap& tap) const {
             for (; index != kNone; index = units_[index].next) {
                 const Unit& unit = units_[index];
                 // What TLS made of a unit before anybody looked is not known.
-                if (!populations_[flows_[b.flow].population].layers.none()) continue;
+                if (!layers(b.flow).none()) continue;
                 tap.on_written(now, b.flow, sender, unit.end - unit.bytes, unit.head, unit.body);
             }
         }
     }
+}
+
+bool Network::congested(FlowId id, End end) const {
+    const Flow& flow = flows_[id];
+    const tcp::Endpoint& e = flow.end[side(end)];
+    const tcp::Machine& tcp = machines_[populations_[flow.population].machine[side(end)]].tcp;
+    const tcp::Flight* flight = tcp.flight_of(e);
+    return flight != nullptr && flight->waiting();
 }
 
 std::uint32_t Network::acknowledged(Instant now, FlowId id, End end) const {

@@ -307,7 +307,7 @@ void Network::hand_over_part(Instant now, const Ref& r, End receiver) {
     if (l.units == kNone || r.flow->done[side(receiver)]) return;
     if (faults_.at({r.flow->population, r.flow->index}).kind == Fault::Kind::stall) return;
     const Unit& unit = units_[l.units];
-    if (unit.kind != Unit::Kind::data || !r.p->layers.none()) return;
+    if (unit.kind != Unit::Kind::data || !layers(r.id).none()) return;
     const std::uint32_t part = l.read - (unit.end - unit.bytes);
     if (part == 0 || part > unit.bytes) return;
     sink_->on_bytes(now, r.id, receiver, whole(unit.head, unit.body).first(part), unit.stamp);

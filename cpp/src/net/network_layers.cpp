@@ -12,8 +12,7 @@ constexpr Duration kHandshakePatience = seconds(60);
 
 /// TCP is established at `end`.
 void Network::established(Instant now, const Ref& r, End end) {
-    const Population& p = *r.p;
-    if (p.layers.none()) {
+    if (layers(r.id).none()) {
         tell_opened(now, r, end);
         return;
     }
@@ -35,6 +34,17 @@ void Network::begin_talk(const Ref& r) {
     const bool resumed = p.layers.tls && p.layers.tls->resumption && p.session[flow.index];
     flow.talk = talks_.take();
     talks_[flow.talk].script = opening_script(p.layers, resumed, draws);
+}
+
+void Network::secure(Instant now, FlowId id) {
+    const Ref r = engage(now, id);
+    r.flow->bare = false;
+    if (!layers(id).none()) {
+        r.flow->opened = {};
+        established(now, r, End::client);
+        established(now, r, End::server);
+    }
+    rest_unless_handling(now, r);
 }
 
 /// Writes what is due, and tells who may speak now. Talks end with their last word.
@@ -95,14 +105,14 @@ ByteView Network::shown_script(const Ref& r, End sender, const Script& script, s
     }
     // The same stream for every step: a side's bytes are made as a whole.
     Stream draws(StreamKey::of(seed_, "capture", "handshake"), r.id);
-    shown_ = write_script(r.p->layers, script, sender, draws);
+    shown_ = write_script(layers(r.id), script, sender, draws);
     return ByteView(shown_).subspan(begin, script.steps[step].bytes);
 }
 
 ByteView Network::shown_sealed(const Ref& r, End sender, BlobId head, BlobId body) {
     Stream draws(StreamKey::of(seed_, "capture", "records"), r.id, r.lane(sender).written);
     shown_.clear();
-    write_sealed(r.p->layers, sender, whole(head, body), draws, shown_);
+    write_sealed(layers(r.id), sender, whole(head, body), draws, shown_);
     return shown_;
 }
 
@@ -116,17 +126,17 @@ void Network::give_up_talk(Instant now, const Ref& r) {
 /// What a side says before its FIN: a close frame, an alert. Nobody waits for the answer.
 void Network::say_goodbye(Instant now, const Ref& r, End end, End initiator) {
     const Flow& flow = *r.flow;
-    const Population& p = *r.p;
-    if (p.layers.none() || !flow.opened[side(end)]) return;
+    const LayersSpec& spec = layers(r.id);
+    if (spec.none() || !flow.opened[side(end)]) return;
     const tcp::State state = flow.end[side(end)].state;
     if (state != tcp::State::established && state != tcp::State::close_wait) return;
-    const Script script = closing_script(p.layers, initiator);
+    const Script script = closing_script(spec, initiator);
     const std::uint32_t bytes = script.bytes(end);
     if (bytes == 0) return;
     ByteView shown;
     if (tap_ != nullptr) {
         Stream draws(StreamKey::of(seed_, "capture", "goodbye"), r.id);
-        shown_ = write_script(p.layers, script, end, draws);
+        shown_ = write_script(spec, script, end, draws);
         shown = shown_;
     }
     append_unit(now, r, end, Unit::Kind::goodbye, BlobId::none, BlobId::none, bytes, shown);

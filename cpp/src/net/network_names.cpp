@@ -21,6 +21,7 @@ void Network::dial(Instant now, const Ref& r) {
     }
     if (host == kNoHost) {
         flow.silent[side(End::server)] = true;  // a SYN into nowhere
+        if (flow.broker == kNoHost) flow.broker = 0;
     } else {
         flow.broker = host;
     }
@@ -36,8 +37,8 @@ void Network::ask(Instant now, const Ref& r) {
     ++lookup.tries;
     lookup.asked = now;
     lookup.answered = false;
-    const Passage passage =
-        offer_datagram(now, r, End::client, names_.question_bytes(p.reach.name));
+    const Passage passage = datagram(now, r.flow->population, r.flow->index, End::client,
+                                     names_.question_bytes(p.reach.name));
     const Instant enough = now + Names::kPatience;
     const Instant answers = passage.arrives + p.reach.resolver;
     lookup.lost = passage.fate != Passage::Fate::arrives || answers >= enough;
@@ -63,8 +64,8 @@ void Network::handle_lookup(Instant now, const Ref& r) {
         lookup.answered = true;
         // The address is what the record says as the server writes its answer.
         p.cache[flow.index].address = names_.address(p.reach.name);
-        const Passage passage =
-            offer_datagram(now, r, End::server, names_.answer_bytes(p.reach.name));
+        const Passage passage = datagram(now, flow.population, flow.index, End::server,
+                                         names_.answer_bytes(p.reach.name));
         const Instant enough = lookup.asked + Names::kPatience;
         lookup.lost = passage.fate != Passage::Fate::arrives || passage.arrives >= enough;
         push_event(r, lookup.lost ? enough : passage.arrives, FlowEvent::lookup);
@@ -76,10 +77,9 @@ void Network::handle_lookup(Instant now, const Ref& r) {
     dial(now, r);
 }
 
-/// To the name server or from it: over the device's link, but past what minds flows and brokers.
-Passage Network::offer_datagram(Instant now, const Ref& r, End sender, std::uint32_t bytes) {
-    const std::uint32_t index = r.flow->index;
-    Population& p = *r.p;
+Passage Network::datagram(Instant now, std::uint16_t population, std::uint32_t index, End sender,
+                          std::uint32_t bytes) {
+    Population& p = populations_[population];
     Traffic& traffic = p.traffic[side(sender)];
     traffic.send(bytes);
     LinkTable& links = p.links;
@@ -87,7 +87,7 @@ Passage Network::offer_datagram(Instant now, const Ref& r, End sender, std::uint
     SharedCapacity* shared = medium == kNotShared ? nullptr : &shared_[medium];
     const Passage passage = links.offer(now, index, sender == End::client, bytes, shared);
     if (passage.fate != Passage::Fate::arrives) traffic.lose(bytes);
-    if (passage.woke) release_held(now, r);
+    if (passage.woke) release_held(now, population, index);
     return passage;
 }
 

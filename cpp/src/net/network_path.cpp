@@ -42,7 +42,7 @@ Passage Network::offer_minded(Instant now, const Ref& r, End sender, std::uint32
         passage.fate = Passage::Fate::no_way;
     }
     if (passage.fate != Passage::Fate::arrives) traffic.lose(bytes);
-    if (passage.woke) release_held(now, r);
+    if (passage.woke) release_held(now, flow.population, flow.index);
     return passage;
 }
 
@@ -76,9 +76,8 @@ void Network::reset_by_middlebox(Instant now, const Ref& r, End sender, const tc
 }
 
 /// The device has sent something: what the network kept for it while it slept comes now.
-void Network::release_held(Instant now, const Ref& r) {
-    Population& p = *r.p;
-    const std::uint32_t index = r.flow->index;
+void Network::release_held(Instant now, std::uint16_t population, std::uint32_t index) {
+    Population& p = populations_[population];
     for (FlowId each = p.newest[index]; each != kNoFlow; each = flows_[each].older) {
         const Ref flow = look_up(each);
         if (flow.busy == nullptr) continue;
@@ -239,15 +238,19 @@ void Network::resume_reading(Instant now, std::uint16_t population, std::uint32_
     Population& p = populations_[population];
     if (index >= p.newest.size()) throw std::invalid_argument("device must be one of the fleet's");
     const FlowId id = p.newest[index];
-    if (id == kNoFlow || flows_[id].end[side(reader)].reading) return;
-    if (flows_[id].end[side(reader)].state == tcp::State::closed) return;
+    if (id != kNoFlow) set_reading(now, id, reader, true);
+}
+
+void Network::set_reading(Instant now, FlowId id, End end, bool reading) {
+    const tcp::Endpoint& e = flows_[id].end[side(end)];
+    if (e.reading == reading || e.state == tcp::State::closed) return;
     const Ref r = engage(now, id);
-    wake(now, r, reader);
+    wake(now, r, end);
     out_.clear();
-    tcp(r, reader).set_reading(now, r.end(reader), true, out_);
+    tcp(r, end).set_reading(now, r.end(end), reading, out_);
     out_.delivered = 0;  // the event hands it over
-    follow(now, r, reader);
-    push_event(r, now, FlowEvent::nudge);
+    follow(now, r, end);
+    if (reading) push_event(r, now, FlowEvent::nudge);
     rest_unless_handling(now, r);
 }
 

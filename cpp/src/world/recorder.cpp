@@ -74,6 +74,10 @@ void Recorder::add_fleet(std::string_view name, std::uint32_t base, std::uint32_
     }
 }
 
+void Recorder::add_stranger(std::uint32_t tag) {
+    if (entities_.size() <= tag) entities_.resize(tag + std::size_t{1});
+}
+
 const Recorder::Fleet* Recorder::fleet_of(std::uint32_t tag) const {
     const auto after = std::upper_bound(
         fleets_.begin(), fleets_.end(), tag,

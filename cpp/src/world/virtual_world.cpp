@@ -167,6 +167,7 @@ bool VirtualWorld::run(Instant until, const std::function<bool()>& keep_going) {
     std::uint32_t countdown = kEventsBetweenQuestions;
     if (attention_ && !attend()) return false;
     while (!queue_.empty() && queue_.top().at <= until.ns) {
+        if (sockets_ != nullptr && sockets_->has_news()) return false;
         if (--countdown == 0) {
             if (!keep_going()) return false;
             countdown = kEventsBetweenQuestions;
@@ -180,6 +181,7 @@ bool VirtualWorld::run(Instant until, const std::function<bool()>& keep_going) {
             return false;
         }
     }
+    if (sockets_ != nullptr && sockets_->has_news()) return false;
     now_ = max(now_, until);
     return true;
 }
@@ -228,6 +230,7 @@ void VirtualWorld::dispatch(const sim::Event& next) {
     if (kind <= static_cast<std::uint8_t>(net::FlowEvent::last)) {
         network_.handle_event(now_, static_cast<net::FlowEvent>(kind), detail, by_rank_[rank],
                               index, *this);
+        if (sockets_ != nullptr) sockets_->settle(now_);
         return;
     }
     switch (static_cast<EventKind>(kind)) {
@@ -257,6 +260,12 @@ void VirtualWorld::dispatch(const sim::Event& next) {
             break;
         case EventKind::alarm:
             wake(*who.fleet, index);
+            break;
+        case EventKind::host_timer:
+            sockets_->handle_timer(now_, by_rank_[rank]);
+            break;
+        case EventKind::host_lookup:
+            sockets_->handle_lookup(now_, by_rank_[rank], detail);
             break;
     }
 }
@@ -415,11 +424,14 @@ VirtualWorld::FleetHost& VirtualWorld::fleet_of(net::FlowId flow) {
 }
 
 bool VirtualWorld::on_request(Instant /*now*/, net::FlowId flow) {
-    return !brokers_[network_.broker(flow)]->down;
+    if (brokers_[network_.broker(flow)]->down) return false;
+    return sockets_ == nullptr || sockets_->on_request(flow);
 }
 
 void VirtualWorld::on_opened(Instant now, net::FlowId flow, net::End end) {
+    if (end == net::End::server && network_.server_slot(flow) != kNoSlot) return;  // TLS, later
     recorder_->opened(now, network_.tag(flow), end);
+    if (sockets_ != nullptr && sockets_->owns(flow, end)) return sockets_->on_opened(flow, end);
     if (end == net::End::client) {
         if (RawEnd* raw = raw_end(flow, end)) {
             raw->state = RawState::open;
@@ -455,6 +467,9 @@ void VirtualWorld::on_opened(Instant now, net::FlowId flow, net::End end) {
 void VirtualWorld::on_bytes(Instant now, net::FlowId flow, net::End receiver, ByteView bytes,
                             const Stamp& stamp) {
     recorder_->delivered(now, network_.tag(flow), receiver, bytes);
+    if (sockets_ != nullptr && sockets_->owns(flow, receiver)) {
+        return sockets_->on_bytes(flow, receiver, bytes);
+    }
     if (RawEnd* raw = raw_end(flow, receiver)) {
         if (raw->received.size() + bytes.size() > RawEnd::kMaximumUnread) return raw_abort(*raw);
         raw->received.insert(raw->received.end(), bytes.begin(), bytes.end());
@@ -478,6 +493,9 @@ void VirtualWorld::on_closed(Instant now, net::FlowId flow, net::End end, net::E
                     : how == net::Ending::reset  ? Recorder::EndedBy::reset
                                                  : Recorder::EndedBy::peer;
     recorder_->ended(now, network_.tag(flow), end, by);
+    if (sockets_ != nullptr && sockets_->owns(flow, end)) {
+        return sockets_->on_closed(flow, end, how);
+    }
     if (RawEnd* raw = raw_end(flow, end)) {
         const bool refused = raw->state == RawState::opening && how == net::Ending::reset;
         raw->state = refused                        ? RawState::refused

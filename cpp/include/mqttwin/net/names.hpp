@@ -46,6 +46,8 @@ class Names {
 
     /// Throws std::invalid_argument: a name that is none, or that is taken.
     std::uint32_t add(std::string_view name, Address address, Duration ttl);
+    /// The number of a name, or kNoHost: there is none such. Case makes no difference.
+    [[nodiscard]] std::uint32_t find(std::string_view name) const;
     /// From now on; who has asked before believes the old answer until its time is over.
     void set(std::uint32_t name, Address address) { records_.at(name).address = address; }
     void set_ttl(std::uint32_t name, Duration ttl) { records_.at(name).ttl = ttl; }
@@ -62,6 +64,7 @@ class Names {
     /// Bytes on the IP level (RFC 1035: a header of 12, the name, type and class; an A record of
     /// 16).
     [[nodiscard]] std::uint32_t question_bytes(std::uint32_t name) const;
+    [[nodiscard]] static std::uint32_t question_bytes(std::string_view name);
     [[nodiscard]] std::uint32_t answer_bytes(std::uint32_t name) const;
 
    private:

@@ -139,15 +139,29 @@ class Network {
     // Commands. Those that name an end speak for its owner.
 
     /// Starts a connection of a device. Sink::on_opened follows at both ends, or on_closed here.
+    /// `broker` kNoHost: an address where nobody is, and nobody says so.
     FlowId open(Instant now, std::uint16_t population, std::uint32_t index, std::uint32_t broker);
     /// The references of `head` and `body` become the network's.
     void send(Instant now, FlowId flow, End sender, BlobId head, BlobId body, const Stamp& stamp);
     /// In good order: what was sent before arrives first. The end hears no more of the flow.
     void close(Instant now, FlowId flow, End end);
+    /// The same, but the end still hears what comes: shutdown(2) of one direction.
+    void finish(Instant now, FlowId flow, End end);
     /// With a reset: what this end has under way may still arrive before it.
     void abort(Instant now, FlowId flow, End end);
     /// Without a word (power lost, out of coverage): the other end does not learn of it here.
     void vanish(Instant now, FlowId flow, End end);
+
+    /// An owner that does not read lets its window close; what waited for one that reads again
+    /// comes in an event.
+    void set_reading(Instant now, FlowId flow, End end, bool reading);
+    /// The layers of that population begin when `secure` says so, not with the connection.
+    void layer_on_demand(std::uint16_t population) { populations_[population].on_demand = true; }
+    /// Their handshake, now: Sink::on_opened follows once more at both ends.
+    void secure(Instant now, FlowId flow);
+    /// A datagram of so many bytes on the IP level over a device's link, past whoever minds flows.
+    Passage datagram(Instant now, std::uint16_t population, std::uint32_t index, End sender,
+                     std::uint32_t bytes);
 
     /// An event whose key has kind FlowEvent. `population`/`index` as unpacked by the world.
     void handle_event(Instant now, FlowEvent kind, std::uint8_t generation,
@@ -162,8 +176,12 @@ class Network {
     [[nodiscard]] std::uint32_t index(FlowId flow) const { return flows_[flow].index; }
     [[nodiscard]] std::uint32_t broker(FlowId flow) const { return flows_[flow].broker; }
     [[nodiscard]] const LayersSpec& layers(FlowId flow) const {
-        return populations_[flows_[flow].population].layers;
+        static const LayersSpec kNoLayers;
+        return flows_[flow].bare ? kNoLayers : populations_[flows_[flow].population].layers;
     }
+    /// What this end has written waits for room in its send buffer; when there is some, an event
+    /// of the flow has just been handled.
+    [[nodiscard]] bool congested(FlowId flow, End end) const;
     /// A number that the server's owner keeps with the flow (its connection slot).
     [[nodiscard]] Slot server_slot(FlowId flow) const { return flows_[flow].server_slot; }
     void set_server_slot(FlowId flow, Slot slot) { flows_[flow].server_slot = slot; }
@@ -312,7 +330,7 @@ class Network {
     Passage offer_minded(Instant now, const Ref& r, End sender, std::uint32_t bytes);
     bool forwarded(Instant now, const Ref& r, End sender);
     void reset_by_middlebox(Instant now, const Ref& r, End sender, const tcp::Segment& segment);
-    void release_held(Instant now, const Ref& r);
+    void release_held(Instant now, std::uint16_t population, std::uint32_t index);
     void meet_fault(FlowId id);
     [[nodiscard]] std::uint32_t until_fault(const Ref& r, End sender, std::uint32_t bytes);
     [[nodiscard]] bool at_fault(const Ref& r, End sender);
@@ -337,7 +355,6 @@ class Network {
     void dial(Instant now, const Ref& r);
     void ask(Instant now, const Ref& r);
     void handle_lookup(Instant now, const Ref& r);
-    Passage offer_datagram(Instant now, const Ref& r, End sender, std::uint32_t bytes);
 
     // network_drive.cpp
     void follow(Instant now, const Ref& r, End end);

@@ -116,6 +116,7 @@ struct Flow {
     bool forgotten : 1 = false;  // nobody on the way knows it any more
     bool hole : 1 = false;       // and nobody says so
     bool faulty : 1 = false;     // there is a `Fault` for it
+    bool bare : 1 = false;       // without the layers of its population
     std::uint32_t talk = Slab<int>::kNone;
 };
 
@@ -146,6 +147,7 @@ struct Population {
     std::vector<NameCache> cache;            // by index, if it asks for names
     std::vector<bool> session;               // by index: it has a TLS session to resume
     std::vector<bool> apart;                 // by broker
+    bool on_demand = false;                  // layers are
     bool quiet_path = true;                  // nothing on the way minds when it saw a flow last
     bool plain = true;                       // between it and its brokers there is its link, only
     std::array<std::uint32_t, 2> machine{};  // of devices, and of brokers towards them

@@ -17,6 +17,8 @@ enum class EventKind : std::uint8_t {
     broker_deadline = 17,  // of a broker (index 0)
     connect = 18,          // a device is switched on
     alarm = 19,            // of a device with a script
+    host_timer = 20,       // of a host that has sockets
+    host_lookup = 21,      // a question of such a host, its answer; `detail` is its place
     behaviour = 32,        // `detail` is the number of the publishing behaviour
 };
 static_assert(static_cast<unsigned>(net::FlowEvent::last) < 16);

@@ -42,6 +42,8 @@ class Recorder final : public broker::Observer {
 
     void add_fleet(std::string_view name, std::uint32_t base, std::uint32_t count,
                    std::uint32_t keep);
+    /// An end of connections that is no device: its packets count for the digest.
+    void add_stranger(std::uint32_t tag);
 
     // From the world: the network.
     void opened(Instant now, std::uint32_t tag, net::End end);

@@ -24,6 +24,7 @@
 #include "mqttwin/world/raw_end.hpp"
 #include "mqttwin/world/recorder.hpp"
 #include "mqttwin/world/script.hpp"
+#include "mqttwin/world/sockets.hpp"
 
 namespace mqttwin::world {
 
@@ -84,6 +85,7 @@ class VirtualWorld final : private net::Sink {
 
     /// Handles every event up to and including `until`, or until `keep_going` (asked now and then)
     /// says no. True when `until` was reached. Where a run is split makes no difference to it.
+    /// Returns early where sockets have news for their owner.
     bool run(Instant until, const std::function<bool()>& keep_going);
 
     // Commands, at the present instant.
@@ -124,6 +126,12 @@ class VirtualWorld final : private net::Sink {
     [[nodiscard]] std::uint32_t outbox(std::uint32_t fleet, std::uint32_t device);
     /// From within a script: `run` returns false when the present event is over.
     void halt();
+    /// Where a broker's, or a listener's, host is.
+    [[nodiscard]] net::Address address_of(std::uint32_t broker) const {
+        return network_.names().address_of(broker);
+    }
+    /// Hosts whose owner speaks to sockets.
+    Sockets& sockets();
 
     // Raw ends. A listener's connections are numbered from 0 in the order of their arrival.
     void peer_open(std::uint32_t peers, std::uint32_t index);
@@ -210,6 +218,8 @@ class VirtualWorld final : private net::Sink {
     struct ScriptedHost;
 
    private:
+    friend class Sockets;
+
     static constexpr std::uint32_t kUnnamed = 0xFFFF'FFFFU;
     /// Addresses from here on are those of hosts that have moved; before, a broker's number is its.
     static constexpr net::Address kFirstMove = 1U << 16;
@@ -246,7 +256,8 @@ class VirtualWorld final : private net::Sink {
     RealEnd real_end(std::uint32_t connection) const;
     /// The client end of this flow is no device.
     [[nodiscard]] bool is_stranger(net::FlowId flow) const {
-        return populations_[network_.population(flow)].peers != nullptr;
+        const Population& who = populations_[network_.population(flow)];
+        return who.peers != nullptr || who.has_sockets;
     }
     /// The raw end at this side of a flow; none if an engine is there.
     RawEnd* raw_end(net::FlowId flow, net::End end);
@@ -289,6 +300,7 @@ class VirtualWorld final : private net::Sink {
         FleetHost* fleet = nullptr;
         BrokerHost* broker = nullptr;
         PeerHost* peers = nullptr;
+        bool has_sockets = false;
     };
     std::vector<Population> populations_;
     std::vector<std::uint16_t> by_rank_;  // population of a rank
@@ -298,6 +310,7 @@ class VirtualWorld final : private net::Sink {
     std::vector<ScriptedHost*> stirred_;  // have notes to act upon
     bool attention_ = false;              // somebody has, or wants the run to halt
     bool halted_ = false;
+    std::unique_ptr<Sockets> sockets_;
 };
 
 }  // namespace mqttwin::world
