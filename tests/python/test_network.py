@@ -377,7 +377,8 @@ def test_what_befalls_a_fleet_does_not_depend_on_others():
     def rows(world):
         world.run("30min")
         table = world.result().devices("meter")
-        return {name: list(table[name]) for name in table.columns}
+        # Who listens has one queue for all of them: what is dropped there does depend on others.
+        return {name: list(table[name]) for name in table.columns if name != "lost"}
 
     assert rows(eventful()) == rows(eventful(others=5))
 
