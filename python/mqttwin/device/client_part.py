@@ -81,7 +81,7 @@ class ClientPart:
         unit = self._acting()
         if unit.connected or unit.connecting is not None or unit.wanted:
             raise MqttwinError("connected already, or about to be")
-        terms = {
+        terms: dict[str, Any] = {
             "keep_alive": whole_seconds(
                 self.keep_alive if keep_alive is None else keep_alive, "keep_alive", _U16
             ),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from .. import _core, units
 from ..errors import ConfigError, SimulationError, refusals
 from ..fleet_spec import VERSIONS
-from .tasks import NEVER, Scheduler
+from .scheduler import Scheduler
+from .tasks import NEVER
 from .unit import Unit
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from ..client_errors import (
 )
 from ..client_messages import IncomingMessage
 from .events import BootEvent, ConnectEvent, DisconnectEvent, PublishEvent
-from .tasks import NEVER, Alarm, PowerLost, Scheduler, Waiter
+from .scheduler import Scheduler
+from .tasks import NEVER, Alarm, PowerLost, Waiter
 
 if TYPE_CHECKING:
     from .api import Device
