@@ -148,7 +148,7 @@ class Scheduler:
         if self.first is not None:
             first, self.first = self.first, None
             first()
-        self.run_ready()
+        self.run_ready(now)
         alarms = self.alarms
         steps = 0
         while alarms and alarms[0][0] <= now:
@@ -160,12 +160,12 @@ class Scheduler:
             if target.__class__ is Task:
                 if target.alarm == number:
                     target.alarm = 0
-                    self.step(target)
+                    self.step(target, now)
             elif target.call is not None:
                 call, target.call = target.call, None
                 call()
             if self.ready:
-                self.run_ready()
+                self.run_ready(now)
         self.waking = False
         instant = self.next_alarm()
         if len(alarms) == 1 and self.rate == 1.0:
@@ -202,7 +202,7 @@ class Scheduler:
             task.scheduled = True
             self.ready.append(task)
 
-    def run_ready(self) -> None:
+    def run_ready(self, now: int) -> None:
         """Until everybody waits."""
         steps = 0
         while self.ready:
@@ -214,9 +214,9 @@ class Scheduler:
             for task in turn:
                 task.scheduled = False
                 if not task.done:
-                    self.step(task)
+                    self.step(task, now)
 
-    def step(self, task: Task) -> None:
+    def step(self, task: Task, now: int) -> None:
         """Runs a coroutine up to where it waits next."""
         self.current = task
         try:
@@ -228,7 +228,7 @@ class Scheduler:
         except BaseException as error:
             self._ended(task, error)
         else:
-            self._wait(task, wanted, self.now())
+            self._wait(task, wanted, now)
         finally:
             self.current = None
 
