@@ -1,6 +1,6 @@
 """The C++ core, as the package sees it. Not public: use `mqttwin`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -581,6 +581,40 @@ class FleetSpec:
     keep: int  # received messages kept with topic and payload (a bound on rows)
     def __init__(self) -> None: ...
 
+class Script:
+    """The code of a fleet's devices.
+
+    `wake(device, now)` and `finish(device, now, wanted, error)` return the instant of the next
+    alarm, `hear(notes, now)` is given what has happened (see py_script.hpp).
+    """
+
+    watched: bool
+    def __init__(
+        self,
+        wake: Callable[[int, int], int],
+        finish: Callable[[int, int, object, BaseException | None], int],
+        hear: Callable[[list[tuple[Any, ...]], int], object],
+    ) -> None: ...
+    def lend(self, device: int, coroutine: Any, due: int) -> None: ...
+    def reclaim(self, device: int) -> tuple[int, bool]: ...
+    @property
+    def running(self) -> int: ...
+
+class Stream:
+    """A random stream of its own: see base/random.hpp."""
+
+    def __init__(self, seed: int, population: str, purpose: str, index: int) -> None: ...
+    def next(self) -> int: ...
+    def unit(self) -> float: ...
+    def normal(self) -> float: ...
+    def exponential(self) -> float: ...
+
+class Sensor:
+    """A generator, read at whatever instants."""
+
+    def __init__(self, spec: Generator, population: Population, purpose: str) -> None: ...
+    def read(self, device: int, now: int) -> float | int | bool | str | None: ...
+
 class World:
     def __init__(
         self,
@@ -594,6 +628,49 @@ class World:
     def add_broker(self, name: str, options: BrokerOptions) -> int: ...
     def add_fleet(self, spec: FleetSpec) -> int:
         """The fleet's number. Its clients are there from now on (virtual time)."""
+    def add_scripted(self, spec: FleetSpec, script: Script) -> int:
+        """A fleet whose devices do what the script says; see py_script.hpp."""
+    def set_alarm(self, fleet: int, device: int, at: int) -> None: ...
+    def script_connect(
+        self,
+        fleet: int,
+        device: int,
+        *,
+        keep_alive: int,
+        clean_start: bool,
+        session_expiry: int,
+        will: tuple[str, bytes, int, bool, int] | None = None,
+        without_will: bool = False,
+        user_name: str | None = None,
+        password: bytes | None = None,
+    ) -> None:
+        """will: topic, payload, qos, retain, delay in seconds."""
+    def script_publish(
+        self,
+        fleet: int,
+        device: int,
+        topic: str,
+        payload: bytes,
+        qos: int,
+        retain: bool,
+        properties: Mapping[str, Any] | None = None,
+    ) -> tuple[str, int]:
+        """What became of it ("sent", "queued", "offline", "queue_full", "refused"), its number."""
+    def script_subscribe(
+        self,
+        fleet: int,
+        device: int,
+        requests: Sequence[tuple[str, int, bool, bool, int]],
+        properties: Mapping[str, Any],
+    ) -> int:
+        """The packet identifier; 0 where the device is not online."""
+    def script_unsubscribe(self, fleet: int, device: int, filters: Sequence[str]) -> int: ...
+    def script_disconnect(self, fleet: int, device: int, reason: int) -> None: ...
+    def power_off(self, fleet: int, device: int) -> None: ...
+    def outbox(self, fleet: int, device: int) -> int: ...
+    def phase(self, fleet: int, device: int) -> str: ...
+    def halt(self) -> None:
+        """From within a script: `run` returns False when the present event is over."""
     def add_publish(self, fleet: int, spec: PublishSpec) -> None: ...
     def add_subscribe(
         self,

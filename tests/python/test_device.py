@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
+import weakref
 from typing import Any
 
 import pytest
@@ -422,6 +424,44 @@ def test_an_exception_fails_the_run_with_its_traceback(world: mt.World) -> None:
     assert not dut.powered
     world.run("3s")  # the others go on
     assert other.in_memory > 18
+
+
+def test_an_init_that_fails_at_a_reboot(world: mt.World) -> None:
+    class Faulty(Counter):
+        fails = False
+
+        def __init__(self) -> None:
+            super().__init__()
+            if self.fails:
+                raise RuntimeError("in __init__")
+
+    dut = world.add(Faulty)
+    world.run("5s")
+    Faulty.fails = True
+    dut.reboot()
+    with pytest.raises(mt.SimulationError, match="in __init__"):
+        world.run("10s")
+    assert (dut.crashes, bool(dut.powered)) == (1, False)
+
+
+def test_what_is_no_error_of_the_device_passes_as_it_is(world: mt.World) -> None:
+    async def main(self: mt.Device) -> None:
+        await self.sleep(1)
+        pytest.fail("from within a device")
+
+    with pytest.raises(pytest.fail.Exception, match="from within"):
+        run_main(world, main)
+
+
+def test_worlds_are_collected() -> None:
+    world = mt.World(seed=1)
+    world.broker()
+    world.add(Counter)
+    world.run("5s")
+    gone = weakref.ref(world)
+    del world
+    gc.collect()
+    assert gone() is None
 
 
 @pytest.mark.parametrize("where", ["on_boot", "on_connect", "every", "task", "on_message"])

@@ -70,7 +70,7 @@ def test_first_of_cancels_the_others() -> None:
 
     async def main(self: Any) -> None:
         first = await self.first_of(self.patient(), self.sleep("5s"))
-        seen.append((first.index, first.value, self.now))
+        seen.append((first.which, first.value, self.now))
         await self.connect()
         await self.subscribe("x")
         index, _ = await self.first_of(self.next_message(), self.sleep("1s"))

@@ -151,13 +151,14 @@ py::tuple publish(PyWorld& self, std::uint32_t fleet, std::uint32_t device, cons
 wire::PacketId subscribe(PyWorld& self, std::uint32_t fleet, std::uint32_t device,
                          const std::vector<Request>& given, const py::dict& properties) {
     std::vector<std::string> filters;
-    for (const Request& request : given) filters.push_back(text_from(std::get<0>(request), "filter"));
+    for (const Request& request : given)
+        filters.push_back(text_from(std::get<0>(request), "filter"));
     std::vector<wire::SubscriptionRequest> requests;
     for (std::size_t n = 0; n < given.size(); ++n) {
         const auto& [filter, qos, no_local, as_published, handling] = given[n];
-        requests.push_back({filters[n],
-                            {quality(qos), no_local, as_published,
-                             static_cast<wire::RetainHandling>(handling)}});
+        requests.push_back(
+            {filters[n],
+             {quality(qos), no_local, as_published, static_cast<wire::RetainHandling>(handling)}});
     }
     OwnedProperties owned;
     owned.assign(properties, wire::place_of(wire::PacketType::subscribe));

@@ -55,8 +55,7 @@ void Clients::open(Instant now, Slot client) {
     ask(Output::Kind::open, client);
 }
 
-bool Clients::asks_for_clean_start(const Client& c, std::string_view client_id,
-                                   bool wanted) const {
+bool Clients::asks_for_clean_start(const Client& c, std::string_view client_id, bool wanted) const {
     if (!v5()) {
         // 3.1.1 [MQTT-3.1.3-7]: without an identifier there is no session to come back to.
         // Otherwise it is as the application says, 3.1.1 [MQTT-3.1.2-4], [MQTT-3.1.2-6].

@@ -55,7 +55,7 @@ struct VirtualWorld::FleetHost final : client::Listener {
     std::vector<bool> started;            // has been online: its behaviours run
     std::vector<bool> is_online;
     std::uint32_t online = 0;
-    Instant armed = Instant::never();  // the deadline event that counts
+    Instant armed = Instant::never();        // the deadline event that counts
     std::shared_ptr<ScriptedHost> scripted;  // none: declared
 };
 

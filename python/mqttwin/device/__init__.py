@@ -4,11 +4,12 @@ from .adding import Devices, add_devices
 from .api import Device
 from .conditions import Condition, when
 from .events import BootEvent, ConnectEvent, DisconnectEvent, MessageEvent, PublishEvent
+from .groups import First
 from .link import DeviceLink
 from .periodic import Every, HotCallbackWarning
 from .sensors import Sensor
 from .storage import Storage, StorageFull
-from .tasks import Cancelled, First, ForeignAwait, Task
+from .tasks import Cancelled, ForeignAwait, Task
 
 __all__ = [
     "BootEvent",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from .. import units
@@ -42,16 +42,14 @@ class Devices(Sequence[D], Generic[D]):
     @property
     def connected(self) -> Condition:
         """Whether all of them are."""
-        return Condition(
-            lambda: all(d._unit.is_connected() for d in self._devices), f"all {self.name} connected"
-        )
+        holds = _every([d._unit.is_connected for d in self._devices])
+        return Condition(holds, f"all {self.name} connected")
 
     @property
     def outbox_empty(self) -> Condition:
         """Whether all of theirs are."""
-        return Condition(
-            lambda: all(d.outbox_empty() for d in self._devices), f"all {self.name} outbox_empty"
-        )
+        holds = _every([d.outbox_empty for d in self._devices])
+        return Condition(holds, f"all {self.name} outbox_empty")
 
     def __repr__(self) -> str:
         return f"<Devices {self.name!r}: {len(self):,}>"
@@ -112,6 +110,23 @@ def add_devices(
     crew.man(fleet)
     world._crews.append(crew)
     return Devices(crew, [unit.device for unit in crew.units])  # type: ignore[misc]
+
+
+def _every(holds: Sequence[Callable[[], bool]]) -> Callable[[], bool]:
+    """Whether all hold, asked after every event: the one that failed last is asked first."""
+    last = 0
+
+    def every() -> bool:
+        nonlocal last
+        if holds and not holds[last]():
+            return False
+        for n, one in enumerate(holds):
+            if not one():
+                last = n
+                return False
+        return True
+
+    return every
 
 
 def _free_name(world: World, device_class: type[Device]) -> str:

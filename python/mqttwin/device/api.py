@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .. import units
 from ..backoff import Backoff
@@ -21,17 +20,19 @@ from .events import (
     MessageEvent,
     PublishEvent,
 )
+from .groups import First, TimeLimit, all_of, first_of
 from .log import DeviceLog
 from .periodic import Every
 from .randomness import DeviceRandom
 from .storage import Storage
-from .tasks import First, PowerLost, Task, TimeLimit, suspend
+from .tasks import PowerLost, Task, suspend
 
 if TYPE_CHECKING:
     from .link import DeviceLink
     from .unit import Unit
 
 _YEAR = 366 * 86400
+P = TypeVar("P")
 
 
 class Device(ClientPart):
@@ -104,8 +105,7 @@ class Device(ClientPart):
 
     def sleep(self, duration: Duration) -> Awaitable[None]:
         """Sleeps, by the device's own clock."""
-        ns = _text_ns(duration) if duration.__class__ is str else _ns(duration)  # type: ignore[arg-type]
-        return suspend(ns)  # type: ignore[return-value]
+        return suspend(_text_ns(duration) if duration.__class__ is str else _ns(duration))
 
     def every(
         self,
@@ -143,8 +143,9 @@ class Device(ClientPart):
         An error in a task that nobody awaits is a crash of the device.
         """
         unit = self._acting()
-        if not inspect.iscoroutine(coroutine) and not inspect.isgenerator(coroutine):
-            message = f"{coroutine!r} is no coroutine: spawn(self.f()), not spawn(self.f)"
+        given: object = coroutine
+        if not isinstance(given, Coroutine | Generator):
+            message = f"{given!r} is no coroutine: spawn(self.f()), not spawn(self.f)"
             raise ConfigError(message, key="spawn")
         task = unit.scheduler.spawn(coroutine, name or getattr(coroutine, "__name__", "task"))
         unit.soon()
@@ -153,13 +154,13 @@ class Device(ClientPart):
     def first_of(self, *awaitables: Awaitable[Any]) -> Awaitable[First]:
         """Waits for the first of several, and cancels the others.
 
-        ``index, value = await self.first_of(self.next_message(), self.sleep("5s"))``
+        ``which, value = await self.first_of(self.next_message(), self.sleep("5s"))``
         """
-        return self._acting().scheduler.first_of(awaitables)
+        return first_of(self._acting().scheduler, awaitables)
 
     def all_of(self, *awaitables: Awaitable[Any]) -> Awaitable[list[Any]]:
         """Waits for all of several, and gives their results in order; the first error cancels."""
-        return self._acting().scheduler.all_of(awaitables)
+        return all_of(self._acting().scheduler, awaitables)
 
     # --- what it is -----------------------------------------------------------------------------
 
@@ -225,13 +226,13 @@ class Device(ClientPart):
         """Its log: records of ``logging.getLogger("mqttwin")`` with virtual time and client id."""
         return self._part("log", DeviceLog)
 
-    def _part(self, name: str, make: Callable[[Unit], Any]) -> Any:
+    def _part(self, name: str, make: Callable[[Unit], P]) -> P:
         unit = self._unit
         if unit.scheduler.dying:
             raise PowerLost
-        part = unit.parts.get(name)
-        if part is None:
-            part = unit.parts[name] = make(unit)
+        if name not in unit.parts:
+            unit.parts[name] = make(unit)
+        part: P = unit.parts[name]
         return part
 
     # --- power ----------------------------------------------------------------------------------
@@ -290,6 +291,6 @@ def _text_ns(text: str) -> int:
 
 def _ns(duration: Duration) -> int:
     """Nanoseconds; a number of seconds without the exactness of fractions."""
-    if duration.__class__ is float and 0 <= duration <= _YEAR:  # type: ignore[operator]
-        return round(duration * 1e9)  # type: ignore[operator]
+    if isinstance(duration, float) and 0 <= duration <= _YEAR:
+        return round(duration * 1e9)
     return units.duration(duration)

@@ -81,7 +81,7 @@ class ClientPart:
         unit = self._acting()
         if unit.connected or unit.connecting is not None or unit.wanted:
             raise MqttwinError("connected already, or about to be")
-        terms = {
+        terms: dict[str, Any] = {
             "keep_alive": whole_seconds(
                 self.keep_alive if keep_alive is None else keep_alive, "keep_alive", _U16
             ),
@@ -94,7 +94,9 @@ class ClientPart:
         }
         if will is None:
             terms["without_will"] = True
-        elif isinstance(will, Message):
+        elif will != "class":
+            if not isinstance(will, Message):
+                raise ConfigError(f"{will!r} is no mqttwin.Message", key="will")
             terms["will"] = (
                 self.text(will.topic),
                 bytes(will.payload),
@@ -276,7 +278,7 @@ class ClientPart:
         unit = self._acting()
         waiter = Waiter()
         if unit.inbox:
-            waiter.resolve(unit.inbox.popleft())
+            waiter.resolve(unit.inbox.pop(0))
         elif unit.wanted or unit.connected or unit.connecting is not None or unit.never_connected:
             unit.readers.append(waiter)
             waiter.on_cancel = lambda: unit.readers.remove(waiter)

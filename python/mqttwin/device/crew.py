@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from .. import _core, units
 from ..errors import ConfigError, SimulationError, refusals
 from ..fleet_spec import VERSIONS
-from .tasks import NEVER, Scheduler
+from .scheduler import Scheduler
+from .tasks import NEVER
 from .unit import Unit
 
 if TYPE_CHECKING:
@@ -159,6 +160,9 @@ class Crew:
 
     def crashed(self, unit: Unit, error: BaseException) -> None:
         """The code of a device has failed: it reboots, or the run ends."""
+        if not isinstance(error, Exception):  # Ctrl-C, or a test that gives up
+            self.error = error
+            return
         name = f"{self.device_class.__name__} {unit.client_id!r}"
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         if self.on_crash == "reboot":

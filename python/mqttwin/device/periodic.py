@@ -63,13 +63,13 @@ class Every:
             self.skipped += 1
             return
         self.count += 1
-        if not unit.crew.warned:
-            self._look_back()
         try:
+            if not unit.crew.warned:
+                self._look_back()
             result = self._function(*self._arguments)
         except PowerLost:
             return
-        except Exception as error:
+        except BaseException as error:
             unit.crash(error)
             return
         if inspect.iscoroutine(result):

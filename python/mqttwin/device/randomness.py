@@ -17,6 +17,7 @@ class DeviceRandom(random.Random):
     """
 
     def __new__(cls, *arguments: Any) -> DeviceRandom:
+        """Without a seed."""
         return super().__new__(cls)
 
     def __init__(self, stream: _core.Stream) -> None:

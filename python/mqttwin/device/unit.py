@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,8 @@ from ..client_errors import (
 )
 from ..client_messages import IncomingMessage
 from .events import BootEvent, ConnectEvent, DisconnectEvent, PublishEvent
-from .tasks import NEVER, Alarm, PowerLost, Scheduler, Waiter
+from .scheduler import Scheduler
+from .tasks import NEVER, Alarm, PowerLost, Waiter
 
 if TYPE_CHECKING:
     from .api import Device
@@ -62,8 +62,8 @@ class Unit:
         self.lost: DisconnectedError | ConnectError | ClientTimeout | None = None
         self.publishes: dict[int, tuple[Waiter, str, int]] = {}
         self.lists: dict[int, tuple[Waiter, list[str], bool]] = {}
-        self.inbox: deque[IncomingMessage] = deque()
-        self.readers: deque[Waiter] = deque()
+        self.inbox: list[IncomingMessage] = []
+        self.readers: list[Waiter] = []
         self.said: tuple[int, dict[str, Any]] = (0, {})  # by the server, last
 
     # --- turns ----------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ class Unit:
         if self.on:
             scheduler.waking = True
             _HEAR[note[0]](self, *note[2:])
-            scheduler.run_ready()
+            scheduler.run_ready(now)
             scheduler.waking = False
             self.arm()
 
@@ -99,7 +99,7 @@ class Unit:
             result = handler(*arguments)
         except PowerLost:
             return
-        except Exception as error:
+        except BaseException as error:
             self.crash(error)
             return
         if inspect.iscoroutine(result):
@@ -118,8 +118,10 @@ class Unit:
             return
         self.on = True
         self.boots += 1
-        self.crew.restart(self)
+        self.call(self.crew.restart, self)
         kind = self.crew.kind
+        if not self.on:
+            return  # its own __init__ has failed
         if kind.boots:
             self.call(self.device.on_boot, BootEvent(self.boots, cause))
         elif not kind.main:
@@ -283,7 +285,7 @@ class Unit:
     def end_readers(self) -> None:
         """No message will come any more."""
         while self.readers:
-            waiter = self.readers.popleft()
+            waiter = self.readers.pop(0)
             waiter.fail(StopAsyncIteration() if self.goodbye else self.disconnected_error())
 
     def _heard_message(
@@ -301,12 +303,12 @@ class Unit:
             self.call(self.device.on_message, message)
             return
         while self.readers:
-            waiter = self.readers.popleft()
+            waiter = self.readers.pop(0)
             if not waiter.done:
                 waiter.resolve(message)
                 return
         if len(self.inbox) >= self.device.inbox_limit:
-            self.inbox.popleft()
+            self.inbox.pop(0)
             self.overflowed += 1
             self.device.log.warning("the inbox is full: the oldest message is dropped")
         self.inbox.append(message)
