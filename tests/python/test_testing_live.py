@@ -125,7 +125,7 @@ def test_a_black_hole_and_a_stall(broker):
 
 def test_what_a_live_link_has_not(broker):
     with pytest.raises(mt.ConfigError, match="sleep: is for virtual links"):
-        broker.link(sleep=mt.links.psm(period="1h", awake="10s"))
+        broker.link(sleep=mt.links.psm())
     with pytest.raises(mt.ConfigError, match="bursts"):
         broker.link(bursts=mt.links.bursts(good="20s", bad="1s"))
     with pytest.raises(mt.ConfigError, match="not both"):

@@ -449,4 +449,5 @@ void bind_world(py::module_& m) {
     bind_network_world(cls);
     bind_capture(cls);
     bind_watch(cls);
+    bind_device_world(cls);
 }
