@@ -8,7 +8,7 @@ import pytest
 
 import mqttwin as mt
 from mqttwin.testing import LiveBroker, LiveClient
-from mqttwin.testing.live_link import KEPT_BYTES, Draws
+from mqttwin.testing.live_connection import KEPT_BYTES, Draws
 
 
 @pytest.fixture

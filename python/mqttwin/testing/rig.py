@@ -77,7 +77,7 @@ class Rig:
         self.world.watch_packets(_PACKETS)
         link = links.link(latency="20ms") if suite.link is None else suite.link
         self.devices = list(
-            self.world.add(suite.device_class, count, link=link, **suite.parameters)  # type: ignore[attr-defined]
+            self.world.add(suite.device_class, count, link=link, **suite.parameters)
         )
         self.dut = self.devices[0]
 
