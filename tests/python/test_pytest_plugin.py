@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib.metadata import entry_points
 
 import pytest
 
@@ -22,24 +23,18 @@ def pump(world):
 
 
 @pytest.fixture
-def run(pytester: pytest.Pytester):
-    """Writes a test file and runs it; the plugin is loaded even where it is not installed."""
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
+    """Writes a test file and runs it, with this plugin and no other."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makepyfile(pump=PUMP)
+    pytester.syspathinsert()
 
     def run(text: str, *arguments: str) -> pytest.RunResult:
         pytester.makepyfile(text)
-        installed = pytester.syspathinsert
-        installed()
-        plugin = () if _is_installed() else ("-p", "pytest_mqttwin")
-        return pytester.runpytest_inprocess(*plugin, "-p", "no:cacheprovider", *arguments)
+        chosen = ("-p", "pytest_mqttwin", "-p", "no:cacheprovider")
+        return pytester.runpytest_inprocess(*chosen, *arguments)
 
     return run
-
-
-def _is_installed() -> bool:
-    from importlib.metadata import entry_points
-
-    return any(e.value == "pytest_mqttwin" for e in entry_points(group="pytest11"))
 
 
 def test_a_passing_test(run):
@@ -248,14 +243,17 @@ def test_live_fixtures(run):
     result.stdout.re_match_lines([".* mqtt_client .*CONNECT.*", ".* mqtt_client .*PUBLISH.* a/b.*"])
 
 
-def test_it_costs_nothing_where_nobody_uses_it(tmp_path):
+def test_it_is_installed():
+    (entry,) = entry_points(group="pytest11", name="mqttwin")
+    assert entry.value == "pytest_mqttwin"
+
+
+def test_it_costs_nothing_where_nobody_uses_it(tmp_path, monkeypatch):
     """In a process of its own: nothing of mqttwin is imported."""
     (tmp_path / "test_plain.py").write_text(
         "import sys\n\ndef test_it():\n    assert 'mqttwin' not in sys.modules\n"
     )
-    plugin = [] if _is_installed() else ["-p", "pytest_mqttwin"]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin]
-    done = subprocess.run(
-        [*command, "test_plain.py"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_mqttwin", "test_plain.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

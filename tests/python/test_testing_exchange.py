@@ -9,11 +9,13 @@ import pytest
 import mqttwin as mt
 
 
-def world_of(qos: int = 2, **options) -> tuple[mt.World, mt.Fleet]:
+def world_of(qos: int = 2) -> tuple[mt.World, mt.Fleet]:
     world = mt.World(1)
     world.broker()
     link = mt.links.link(latency="50ms")
-    fleet = world.fleet("pump", link=link, client_id="pump-{index}", keep_alive="20s", **options)
+    fleet = world.fleet(
+        "pump", link=link, client_id="pump-{index}", keep_alive="20s", session_expiry="1h"
+    )
     fleet.publish("pump/{id}/flow", every="30s", phase=0, qos=qos, payload=b"3.2")
     fleet.subscribe("pump/{id}/cmd", qos=1)
     return world, fleet

@@ -8,7 +8,7 @@ import pytest
 
 import mqttwin as mt
 from mqttwin.testing import LiveBroker, LiveClient
-from mqttwin.testing.live_link import KEPT_BYTES, Draws
+from mqttwin.testing.live_connection import KEPT_BYTES, Draws
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def test_latency_and_loss(broker):
 
 
 def test_losses_are_retransmissions(broker):
-    """Half of the segments are lost, nothing is: it takes time-outs of 200 ms and more."""
-    link = broker.link(loss=0.5)
+    """A third of the segments is lost, and comes after time-outs of 200 ms and more."""
+    link = broker.link(loss=0.3)
     began = time.monotonic()
     with LiveClient(link.host, link.port, client_id="c") as client:
         for n in range(3):
@@ -72,15 +72,14 @@ def test_a_cut(broker):
     broker.wait_until(lambda: link.connections == 0)
     with pytest.raises(mt.MqttwinError):
         client.publish("a", b"1", qos=1)
-    with pytest.raises(mt.MqttwinError):
-        client.close()
+    client.close()
 
 
 def test_a_cut_at_a_byte(broker):
     spy = broker.spy("#")
     link = broker.link()
     link.cut(after_bytes=5)
-    with pytest.raises(mt.ConnectError):
+    with pytest.raises(mt.DisconnectedError):
         LiveClient(link.host, link.port, client_id="c")
     with LiveClient(link.host, link.port, client_id="c") as client:
         client.publish("a", b"1", qos=1)
@@ -125,7 +124,7 @@ def test_a_black_hole_and_a_stall(broker):
 
 def test_what_a_live_link_has_not(broker):
     with pytest.raises(mt.ConfigError, match="sleep: is for virtual links"):
-        broker.link(sleep=mt.links.duty_cycle(period="10s", window="1s"))
+        broker.link(sleep=mt.links.psm())
     with pytest.raises(mt.ConfigError, match="bursts"):
         broker.link(bursts=mt.links.bursts(good="20s", bad="1s"))
     with pytest.raises(mt.ConfigError, match="not both"):

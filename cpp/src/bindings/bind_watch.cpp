@@ -27,7 +27,6 @@ py::str text_of(std::string_view text) {
     return py::reinterpret_steal<py::str>(
         PyUnicode_DecodeUTF8(text.data(), static_cast<py::ssize_t>(text.size()), "replace"));
 }
-py::str text_of(ByteView bytes) { return text_of(as_text(bytes)); }
 py::bytes bytes_of(ByteView bytes) { return {as_text(bytes).data(), bytes.size()}; }
 
 /// A packet of which only the first bytes were kept is as long as it was, with zeros: only

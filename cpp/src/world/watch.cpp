@@ -68,6 +68,7 @@ WatchedMessage Watch::message_of(Instant now, const wire::Publish& message) {
     const BlobId blob = wire::encode(pool_, wire::Version::v5, packet);
     const ByteView bytes = pool_.bytes(blob);
     out.bytes.assign(bytes.begin(), bytes.end());
+    if (message.dup && message.qos != wire::QoS::at_most_once) out.bytes[0] |= 0x08;  // not encoded
     pool_.release(blob);
     return out;
 }

@@ -42,8 +42,16 @@ __all__ = [
     "assert_never",
     "assert_published",
     "conformance",
+    "spy",
     "wait_for",
 ]
+
+
+def spy(where: Any, filter: str, **options: Any) -> Spy:
+    """A spy on a world or a live broker: the same as ``world.spy(filter)``."""
+    made: Spy = where.spy(filter, **options)
+    return made
+
 
 # Imported when they are asked for: few tests need sockets and threads, or the suite.
 _LATER = {

@@ -6,13 +6,12 @@ import itertools
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from statistics import median
 
 from .. import units
 from .._core import topic_matches
-from ..spy import SpiedMessage
-from .rig import Failure, Rig, Skipped, Suite, duration
+from .rig import Failure, Rig, Skipped, Suite, again, duration, most_in_a_second
 
 # Back-off: so many devices try so long to reach a broker that is down.
 _FLEET = 20
@@ -23,6 +22,8 @@ _REFUSED_ATTEMPTS = 60
 # Cuts: where there are more bytes than this, not every one is tried.
 _MOST_CUTS = 400
 _RECOVERY = 600.0
+_HOLES = 16  # black holes in each direction
+_SILENCE = 180.0  # s that a connection may seem to be alive
 _PING_SLACK = 30.0
 _HOUR = 3600.0
 
@@ -180,19 +181,29 @@ def qos2(suite: Suite) -> str:
     if not usual:
         raise Skipped("it publishes nothing at QoS 2")
     unique = max(Counter((m.topic, m.payload) for m in usual).values()) == 1
-    places = [("up", n) for n in range(0, up + 8)] + [("down", n) for n in range(0, down + 8)]
+    # Some seem to be dead instead: what gives up waiting for an answer shows itself there.
+    span += _SILENCE
+    places = [("cut", "up", n) for n in range(up)] + [("cut", "down", n) for n in range(down)]
     step = -(-len(places) // _MOST_CUTS)
-    for way, at in places[::step]:
+    places = places[::step]
+    places += [("black hole", "up", n) for n in range(0, up, -(-up // _HOLES))]
+    places += [("black hole", "down", n) for n in range(0, down, -(-down // _HOLES))]
+    for what, way, at in places:
         rig = suite.rig()
-        rig.dut.link.cut(after_bytes=at, direction=way)
+        if what == "cut":
+            rig.dut.link.cut(after_bytes=at, direction=way)
+        else:
+            rig.dut.link.black_hole(after_bytes=at, direction=way)
         rig.run(span)
         seen = [m for m in rig.published() if m.qos == 2]
-        twice = _again(seen, lambda m: (m.topic, m.payload, m.published_at))
+        twice = again(seen, lambda m: (m.topic, m.payload, m.published_at))
         if not twice and unique:
-            twice = _again(seen, lambda m: (m.topic, m.payload))
+            twice = again(seen, lambda m: (m.topic, m.payload))
         if twice:
-            raise Failure(f"{twice.topic} {twice.payload!r} came twice: cut after {at} bytes {way}")
-    return f"each came once, with cuts at {len(places[::step])} places"
+            raise Failure(
+                f"{twice.topic} {twice.payload!r} came twice: {what} after {at} bytes {way}"
+            )
+    return f"each came once, with {len(places)} cuts and black holes"
 
 
 def will(suite: Suite) -> str:
@@ -209,8 +220,10 @@ def will(suite: Suite) -> str:
     states = [m for m in rig.published() if m.topic == topic]
     if not any(m.retain for m in states):
         raise Failure(f"nothing retained on {topic} once it is connected: the will stands for ever")
+    seconds = fields["keep_alive"]
+    if seconds == 0:
+        return f"retained will and state on {topic}; without keep-alive nobody would publish it"
     rig.dut.power_off()
-    seconds = fields["keep_alive"] or 60
     rig.run(2 * seconds + _PING_SLACK)
     last = rig.spy.last(topic)
     if last.payload != fields["will_payload"]:
@@ -258,11 +271,11 @@ def limits(suite: Suite) -> str:
     largest = max((len(m.payload) for m in messages), default=0)
     if cloud.payload is not None and largest > cloud.payload:
         raise Failure(f"a payload of {largest:,} bytes; {cloud.name} takes {cloud.payload:,}")
-    most = _most_in_a_second([m.published or m.time for m in messages], [1] * len(messages))
+    most = most_in_a_second([m.published or m.time for m in messages], [1] * len(messages))
     if cloud.publishes is not None and most > cloud.publishes:
         raise Failure(f"{most:,} messages in a second; {cloud.name} takes {cloud.publishes:g}")
     sizes = [len(m.payload) for m in messages]
-    bytes_ = _most_in_a_second([m.published or m.time for m in messages], sizes)
+    bytes_ = most_in_a_second([m.published or m.time for m in messages], sizes)
     if cloud.throughput is not None and bytes_ > cloud.throughput:
         raise Failure(f"{bytes_:,} bytes in a second; {cloud.name} takes {cloud.throughput:,.0f}")
     filters = rig.filters()
@@ -325,27 +338,3 @@ def _recovers(rig: Rig, span: float, what: str) -> None:
         raise Failure(f"did not stay: {what}")
     if not rig.published():
         raise Failure(f"published nothing any more: {what}")
-
-
-def _again(
-    messages: list[SpiedMessage], identity: Callable[[SpiedMessage], object]
-) -> SpiedMessage | None:
-    seen: set[object] = set()
-    for message in messages:
-        key = identity(message)
-        if key in seen:
-            return message
-        seen.add(key)
-    return None
-
-
-def _most_in_a_second(times: Sequence[float], weights: Sequence[int]) -> int:
-    """The largest sum of weights within any second."""
-    most = total = start = 0
-    for end, time in enumerate(times):
-        total += weights[end]
-        while times[start] <= time - 1:
-            total -= weights[start]
-            start += 1
-        most = max(most, total)
-    return most

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -77,7 +78,7 @@ class Rig:
         self.world.watch_packets(_PACKETS)
         link = links.link(latency="20ms") if suite.link is None else suite.link
         self.devices = list(
-            self.world.add(suite.device_class, count, link=link, **suite.parameters)  # type: ignore[attr-defined]
+            self.world.add(suite.device_class, count, link=link, **suite.parameters)
         )
         self.dut = self.devices[0]
 
@@ -150,3 +151,28 @@ class Rig:
 def duration(seconds: float) -> str:
     """For people."""
     return units.format_duration(round(seconds * units.SECOND))
+
+
+def again(
+    messages: list[SpiedMessage], identity: Callable[[SpiedMessage], object]
+) -> SpiedMessage | None:
+    """The first message of an identity that was there before."""
+    seen: set[object] = set()
+    for message in messages:
+        key = identity(message)
+        if key in seen:
+            return message
+        seen.add(key)
+    return None
+
+
+def most_in_a_second(times: Sequence[float], weights: Sequence[int]) -> int:
+    """The largest sum of weights within any second."""
+    most = total = start = 0
+    for end, time in enumerate(times):
+        total += weights[end]
+        while times[start] <= time - 1:
+            total -= weights[start]
+            start += 1
+        most = max(most, total)
+    return most
