@@ -291,5 +291,6 @@ def test_blocking_code_beside_others_in_one_world(world):
             world.at("1s", lambda: time.sleep(1))
             world.run("2s")
         world.run("62s")
-    assert [name for _, name in log[:4]] == ["pump1", "pump2", "pump1", "pump1"]
+    assert log[0][1] == "pump1"
+    assert {name for _, name in log} == {"pump1", "pump2"}
     assert len(log) == 5

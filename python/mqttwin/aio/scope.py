@@ -120,7 +120,9 @@ class Scope:
             if hasattr(threading, name):
                 self.put(threading, name, threads.starter(self, getattr(threading, name)))
         self.put(threading.Thread, "join", threads.joiner(self, threading.Thread.join))
-        self.swap(queue, "SimpleQueue", queue._PySimpleQueue)  # type: ignore[attr-defined]
+        # Of its own, for what is swapped in is looked for when everything is put back.
+        simple = type("SimpleQueue", (queue._PySimpleQueue,), {})  # type: ignore[attr-defined]
+        self.swap(queue, "SimpleQueue", simple)
 
     def _sockets(self) -> None:
         scope = self

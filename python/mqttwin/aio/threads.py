@@ -169,6 +169,7 @@ def starter(scope: Scope, original: Callable[..., Any]) -> Callable[..., Any]:
         scheduler.threads.append(thread)
         if isinstance(owner, threading.Thread):
             scope.activities[owner] = thread
+            thread.owner = owner
 
         def life() -> None:
             thread.run(lambda: function(*given))
