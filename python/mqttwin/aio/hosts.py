@@ -115,7 +115,8 @@ class Host(Faults):
         elif not thread:
             raise ConfigError("a firmware that is no coroutine needs one", key="thread")
         else:
-            self.spawn(firmware, self.name)
+            main_code = firmware
+            self.spawn(lambda: _run_alone(self, main_code), self.name)
 
     def spawn(self, function: Callable[[], object], name: str) -> ThreadActivity:
         """A thread that has the baton whenever its turn comes."""
@@ -126,7 +127,7 @@ class Host(Faults):
             raise MqttwinError(f"more than {MOST_THREADS} threads are running in this world")
         thread = ThreadActivity(scheduler, self, name)
         scheduler.threads.append(thread)
-        start_real_thread(lambda: thread.run(function), name)
+        start_real_thread(lambda: thread.run(function))
         thread.waiting = True
         thread.wake()
         return thread
@@ -271,6 +272,17 @@ def host_of(world: World, name: str | Host, **options: Any) -> Host:
 def ip_text(number: int) -> str:
     """An IPv4 address as text."""
     return str(ipaddress.IPv4Address(number))
+
+
+def _run_alone(host: Host, firmware: Callable[[], object]) -> None:
+    """As a program does: in what it takes for a main thread, which may ask for a loop."""
+    asyncio.set_event_loop(host.loop)
+    try:
+        firmware()
+    finally:
+        if not host.loop.is_closed():
+            wind_up(host.loop)
+        asyncio.set_event_loop(None)
 
 
 def _run_in(loop: VirtualLoop, main: Coroutine[Any, Any, object]) -> None:

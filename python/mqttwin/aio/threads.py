@@ -20,9 +20,17 @@ _allocate_lock = _thread.allocate_lock
 _get_ident = _thread.get_ident
 
 
-def start_real_thread(function: Callable[[], None], name: str) -> None:
+def start_real_thread(life: Callable[[], None]) -> None:
     """A thread of the operating system, which then waits for the baton."""
-    _start_new_thread(function, ())
+
+    def whole_life() -> None:
+        try:
+            life()
+        finally:
+            # Whoever asked for the current thread has made an object of it.
+            threading._active.pop(_get_ident(), None)  # type: ignore[attr-defined]
+
+    _start_new_thread(whole_life, ())
 
 
 class VirtualLock:
