@@ -79,10 +79,24 @@ def _token(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # --- what is exchanged ----------------------------------------------------------------------------
 
-NAMES = (
-    "- CONNECT CONNACK PUBLISH PUBACK PUBREC PUBREL PUBCOMP SUBSCRIBE SUBACK UNSUBSCRIBE UNSUBACK "
-    "PINGREQ PINGRESP DISCONNECT AUTH"
-).split()
+NAMES = [
+    "-",
+    "CONNECT",
+    "CONNACK",
+    "PUBLISH",
+    "PUBACK",
+    "PUBREC",
+    "PUBREL",
+    "PUBCOMP",
+    "SUBSCRIBE",
+    "SUBACK",
+    "UNSUBSCRIBE",
+    "UNSUBACK",
+    "PINGREQ",
+    "PINGRESP",
+    "DISCONNECT",
+    "AUTH",
+]
 
 
 def packets(stream: bytes) -> list[tuple[object, ...]]:

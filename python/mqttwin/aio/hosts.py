@@ -167,7 +167,7 @@ class Host(Faults):
     # --- faults ---------------------------------------------------------------------------------
 
     def _chosen(self, devices: Devices) -> Sequence[int]:
-        if devices is not None:
+        if devices not in (None, 0, (0,)):
             raise ConfigError("a host is one device: leave it out", key="devices")
         return (0,)
 

@@ -311,7 +311,8 @@ class Scheduler:
         """The calling thread is simulated from now on, as the one that drives."""
         if self.current is not None:
             raise MqttwinError(
-                f"{self.current.name} is running in this world already: await, or start another host"
+                f"{self.current.name} is running in this world already: await, or start another "
+                "host"
             )
         driver = Driver(self, host, f"{host.name} (main thread)")
         driver.ident = get_ident()

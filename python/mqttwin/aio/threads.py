@@ -182,10 +182,8 @@ def starter(scope: Scope, original: Callable[..., Any]) -> Callable[..., Any]:
         def life() -> None:
             thread.run(lambda: function(*given))
 
-        if "handle" in options:  # Python 3.13
-            result = original(life, **options)
-        else:
-            result = original(life, ())
+        # Python 3.13 has a handle instead of arguments.
+        result = original(life, **options) if "handle" in options else original(life, ())
         thread.waiting = True
         thread.wake()
         return result
