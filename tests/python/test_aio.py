@@ -63,6 +63,7 @@ def test_the_same_seed_gives_the_same_run(loss):
             return world.result().digest, ended
 
     assert once(7) == once(7)
+    assert int(once(7)[0], 16) != 0
     if loss:
         assert once(7) != once(8)
 

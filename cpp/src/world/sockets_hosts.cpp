@@ -26,7 +26,7 @@ std::uint32_t Sockets::add_host(std::string_view name, const net::LinkSpec& link
     host.resolver = resolver;
     host.tag = world_->next_tag_++;
     world_->network_.add_population(host.population, name, host.tag, 1, link, {}, layers);
-    world_->recorder_->add_stranger(host.tag);
+    world_->recorder_->add_stranger(name, host.tag);
     world_->network_.layer_on_demand(host.population);
     world_->populations_[host.population].has_sockets = true;
     const auto number = static_cast<std::uint32_t>(hosts_.size());

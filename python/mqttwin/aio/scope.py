@@ -119,6 +119,8 @@ class Scope:
         for name in ("_start_new_thread", "_start_joinable_thread"):
             if hasattr(threading, name):
                 self.put(threading, name, threads.starter(self, getattr(threading, name)))
+        alive = threads.liveness(self, threading.Thread.is_alive)
+        self.put(threading.Thread, "is_alive", alive)
         self.put(threading.Thread, "join", threads.joiner(self, threading.Thread.join))
         # Of its own, for what is swapped in is looked for when everything is put back.
         simple = type("SimpleQueue", (queue._PySimpleQueue,), {})  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -398,7 +399,8 @@ class VirtualSocket(File):
 
     def __del__(self) -> None:
         if getattr(self, "number", -1) >= 0:
-            self._close_now()
+            with contextlib.suppress(Exception):  # the world may be gone, or running
+                self._close_now()
 
     def _check_open(self) -> None:
         if self.number < 0:

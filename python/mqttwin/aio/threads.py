@@ -204,6 +204,9 @@ def joiner(scope: Scope, original: Callable[..., None]) -> Callable[..., None]:
                 raise EscapeError(f"{self!r} was started outside: waiting for it takes real time")
             original(self, timeout)
             return
+        if scope.over:
+            original(self, timeout)
+            return
         scheduler = scope.scheduler
         me = scheduler.here()
         if activity is me:
@@ -218,3 +221,13 @@ def joiner(scope: Scope, original: Callable[..., None]) -> Callable[..., None]:
         original(self)
 
     return join
+
+
+def liveness(scope: Scope, original: Callable[..., bool]) -> Callable[..., bool]:
+    """As Thread.is_alive: what the operating system still does for an ended thread is not seen."""
+
+    def is_alive(self: threading.Thread) -> bool:
+        activity = scope.activities.get(self)
+        return original(self) if activity is None else not activity.done
+
+    return is_alive
