@@ -298,3 +298,28 @@ def test_blocking_code_beside_others_in_one_world(world):
     assert log[0][1] == "pump1"
     assert {name for _, name in log} == {"pump1", "pump2"}
     assert len(log) == 5
+
+
+def test_a_thread_that_hangs_in_real_time_is_named(world, monkeypatch):
+    monkeypatch.setattr("mqttwin.aio.scheduler.PATIENCE", 0.05)
+    real_lock = threading.Lock()
+    real_lock.acquire()
+
+    def hang_here() -> None:
+        with real_lock:
+            pass
+
+    with pytest.raises(aio.EscapeError, match=r"stood still .* \(hang_here\)"), aio.patched(world):
+        aio.host(world, "pump").start(hang_here)
+        world.run("1s")
+    real_lock.release()
+
+
+def test_a_world_with_hosts_stays_in_virtual_time(world):
+    aio.host(world, "pump")
+    with pytest.raises(mt.MqttwinError, match="cannot follow the wall clock"), world.serve():
+        pass
+    with mt.World(seed=1) as other:
+        other.broker(url="mqtt://localhost:1")
+        with pytest.raises(mt.MqttwinError, match="no simulated hosts"):
+            aio.host(other)

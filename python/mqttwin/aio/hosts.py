@@ -245,6 +245,8 @@ def host(
         raise ConfigError(f"{name!r} is no name", key="host")
     if scheduler_of(world).by_name.get(name) is not None:
         raise ConfigError(f"there is one called {name!r} already", key="host")
+    if world._core.is_live or any(broker.url for broker in world.brokers.values()):
+        raise MqttwinError("a world that follows the wall clock has no simulated hosts")
     chosen = checked_link(links.ethernet() if link is None else link)
     layers = tls_of(tls) or _default_tls()
     return Host(world, name, chosen, hosts or {}, layers, resolver)
