@@ -309,9 +309,13 @@ def test_a_thread_that_hangs_in_real_time_is_named(world, monkeypatch):
         with real_lock:
             pass
 
-    with pytest.raises(aio.EscapeError, match=r"stood still .* \(hang_here\)"), aio.patched(world):
-        aio.host(world, "pump").start(hang_here)
-        world.run("1s")
+    def run_it() -> None:
+        with aio.patched(world):
+            aio.host(world, "pump").start(hang_here)
+            world.run("1s")
+
+    with pytest.raises(aio.EscapeError, match=r"stood still .* \(hang_here\)"):
+        run_it()
     real_lock.release()
 
 

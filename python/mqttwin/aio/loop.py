@@ -6,6 +6,7 @@ Transports, streams and their flow control are asyncio's own; what is below them
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
 from asyncio import base_events, events, selector_events
@@ -69,6 +70,23 @@ class VirtualLoop(selector_events.BaseSelectorEventLoop):
         if self._stepper is None:
             self._stepper = _Stepper(self)
         self._stepper.start(main)
+
+    def _stop_stepped(self) -> None:
+        """The end of a scope: what still runs is cancelled, and gets one more step."""
+        tasks = () if self.is_closed() else asyncio.all_tasks(self)
+        for task in tasks:
+            # It may wait for an answer that no longer comes; it is known, and no mistake.
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        if self._stepper is None:
+            return
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(Exception):
+            self._stepper.resume()
+        self._stepper.waits += 1  # its timers are nobody's
+        self._stepper = None
+        if not self.is_closed():
+            self.close()
 
     # --- names and sockets ----------------------------------------------------------------------
 

@@ -344,8 +344,14 @@ class Scheduler:
         if interrupted:
             raise KeyboardInterrupt
 
-    def stop_threads(self) -> None:
-        """Every thread that waits unwinds, in the order of their starts."""
+    def stop_firmware(self) -> None:
+        """Whatever still waits unwinds: loops first, then threads in the order of their starts."""
+        for host in self.hosts:
+            if host._loop is not None:
+                host._loop._stop_stepped()
+        self._stop_threads()
+
+    def _stop_threads(self) -> None:
         for thread in list(self.threads):
             thread.stopped = True
             if thread.owner is not None:

@@ -250,7 +250,7 @@ def entered(scheduler: Scheduler, host: Host) -> Iterator[Scope]:
         yield scope
     finally:
         try:
-            scheduler.stop_threads()
+            scheduler.stop_firmware()
         finally:
             scope.close()
             scheduler.patched = False
