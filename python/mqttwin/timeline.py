@@ -166,6 +166,8 @@ class Timeline:
         """Follows the wall clock as long as there is `more`; asked a few times a second."""
         if self._running:
             raise MqttwinError("the world is running: a callback cannot serve it")
+        if self.aio is not None:
+            raise MqttwinError("a world with simulated hosts cannot follow the wall clock")
         self._running = self._serving = True
         began = wall_clock()
         self._core.resume_live()

@@ -1,9 +1,9 @@
 // Sockets of hosts in virtual time: class World's methods, called by one thread at a time.
-#include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
-
 #include <string>
 #include <tuple>
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include "mqttwin/trace/capture.hpp"
 #include "mqttwin/world/sockets.hpp"
@@ -52,8 +52,8 @@ py::list take_news(PyWorld& self) {
     py::list out;
     for (const SocketNews& news : self.get()->sockets().take_news()) {
         const auto kind = static_cast<int>(news.kind);
-        out.append(py::make_tuple(kind, news.host, news.number, ipv4_of(news.address),
-                                  news.timed_out));
+        out.append(
+            py::make_tuple(kind, news.host, news.number, ipv4_of(news.address), news.timed_out));
     }
     return out;
 }

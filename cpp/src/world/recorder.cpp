@@ -74,7 +74,8 @@ void Recorder::add_fleet(std::string_view name, std::uint32_t base, std::uint32_
     }
 }
 
-void Recorder::add_stranger(std::uint32_t tag) {
+void Recorder::add_stranger(std::string_view name, std::uint32_t tag) {
+    strangers_.emplace_back(name, tag);
     if (entities_.size() <= tag) entities_.resize(tag + std::size_t{1});
 }
 

@@ -25,6 +25,10 @@ std::string Recorder::digest() const {
             digest.combine("broker:" + name, entity.up);
         }
     }
+    for (const auto& [name, tag] : strangers_) {
+        digest.combine(name, entities_[tag].down);
+        digest.combine("broker:" + name, entities_[tag].up);
+    }
     return digest.hex();
 }
 

@@ -294,9 +294,9 @@ void Sockets::on_closed(net::FlowId flow, net::End end, net::Ending how) {
         // What has arrived before a reset is gone with it.
         s.received.clear();
         s.taken = 0;
-        s.error = how == net::Ending::time_out  ? SocketError::timed_out
-                  : young                       ? SocketError::refused
-                                                : SocketError::reset;
+        s.error = how == net::Ending::time_out ? SocketError::timed_out
+                  : young                      ? SocketError::refused
+                                               : SocketError::reset;
     }
     s.blocked = false;
     tell(id);

@@ -26,7 +26,7 @@ std::uint32_t Sockets::add_host(std::string_view name, const net::LinkSpec& link
     host.resolver = resolver;
     host.tag = world_->next_tag_++;
     world_->network_.add_population(host.population, name, host.tag, 1, link, {}, layers);
-    world_->recorder_->add_stranger(host.tag);
+    world_->recorder_->add_stranger(name, host.tag);
     world_->network_.layer_on_demand(host.population);
     world_->populations_[host.population].has_sockets = true;
     const auto number = static_cast<std::uint32_t>(hosts_.size());
@@ -105,11 +105,10 @@ void Sockets::handle_lookup(Instant now, std::uint16_t population, std::uint8_t 
         const net::Names& names = world_->network_.names();
         const std::uint32_t known = names.find(lookup.name);
         lookup.address = known == net::kNoHost ? net::kNoHost : names.address(known);
-        const std::uint32_t bytes = known == net::kNoHost
-                                        ? net::Names::question_bytes(lookup.name)
-                                        : names.answer_bytes(known);
-        const net::Passage passage = world_->network_.datagram(now, host.population, 0,
-                                                               net::End::server, bytes);
+        const std::uint32_t bytes = known == net::kNoHost ? net::Names::question_bytes(lookup.name)
+                                                          : names.answer_bytes(known);
+        const net::Passage passage =
+            world_->network_.datagram(now, host.population, 0, net::End::server, bytes);
         const Instant enough = lookup.asked + net::Names::kPatience;
         lookup.lost = passage.fate != net::Passage::Fate::arrives || passage.arrives >= enough;
         push_lookup(host, detail, lookup.lost ? enough : passage.arrives);

@@ -10,4 +10,4 @@ class EscapeError(MqttwinError, RuntimeError):
 
 
 class Stopped(SystemExit):
-    """Raised in a thread that still waits when its scope ends: it unwinds, and nobody reports it."""
+    """Raised in a thread that still waits when its scope ends: it unwinds, unreported."""

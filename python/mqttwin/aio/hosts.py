@@ -115,7 +115,8 @@ class Host(Faults):
         elif not thread:
             raise ConfigError("a firmware that is no coroutine needs one", key="thread")
         else:
-            self.spawn(firmware, self.name)
+            main_code = firmware
+            self.spawn(lambda: _run_alone(self, main_code), self.name)
 
     def spawn(self, function: Callable[[], object], name: str) -> ThreadActivity:
         """A thread that has the baton whenever its turn comes."""
@@ -126,7 +127,7 @@ class Host(Faults):
             raise MqttwinError(f"more than {MOST_THREADS} threads are running in this world")
         thread = ThreadActivity(scheduler, self, name)
         scheduler.threads.append(thread)
-        start_real_thread(lambda: thread.run(function), name)
+        start_real_thread(lambda: thread.run(function))
         thread.waiting = True
         thread.wake()
         return thread
@@ -166,7 +167,7 @@ class Host(Faults):
     # --- faults ---------------------------------------------------------------------------------
 
     def _chosen(self, devices: Devices) -> Sequence[int]:
-        if devices is not None:
+        if devices not in (None, 0, (0,)):
             raise ConfigError("a host is one device: leave it out", key="devices")
         return (0,)
 
@@ -244,6 +245,8 @@ def host(
         raise ConfigError(f"{name!r} is no name", key="host")
     if scheduler_of(world).by_name.get(name) is not None:
         raise ConfigError(f"there is one called {name!r} already", key="host")
+    if world._core.is_live or any(broker.url for broker in world.brokers.values()):
+        raise MqttwinError("a world that follows the wall clock has no simulated hosts")
     chosen = checked_link(links.ethernet() if link is None else link)
     layers = tls_of(tls) or _default_tls()
     return Host(world, name, chosen, hosts or {}, layers, resolver)
@@ -271,6 +274,17 @@ def host_of(world: World, name: str | Host, **options: Any) -> Host:
 def ip_text(number: int) -> str:
     """An IPv4 address as text."""
     return str(ipaddress.IPv4Address(number))
+
+
+def _run_alone(host: Host, firmware: Callable[[], object]) -> None:
+    """As a program does: in what it takes for a main thread, which may ask for a loop."""
+    asyncio.set_event_loop(host.loop)
+    try:
+        firmware()
+    finally:
+        if not host.loop.is_closed():
+            wind_up(host.loop)
+        asyncio.set_event_loop(None)
 
 
 def _run_in(loop: VirtualLoop, main: Coroutine[Any, Any, object]) -> None:

@@ -6,6 +6,7 @@ Transports, streams and their flow control are asyncio's own; what is below them
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
 from asyncio import base_events, events, selector_events
@@ -26,7 +27,7 @@ class VirtualLoop(selector_events.BaseSelectorEventLoop):
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        super().__init__(LoopSelector(host))  # type: ignore[arg-type]
+        super().__init__(LoopSelector(host))
         self._clock_resolution = 1e-9
         self._stepper: _Stepper | None = None
 
@@ -70,6 +71,23 @@ class VirtualLoop(selector_events.BaseSelectorEventLoop):
             self._stepper = _Stepper(self)
         self._stepper.start(main)
 
+    def _stop_stepped(self) -> None:
+        """The end of a scope: what still runs is cancelled, and gets one more step."""
+        tasks = () if self.is_closed() else asyncio.all_tasks(self)
+        for task in tasks:
+            # It may wait for an answer that no longer comes; it is known, and no mistake.
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        if self._stepper is None:
+            return
+        for task in tasks:
+            task.cancel()
+        with contextlib.suppress(Exception):
+            self._stepper.resume()
+        self._stepper.waits += 1  # its timers are nobody's
+        self._stepper = None
+        if not self.is_closed():
+            self.close()
+
     # --- names and sockets ----------------------------------------------------------------------
 
     async def getaddrinfo(  # type: ignore[override]
@@ -78,7 +96,7 @@ class VirtualLoop(selector_events.BaseSelectorEventLoop):
         port: Any,
         *,
         family: int = 0,
-        type: int = 0,  # noqa: A002
+        type: int = 0,
         proto: int = 0,
         flags: int = 0,
     ) -> list[names.Info]:
@@ -182,7 +200,7 @@ class VirtualLoop(selector_events.BaseSelectorEventLoop):
             self._remove_writer(secured.fileno())  # type: ignore[attr-defined]
         return secured
 
-    async def start_tls(  # type: ignore[override]
+    async def start_tls(
         self,
         transport: Any,
         protocol: Any,
@@ -227,7 +245,7 @@ class VirtualLoop(selector_events.BaseSelectorEventLoop):
             local = host if isinstance(host, str) and host else "0.0.0.0"
             sock.bind((names.numeric(self.host, local) or local, port or 0))
         sock.setblocking(False)
-        server = base_events.Server(self, [sock], protocol_factory, None, backlog, None)  # type: ignore[list-item,call-arg,arg-type]
+        server = base_events.Server(self, [sock], protocol_factory, None, backlog, None)  # type: ignore[list-item]
         if start_serving:
             server._start_serving()  # type: ignore[attr-defined]
             await asyncio.sleep(0)
@@ -235,7 +253,9 @@ class VirtualLoop(selector_events.BaseSelectorEventLoop):
 
     # --- what needs the scope, or is not there --------------------------------------------------
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> Any:
         """In a thread of the simulation, which starts at its turn; any executor is the same."""
         if not self.host.scheduler.patched:
             name = getattr(func, "__qualname__", repr(func))
@@ -259,7 +279,9 @@ class VirtualLoop(selector_events.BaseSelectorEventLoop):
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """There is none."""
 
-    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:
+    def add_signal_handler(  # type: ignore[override]
+        self, sig: int, callback: Callable[..., object], *args: Any
+    ) -> None:
         """Accepted: no signal reaches a simulated host."""
 
     def remove_signal_handler(self, sig: int) -> bool:
@@ -361,5 +383,3 @@ def _fail(future: asyncio.Future[Any], error: BaseException) -> None:
 def _succeed(future: asyncio.Future[Any], value: Any) -> None:
     if not future.done():
         future.set_result(value)
-
-

@@ -81,9 +81,7 @@ def resolve(host: Host, name: Any) -> str:
 def infos(address: str, port: Any, family: int, kind: int, proto: int) -> list[Info]:
     """What getaddrinfo returns for an address."""
     if family not in (0, socket.AF_INET):
-        raise socket.gaierror(
-            socket.EAI_ADDRFAMILY, "Address family for hostname not supported"
-        )
+        raise socket.gaierror(socket.EAI_ADDRFAMILY, "Address family for hostname not supported")
     number = port_of(port)
     kinds = [(socket.SOCK_STREAM, socket.IPPROTO_TCP), (socket.SOCK_DGRAM, socket.IPPROTO_UDP)]
     return [

@@ -11,7 +11,7 @@ from _thread import allocate_lock, get_ident
 from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import units
 from ..errors import MqttwinError, SimulationError
@@ -71,6 +71,7 @@ class ThreadActivity(Activity):
         self.done = False
         self.stopped = False
         self.joiners: list[Activity] = []
+        self.owner: Any = None  # the threading.Thread, if it is one
 
     def resume(self) -> None:
         """Gives it the baton, and takes it back."""
@@ -310,7 +311,8 @@ class Scheduler:
         """The calling thread is simulated from now on, as the one that drives."""
         if self.current is not None:
             raise MqttwinError(
-                f"{self.current.name} is running in this world already: await, or start another host"
+                f"{self.current.name} is running in this world already: await, or start another "
+                "host"
             )
         driver = Driver(self, host, f"{host.name} (main thread)")
         driver.ident = get_ident()
@@ -342,10 +344,18 @@ class Scheduler:
         if interrupted:
             raise KeyboardInterrupt
 
-    def stop_threads(self) -> None:
-        """Every thread that waits unwinds, in the order of their starts."""
+    def stop_firmware(self) -> None:
+        """Whatever still waits unwinds: loops first, then threads in the order of their starts."""
+        for host in self.hosts:
+            if host._loop is not None:
+                host._loop._stop_stepped()
+        self._stop_threads()
+
+    def _stop_threads(self) -> None:
         for thread in list(self.threads):
             thread.stopped = True
+            if thread.owner is not None:
+                thread.owner._invoke_excepthook = _nobody_hears
             for _ in range(MOST_STOPS):
                 if thread.done:
                     break
@@ -371,6 +381,10 @@ class Scheduler:
         number = next(self._file_numbers)
         self.files[number] = file
         return number
+
+
+def _nobody_hears(*ignored: object) -> None:
+    """Instead of threading.excepthook, for a thread that was stopped."""
 
 
 def _place_of(ident: int) -> tuple[str, int] | None:

@@ -119,8 +119,12 @@ class Scope:
         for name in ("_start_new_thread", "_start_joinable_thread"):
             if hasattr(threading, name):
                 self.put(threading, name, threads.starter(self, getattr(threading, name)))
+        alive = threads.liveness(self, threading.Thread.is_alive)
+        self.put(threading.Thread, "is_alive", alive)
         self.put(threading.Thread, "join", threads.joiner(self, threading.Thread.join))
-        self.swap(queue, "SimpleQueue", queue._PySimpleQueue)  # type: ignore[attr-defined]
+        # Of its own, for what is swapped in is looked for when everything is put back.
+        simple = type("SimpleQueue", (queue._PySimpleQueue,), {})  # type: ignore[attr-defined]
+        self.swap(queue, "SimpleQueue", simple)
 
     def _sockets(self) -> None:
         scope = self
@@ -131,7 +135,7 @@ class Scope:
             def __init__(
                 self,
                 family: int = -1,
-                type: int = -1,  # noqa: A002
+                type: int = -1,
                 proto: int = -1,
                 fileno: int | None = None,
             ) -> None:
@@ -144,17 +148,13 @@ class Scope:
         self.put(socket, "SocketType", VirtualSocket)
         self.swap(socket, "socketpair", lambda *ignored: pair(self.host_here()))
         self.swap(socket, "getaddrinfo", self._getaddrinfo)
-        self.swap(
-            socket, "gethostbyname", lambda name: names.resolve(self.host_here(), name)
-        )
+        self.swap(socket, "gethostbyname", lambda name: names.resolve(self.host_here(), name))
         self.swap(socket, "gethostname", lambda: self.host_here().name)
         self.swap(socket, "getfqdn", lambda name="": name or self.host_here().name)
         self.swap(socket, "getdefaulttimeout", lambda: VirtualSocket.default_timeout)
         self.swap(socket, "setdefaulttimeout", _set_default_timeout)
         self._put_back.callback(_set_default_timeout, None)
-        self.swap(
-            select, "select", lambda *lists: selecting.select(self.scheduler, *lists)
-        )
+        self.swap(select, "select", lambda *lists: selecting.select(self.scheduler, *lists))
         new_selector = functools.partial(selecting.VirtualSelector, self.scheduler)
         for name in ("DefaultSelector", "SelectSelector", "PollSelector", "EpollSelector"):
             self.swap(selectors, name, new_selector)
@@ -165,7 +165,7 @@ class Scope:
         host: Any,
         port: Any,
         family: int = 0,
-        type: int = 0,  # noqa: A002
+        type: int = 0,
         proto: int = 0,
         flags: int = 0,
     ) -> list[names.Info]:
@@ -173,9 +173,9 @@ class Scope:
         return names.infos(address, port, family, type, proto)
 
     def _loops(self) -> None:
-        policy = getattr(asyncio, "DefaultEventLoopPolicy", None) or getattr(
-            asyncio.events, "_DefaultEventLoopPolicy"  # noqa: B009
-        )
+        policy = getattr(asyncio, "DefaultEventLoopPolicy", None)
+        if policy is None:  # Python 3.14
+            policy = vars(asyncio.events)["_DefaultEventLoopPolicy"]
         make = staticmethod(lambda: VirtualLoop(self.host_here()))
         self.put(policy, "_loop_factory", make)
         self.swap(asyncio, "SelectorEventLoop", lambda *ignored: VirtualLoop(self.host_here()))
@@ -250,7 +250,7 @@ def entered(scheduler: Scheduler, host: Host) -> Iterator[Scope]:
         yield scope
     finally:
         try:
-            scheduler.stop_threads()
+            scheduler.stop_firmware()
         finally:
             scope.close()
             scheduler.patched = False

@@ -91,11 +91,12 @@ def select(
     )
 
 
-class VirtualSelector(selectors._BaseSelectorImpl):  # type: ignore[misc,name-defined]
+class VirtualSelector(selectors._BaseSelectorImpl):
     """As selectors.DefaultSelector."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         super().__init__()
+        self._fd_to_key: dict[int, selectors.SelectorKey]
         self._scheduler = scheduler
 
     def wanted(self) -> dict[File, int]:

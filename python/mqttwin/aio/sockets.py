@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -47,7 +48,7 @@ class VirtualSocket(File):
     def __init__(
         self,
         family: int = -1,
-        type: int = -1,  # noqa: A002
+        type: int = -1,
         proto: int = -1,
         fileno: int | None = None,
         *,
@@ -124,7 +125,7 @@ class VirtualSocket(File):
         error = self._begin(address)
         if error == errno.EINPROGRESS and self._timeout != 0:
             deadline = self._deadline()
-            while self._core.socket_ready(self._id) & CONNECTING:
+            while self._id is not None and self._core.socket_ready(self._id) & CONNECTING:
                 self._wait(False, True, deadline)
             error = self._take_error()
         if error:
@@ -143,8 +144,14 @@ class VirtualSocket(File):
     def _begin(self, address: Any) -> int:
         self._check_open()
         if self._id is not None:
-            return errno.EALREADY if self._core.socket_ready(self._id) & CONNECTING else (
-                errno.EISCONN if self._core.socket_ready(self._id) & WRITABLE else errno.EALREADY
+            return (
+                errno.EALREADY
+                if self._core.socket_ready(self._id) & CONNECTING
+                else (
+                    errno.EISCONN
+                    if self._core.socket_ready(self._id) & WRITABLE
+                    else errno.EALREADY
+                )
             )
         if self._incoming is not None:
             return errno.EISCONN
@@ -153,7 +160,7 @@ class VirtualSocket(File):
         self._peer = (ip, port)
         if self._local is None:
             self._local = (self.host.address, scheduler.next_port())
-        if ip.startswith("127.") or ip == self.host.address or ip == "0.0.0.0":
+        if ip.startswith("127.") or ip in (self.host.address, "0.0.0.0"):
             return self._connect_within(ip, port)
         self._id = self._core.socket_open(self.host.number)
         scheduler.sockets[self._id] = self
@@ -168,9 +175,7 @@ class VirtualSocket(File):
             return listener.listens_at
         numbers = [int(part) for part in ip.split(".")]
         number = int.from_bytes(bytes(numbers), "big")
-        brokers = {
-            self._core.broker_address(b._number) for b in scheduler.world.brokers.values()
-        }
+        brokers = {self._core.broker_address(b._number) for b in scheduler.world.brokers.values()}
         if number in brokers and port in (PLAIN_PORT, TLS_PORT):
             return number
         if number in brokers or any(h.address == ip for h in scheduler.hosts):
@@ -394,7 +399,8 @@ class VirtualSocket(File):
 
     def __del__(self) -> None:
         if getattr(self, "number", -1) >= 0:
-            self._close_now()
+            with contextlib.suppress(Exception):  # the world may be gone, or running
+                self._close_now()
 
     def _check_open(self) -> None:
         if self.number < 0:
@@ -486,7 +492,9 @@ class VirtualSocket(File):
         if "r" in mode and "w" in mode:
             buffer = io.BufferedRWPair(raw, raw, size)
         else:
-            buffer = io.BufferedReader(raw, size) if "w" not in mode else io.BufferedWriter(raw, size)
+            buffer = (
+                io.BufferedReader(raw, size) if "w" not in mode else io.BufferedWriter(raw, size)
+            )
         return buffer if "b" in mode else io.TextIOWrapper(buffer, encoding, errors, newline)
 
     def _decref_socketios(self) -> None:

@@ -20,9 +20,17 @@ _allocate_lock = _thread.allocate_lock
 _get_ident = _thread.get_ident
 
 
-def start_real_thread(function: Callable[[], None], name: str) -> None:
+def start_real_thread(life: Callable[[], None]) -> None:
     """A thread of the operating system, which then waits for the baton."""
-    _start_new_thread(function, ())
+
+    def whole_life() -> None:
+        try:
+            life()
+        finally:
+            # Whoever asked for the current thread has made an object of it.
+            threading._active.pop(_get_ident(), None)  # type: ignore[attr-defined]
+
+    _start_new_thread(whole_life, ())
 
 
 class VirtualLock:
@@ -169,14 +177,13 @@ def starter(scope: Scope, original: Callable[..., Any]) -> Callable[..., Any]:
         scheduler.threads.append(thread)
         if isinstance(owner, threading.Thread):
             scope.activities[owner] = thread
+            thread.owner = owner
 
         def life() -> None:
             thread.run(lambda: function(*given))
 
-        if "handle" in options:  # Python 3.13
-            result = original(life, **options)
-        else:
-            result = original(life, ())
+        # Python 3.13 has a handle instead of arguments.
+        result = original(life, **options) if "handle" in options else original(life, ())
         thread.waiting = True
         thread.wake()
         return result
@@ -197,6 +204,9 @@ def joiner(scope: Scope, original: Callable[..., None]) -> Callable[..., None]:
                 raise EscapeError(f"{self!r} was started outside: waiting for it takes real time")
             original(self, timeout)
             return
+        if scope.over:
+            original(self, timeout)
+            return
         scheduler = scope.scheduler
         me = scheduler.here()
         if activity is me:
@@ -211,3 +221,13 @@ def joiner(scope: Scope, original: Callable[..., None]) -> Callable[..., None]:
         original(self)
 
     return join
+
+
+def liveness(scope: Scope, original: Callable[..., bool]) -> Callable[..., bool]:
+    """As Thread.is_alive: what the operating system still does for an ended thread is not seen."""
+
+    def is_alive(self: threading.Thread) -> bool:
+        activity = scope.activities.get(self)
+        return original(self) if activity is None else not activity.done
+
+    return is_alive

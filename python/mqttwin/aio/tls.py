@@ -49,7 +49,9 @@ class VirtualTlsSocket(VirtualSocket):
         deadline = self._deadline()
         while self._id is not None and self._core.socket_ready(self._id) & SECURING:
             if self._timeout == 0:
-                raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "The operation did not complete (read)")
+                raise ssl.SSLWantReadError(
+                    ssl.SSL_ERROR_WANT_READ, "The operation did not complete (read)"
+                )
             self._wait(False, True, deadline)
         error = self._take_error()
         if error:

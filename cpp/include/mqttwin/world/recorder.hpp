@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "mqttwin/broker/broker.hpp"
@@ -43,7 +44,7 @@ class Recorder final : public broker::Observer {
     void add_fleet(std::string_view name, std::uint32_t base, std::uint32_t count,
                    std::uint32_t keep);
     /// An end of connections that is no device: its packets count for the digest.
-    void add_stranger(std::uint32_t tag);
+    void add_stranger(std::string_view name, std::uint32_t tag);
 
     // From the world: the network.
     void opened(Instant now, std::uint32_t tag, net::End end);
@@ -197,8 +198,9 @@ class Recorder final : public broker::Observer {
     mutable trace::TimeSeries series_;
     trace::MessageLog messages_;
     std::vector<Entity> entities_;
-    std::vector<DeviceTotals> totals_;  // beside the entities
-    std::vector<Fleet> fleets_;         // by ascending base
+    std::vector<DeviceTotals> totals_;                              // beside the entities
+    std::vector<Fleet> fleets_;                                     // by ascending base
+    std::vector<std::pair<std::string, std::uint32_t>> strangers_;  // with their tags
     bool any_keep_ = false;
     bool any_latencies_ = false;
     std::int64_t online_ = 0;

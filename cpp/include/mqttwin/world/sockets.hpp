@@ -83,8 +83,7 @@ class Sockets {
     /// How many bytes were taken; `error` says why none were.
     std::size_t send(SocketId id, ByteView bytes, SocketError& error);
     /// Takes up to `most` bytes out; nothing without an error is the end of the stream.
-    std::vector<std::uint8_t> receive(SocketId id, std::size_t most, bool peek,
-                                      SocketError& error);
+    std::vector<std::uint8_t> receive(SocketId id, std::size_t most, bool peek, SocketError& error);
     /// No more is sent, but what comes is heard.
     void finish(SocketId id);
     /// Begins the handshake of the layers; the socket is writable again when it is over.
@@ -180,7 +179,7 @@ class Sockets {
     std::vector<SocketId> free_;
     std::map<std::pair<net::FlowId, net::End>, SocketId> by_flow_;
     std::map<std::uint32_t, SocketId> listeners_;  // by the broker's number
-    std::vector<SocketId> unsettled_;  // wait for room, or have let the window close
+    std::vector<SocketId> unsettled_;              // wait for room, or have let the window close
     std::vector<SocketNews> news_;
     std::uint32_t questions_ = 0;
 };
