@@ -27,6 +27,7 @@ from .client_errors import (
 from .client_messages import IncomingMessage
 from .client_values import NEVER_EXPIRES
 from .conservation import Conservation
+from .device import Condition, Device, Devices, Sensor, when
 from .dist import Distribution
 from .errors import ConfigError, MqttwinError, ProtocolError, SimulationError
 from .fleet import Fleet
@@ -52,10 +53,13 @@ __all__ = [
     "Broker",
     "Client",
     "ClientTimeout",
+    "Condition",
     "ConfigError",
     "ConnectError",
     "Conservation",
     "DisconnectedError",
+    "Device",
+    "Devices",
     "Distribution",
     "Duration",
     "Fleet",
@@ -72,6 +76,7 @@ __all__ = [
     "PublishError",
     "Rate",
     "Result",
+    "Sensor",
     "SimulationError",
     "Size",
     "SubscribeError",
@@ -101,4 +106,5 @@ __all__ = [
     "topic_matches",
     "units",
     "websocket",
+    "when",
 ]

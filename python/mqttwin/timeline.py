@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from . import _core, units
+from .device.conditions import Watch
 from .errors import ConfigError, MqttwinError
 from .interrupt import Interrupts
 from .progress import Progress
@@ -106,6 +107,8 @@ class Timeline:
         interrupts: Interrupts,
     ) -> tuple[bool, bool]:
         core = self._core
+        if isinstance(predicate, Watch) and not core.is_live:
+            core.run(core.now, SLICE_MS)  # devices hear of what was done to them between runs
         if predicate is not None and predicate():
             return True, False
         step_to = core.run
@@ -113,10 +116,13 @@ class Timeline:
             core.resume_live()
             step_to = core.serve
         look = NEVER if predicate is None else core.now + step
+        watch = predicate if isinstance(predicate, Watch) else None
         while not interrupts.seen:
             target = min(until, look, self._next())
             if not step_to(target, SLICE_MS):
                 bar.update(core.now)
+                if watch is not None and watch.fulfilled:
+                    return True, False
                 continue
             self._call_back(target)
             bar.update(core.now)

@@ -6,12 +6,16 @@ import os
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from types import TracebackType
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from . import _core, fleet_spec, links, units
 from .backoff import Backoff
 from .broker import Broker, hostname_of, options_of, ttl_of
+from .device import Condition, Device, Devices, add_devices
+from .device.conditions import Watch
+from .device.guard import WallClock
 from .errors import ConfigError, MqttwinError, SimulationError, refusals
 from .fleet import Fleet
 from .layers import Tls, WebSocket, tls_of, websocket_of
@@ -25,6 +29,11 @@ from .result import Result, RunInfo
 from .server import Server, speed_of
 from .timeline import Callback, Timeline, Timer
 from .units import Duration
+
+if TYPE_CHECKING:
+    from .device.crew import Crew
+
+D = TypeVar("D", bound=Device)
 
 
 class World(Recording):
@@ -70,6 +79,8 @@ class World(Recording):
         self._results: weakref.WeakSet[Result] = weakref.WeakSet()
         self._closed = False
         self._server: Server | None = None
+        self._crews: list[Crew] = []  # devices whose code is Python
+        self._watching: Watch | None = None  # what a run is to end with
 
     # --- description ----------------------------------------------------------------------------
 
@@ -161,6 +172,7 @@ class World(Recording):
         password: str | bytes = b"",
         will: Message | None = None,
         keep: int = 0,
+        _crew: Crew | None = None,
     ) -> Fleet:
         """Adds a fleet: so many devices of one kind.
 
@@ -250,7 +262,10 @@ class World(Recording):
         )
         population = fleet_spec.population(self.seed, spec, columns)
         with refusals():
-            number = self._changing().add_fleet(spec)
+            if _crew is None:
+                number = self._changing().add_fleet(spec)
+            else:
+                number = self._changing().add_scripted(spec, _crew.wake, _crew.hear)
         self.fleets[name] = Fleet(
             self,
             spec,
@@ -262,6 +277,80 @@ class World(Recording):
             simulated=not target.url,
         )
         return self.fleets[name]
+
+    @overload
+    def add(self, device: type[D], **options: Any) -> D: ...
+    @overload
+    def add(self, device: type[D], count: int, **options: Any) -> Devices[D]: ...
+    def add(
+        self,
+        device: type[D],
+        count: int | None = None,
+        *,
+        link: Link | None = None,
+        tls: Tls | bool | None = None,
+        websocket: WebSocket | bool | None = None,
+        broker: Broker | str | None = None,
+        find: Literal["known", "name", "address"] = "known",
+        resolver: Duration = "5ms",
+        name: str | None = None,
+        client_id: str | None = None,
+        start: Duration = 0,
+        ramp: Duration = 0,
+        groups: int = 0,
+        group_size: int = 100,
+        columns: Mapping[str, Sequence[object]] | None = None,
+        keep: int = 0,
+        may_crash: bool = False,
+        on_crash: Literal["fail", "reboot"] | None = None,
+        reboot_time: Duration = "1s",
+        **parameters: Any,
+    ) -> D | Devices[D]:
+        """Adds devices whose behaviour is Python code.
+
+        Args:
+            device: A subclass of `mqttwin.Device`.
+            count: How many; left out: one, which is returned itself.
+            link, tls, websocket, broker, find, resolver, groups, group_size, columns, keep: As in
+                `fleet`; the devices are one, and are listed in `fleets`.
+            name: By default the name of the class, in small letters.
+            client_id: A template; by default the name, and with a `count` also the index.
+            start: When the first device gets power, from now.
+            ramp: Devices get power spread over this, uniformly at random.
+            may_crash: The same as ``on_crash="reboot"``.
+            on_crash: What an exception in device code does: it "fails" the run with a
+                `SimulationError`, or the device "reboots", which is logged and counted.
+            reboot_time: How long that takes.
+            **parameters: For the device's `__init__`, at every boot.
+
+        Raises:
+            ConfigError: A class without anything to do, or a value that cannot be.
+        """
+        devices = add_devices(
+            self,
+            device,
+            1 if count is None else count,
+            name=name,
+            client_id=client_id,
+            single=count is None,
+            may_crash=may_crash,
+            on_crash=on_crash,
+            reboot_time=reboot_time,
+            parameters=parameters,
+            link=link,
+            tls=tls,
+            websocket=websocket,
+            broker=broker,
+            find=find,
+            resolver=resolver,
+            start=start,
+            ramp=ramp,
+            groups=groups,
+            group_size=group_size,
+            columns=columns,
+            keep=keep,
+        )
+        return devices[0] if count is None else devices
 
     def partition(
         self,
@@ -383,7 +472,8 @@ class World(Recording):
         until = self._core.now + units.duration(duration, "run")
         self._changing()
         self._go_live_if_needed()
-        _, interrupted = self._timeline.advance(until, progress=progress)
+        with WallClock(self._crews) if self._crews else nullcontext():
+            _, interrupted = self._timeline.advance(until, progress=progress)
         return self._result(interrupted)
 
     def run_until(
@@ -397,7 +487,9 @@ class World(Recording):
         """Runs until a condition holds.
 
         Args:
-            predicate: Called without arguments, every `step`.
+            predicate: A `Condition` of devices (``dut.connected & dut.outbox_empty``), which ends
+                the run at the very event after which it holds; or a function without arguments,
+                which is called every `step`.
             timeout: How long to wait for it at most, in virtual time.
             step: Between two looks, in virtual time.
             progress: As in `run`.
@@ -409,9 +501,15 @@ class World(Recording):
         pace = units.duration(step, "step", zero=False)
         self._changing()
         self._go_live_if_needed()
-        fulfilled, interrupted = self._timeline.advance(
-            until, progress=progress, predicate=predicate, step=pace
-        )
+        if isinstance(predicate, Condition):
+            predicate = self._watching = Watch(predicate)
+        try:
+            with WallClock(self._crews) if self._crews else nullcontext():
+                fulfilled, interrupted = self._timeline.advance(
+                    until, progress=progress, predicate=predicate, step=pace
+                )
+        finally:
+            self._watching = None
         if not fulfilled and not interrupted:
             message = f"what was waited for did not come true within {timeout!r}"
             raise SimulationError(message, virtual_time=self.now)

@@ -448,4 +448,5 @@ void bind_world(py::module_& m) {
     bind_live_world(cls);
     bind_network_world(cls);
     bind_capture(cls);
+    bind_device_world(cls);
 }

@@ -12,6 +12,7 @@ PYBIND11_MODULE(_core, m) {
     bind_fleet(m);
     bind_links(m);
     bind_client(m);
+    bind_device_parts(m);
     bind_layers(m);
     bind_world(m);
 }

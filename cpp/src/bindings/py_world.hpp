@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <stdexcept>
+#include <thread>
 
 #include <pybind11/pybind11.h>
 
@@ -23,13 +24,19 @@ class PyWorld {
     class Access {
        public:
         explicit Access(PyWorld& owner) : world_(&owner.world_), live_(owner.live_.get()) {
+            if (owner.in_callback()) {  // it has the world already
+                live_ = nullptr;
+                return;
+            }
             if (live_ == nullptr) {
                 if (owner.busy_) {
                     throw std::runtime_error("the world is running in another thread");
                 }
                 return;
             }
-            // The loop holds the lock for a few milliseconds at most, and never wants the GIL.
+            // The loop holds the lock for a few milliseconds at most. It may want the GIL in that
+            // time, for devices whose code is Python.
+            const pybind11::gil_scoped_release release;
             live_->turnstile().lock();
         }
         ~Access() {
@@ -62,10 +69,13 @@ class PyWorld {
 
    private:
     class Busy;
+    /// This thread is inside of a run: it is a device's code that wants the world.
+    [[nodiscard]] bool in_callback() const { return runner_ == std::this_thread::get_id(); }
 
     world::VirtualWorld world_;
     std::unique_ptr<world::Live> live_;
     std::atomic<bool> busy_{false};
+    std::atomic<std::thread::id> runner_{};
 };
 
 }  // namespace mqttwin

@@ -67,7 +67,7 @@ Fault Clients::check_connack(Slot client, const wire::Connack& packet) {
 
 void Clients::go_online(Instant now, Slot client, const wire::Connack& packet) {
     Client& c = clients_[client];
-    set_terms(c, terms_of(c, packet));
+    set_terms(c, terms_of(client, packet));
     if (Link* l = find_link(c)) l->exchange = Exchange::none;
     move(c, PhaseInput::accepted);
     // MQTT 3.1 has no such flag: if there can be a session, act as if there were, and subscribe
@@ -92,10 +92,11 @@ void Clients::go_online(Instant now, Slot client, const wire::Connack& packet) {
 
 // --- what the server grants ----------------------------------------------------------------------
 
-Clients::Grants Clients::grants_of(const wire::Connack& packet) const {
+Clients::Grants Clients::grants_of(Slot client, const wire::Connack& packet) const {
     Grants grants;
-    grants.keep_alive = options_.keep_alive;
-    grants.session_expiry = options_.session_expiry;
+    const ConnectTerms asked = terms(client);
+    grants.keep_alive = asked.keep_alive;
+    grants.session_expiry = asked.session_expiry;
     if (!v5()) return grants;
 
     const wire::Properties& properties = packet.properties;
@@ -121,9 +122,10 @@ Clients::Grants Clients::grants_of(const wire::Connack& packet) const {
     return grants;
 }
 
-Clients::Terms Clients::terms_of(const Client& c, const wire::Connack& packet) {
+Clients::Terms Clients::terms_of(Slot client, const wire::Connack& packet) {
+    const Client& c = clients_[client];
     Terms terms;
-    terms.granted = grants_of(packet);
+    terms.granted = grants_of(client, packet);
     if (!v5() || terms.granted.session_expiry == 0) return terms;
     // An assigned identifier is worth keeping for as long as a session hangs on it.
     const std::string_view assigned = packet.properties.assigned_client_identifier;

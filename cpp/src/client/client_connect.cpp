@@ -55,16 +55,17 @@ void Clients::open(Instant now, Slot client) {
     ask(Output::Kind::open, client);
 }
 
-bool Clients::asks_for_clean_start(const Client& c, std::string_view client_id) const {
+bool Clients::asks_for_clean_start(const Client& c, std::string_view client_id,
+                                   bool wanted) const {
     if (!v5()) {
         // 3.1.1 [MQTT-3.1.3-7]: without an identifier there is no session to come back to.
         // Otherwise it is as the application says, 3.1.1 [MQTT-3.1.2-4], [MQTT-3.1.2-6].
-        return options_.clean_start || client_id.empty();
+        return wanted || client_id.empty();
     }
     // Once it has been online, a client resumes what the server still keeps [MQTT-3.1.2-5],
     // [MQTT-3.1.2-23], and does not ask that it be forgotten [MQTT-3.1.2-4].
     const bool keeps_session = c.terms != kNone && granted(c).session_expiry > 0;
-    return c.ever_online && keeps_session ? false : options_.clean_start;
+    return c.ever_online && keeps_session ? false : wanted;
 }
 
 void Clients::handle_open(Instant now, Slot client) {
@@ -74,17 +75,18 @@ void Clients::handle_open(Instant now, Slot client) {
 
     wire::Connect packet;
     packet.version = options_.version;
-    packet.keep_alive = options_.keep_alive;
+    const ConnectTerms asked = terms(client);
+    packet.keep_alive = asked.keep_alive;
     id_text_.clear();
     profile_->client_id(client, id_text_);
     packet.client_id = id_text_;  // whose session it is [MQTT-3.1.3-2]
-    packet.clean_start = asks_for_clean_start(c, packet.client_id);
+    packet.clean_start = asks_for_clean_start(c, packet.client_id, asked.clean_start);
     if (packet.client_id.empty() && !packet.clean_start && c.terms != kNone) {
         packet.client_id = as_text(pool_->bytes(terms_[c.terms].assigned_id));
     }
     c.clean_sent = packet.clean_start;
 
-    announce(packet.properties);
+    announce(packet.properties, asked.session_expiry);
     texts_.clear();
     profile_->complete(client, packet, texts_);
     if (v5() && packet.properties.has(wire::Property::authentication_method)) {
@@ -93,11 +95,17 @@ void Clients::handle_open(Instant now, Slot client) {
     send(now, client, wire::encode(*pool_, packet));  // before anything else [MQTT-3.1.0-1]
 }
 
+ConnectTerms Clients::terms(Slot client) const {
+    ConnectTerms terms{options_.keep_alive, options_.clean_start, options_.session_expiry};
+    profile_->terms(client, terms);
+    return terms;
+}
+
 // What differs from what is understood by its absence.
-void Clients::announce(wire::Properties& properties) const {
-    if (options_.session_expiry > 0) {
+void Clients::announce(wire::Properties& properties, std::uint32_t session_expiry) const {
+    if (session_expiry > 0) {
         properties.mark(wire::Property::session_expiry_interval);
-        properties.session_expiry_interval = options_.session_expiry;
+        properties.session_expiry_interval = session_expiry;
     }
     if (options_.receive_maximum < 65535) {
         properties.mark(wire::Property::receive_maximum);
@@ -141,7 +149,7 @@ bool Clients::disconnect(Instant now, Slot client, const wire::Disconnect& packe
     const wire::Properties& properties = packet.properties;
     const bool has_expiry = v5() && properties.has(wire::Property::session_expiry_interval);
     const bool wants_session = has_expiry && properties.session_expiry_interval > 0;
-    if (!clients_reason(packet.reason) || (wants_session && options_.session_expiry == 0)) {
+    if (!clients_reason(packet.reason) || (wants_session && terms(client).session_expiry == 0)) {
         return false;
     }
     Client& c = clients_[client];

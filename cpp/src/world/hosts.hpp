@@ -56,6 +56,7 @@ struct VirtualWorld::FleetHost final : client::Listener {
     std::vector<bool> is_online;
     std::uint32_t online = 0;
     Instant armed = Instant::never();  // the deadline event that counts
+    std::shared_ptr<ScriptedHost> scripted;  // none: declared
 };
 
 /// Which passwords were right.

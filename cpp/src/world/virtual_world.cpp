@@ -6,6 +6,7 @@
 
 #include "capture.hpp"
 #include "hosts.hpp"
+#include "scripted.hpp"
 
 namespace mqttwin::world {
 
@@ -106,10 +107,15 @@ std::uint32_t VirtualWorld::add_fleet(const FleetSpec& spec) {
     fleets_.push_back(std::make_unique<FleetHost>(*this, spec, who, base, population));
     FleetHost& host = *fleets_.back();
     populations_[population].fleet = &host;
+    if (spec.script) host.scripted = std::make_shared<ScriptedHost>(host, spec.script, spec.client);
     const StreamKey ramp = who.key("ramp");
     for (std::uint32_t device = 0; device < who.count(); ++device) {
         Duration wait = spec.start;
         if (spec.ramp.ns > 0) wait += scaled(spec.ramp, unit_from(draw64(ramp, device, 0)));
+        if (host.scripted) {
+            set_alarm(host, device, now_ + wait);
+            continue;
+        }
         queue_.push(event(now_ + wait, population, device, EventKind::connect));
     }
     return static_cast<std::uint32_t>(fleets_.size() - 1);
@@ -159,6 +165,7 @@ sim::Event VirtualWorld::event(Instant at, std::uint16_t population, std::uint32
 
 bool VirtualWorld::run(Instant until, const std::function<bool()>& keep_going) {
     std::uint32_t countdown = kEventsBetweenQuestions;
+    if (attention_ && !attend()) return false;
     while (!queue_.empty() && queue_.top().at <= until.ns) {
         if (--countdown == 0) {
             if (!keep_going()) return false;
@@ -169,6 +176,9 @@ bool VirtualWorld::run(Instant until, const std::function<bool()>& keep_going) {
         now_ = {next.at};
         ++events_;
         dispatch(next);
+        if (attention_ && !attend()) [[unlikely]] {
+            return false;
+        }
     }
     now_ = max(now_, until);
     return true;
@@ -243,6 +253,9 @@ void VirtualWorld::dispatch(const sim::Event& next) {
         case EventKind::connect:
             who.fleet->clients.connect(now_, index);
             drain(*who.fleet);
+            break;
+        case EventKind::alarm:
+            wake(*who.fleet, index);
             break;
     }
 }

@@ -53,6 +53,8 @@ class Clients {
     void connect(Instant now, Slot client);
     /// DISCONNECT and close; no reconnect until `connect`.
     void disconnect(Instant now, Slot client, std::uint8_t reason = 0);
+    /// The next connect is as the first one: with the clean start that is asked for.
+    void start_anew(Slot client) { clients_[client].ever_online = false; }
     /// The same with properties, which are left out where the server's maximum packet size wants
     /// it. False, and nothing happens, for a reason that is not a client's to give [MQTT-3.14.2-1],
     /// and for a session expiry where CONNECT had none (3.14.2.2.2).
@@ -204,20 +206,22 @@ class Clients {
     // client_connect.cpp: the connection from open to close
     enum class Ending : std::uint8_t { gone, close, abort };
     void open(Instant now, Slot client);
-    void announce(wire::Properties& properties) const;
+    void announce(wire::Properties& properties, std::uint32_t session_expiry) const;
+    [[nodiscard]] ConnectTerms terms(Slot client) const;
     void lose(Instant now, Slot client, DisconnectCause cause, std::uint8_t reason, Ending ending);
     void fail(Instant now, Slot client, const Fault& fault);
     void end(Instant now, Slot client, DisconnectCause cause, std::uint8_t reason, Ending ending,
              bool again);
     Duration next_backoff(Slot client);
-    [[nodiscard]] bool asks_for_clean_start(const Client& c, std::string_view client_id) const;
+    [[nodiscard]] bool asks_for_clean_start(const Client& c, std::string_view client_id,
+                                            bool wanted) const;
 
     // client_connack.cpp: what the server said to CONNECT
     void receive_connack(Instant now, Slot client, const wire::Frame& frame);
     [[nodiscard]] Fault check_connack(Slot client, const wire::Connack& packet);
     void go_online(Instant now, Slot client, const wire::Connack& packet);
-    [[nodiscard]] Grants grants_of(const wire::Connack& packet) const;
-    [[nodiscard]] Terms terms_of(const Client& c, const wire::Connack& packet);
+    [[nodiscard]] Grants grants_of(Slot client, const wire::Connack& packet) const;
+    [[nodiscard]] Terms terms_of(Slot client, const wire::Connack& packet);
     void set_terms(Client& c, const Terms& terms);
     void change_session_expiry(Client& c, std::uint32_t expiry);
     void release_terms(Client& c);

@@ -9,6 +9,7 @@
 #include "mqttwin/base/fault.hpp"
 #include "mqttwin/base/stamp.hpp"
 #include "mqttwin/base/time.hpp"
+#include "mqttwin/client/options.hpp"
 #include "mqttwin/wire/packets.hpp"
 
 namespace mqttwin::client {
@@ -18,6 +19,8 @@ class Profile {
    public:
     virtual ~Profile() = default;
     virtual void client_id(Slot client, std::string& out) const = 0;
+    /// Comes with what the options say.
+    virtual void terms(Slot /*client*/, ConnectTerms& /*of_the_options*/) const {}
     /// Subscriptions that a client makes whenever it gets a fresh session, and again until the
     /// server has answered them.
     [[nodiscard]] virtual std::uint32_t subscription_count(Slot) const { return 0; }

@@ -45,4 +45,11 @@ struct Options {
     Duration ping_timeout = seconds(20);     // from PINGREQ to anything; at most keep_alive
 };
 
+/// Those of the options that a client may have for itself: Profile::terms.
+struct ConnectTerms {
+    std::uint16_t keep_alive = 0;
+    bool clean_start = true;
+    std::uint32_t session_expiry = 0;
+};
+
 }  // namespace mqttwin::client

@@ -16,6 +16,7 @@ enum class EventKind : std::uint8_t {
     client_deadline = 16,  // of a fleet's client engine (index 0)
     broker_deadline = 17,  // of a broker (index 0)
     connect = 18,          // a device is switched on
+    alarm = 19,            // of a device with a script
     behaviour = 32,        // `detail` is the number of the publishing behaviour
 };
 static_assert(static_cast<unsigned>(net::FlowEvent::last) < 16);

@@ -23,6 +23,7 @@
 #include "mqttwin/world/gate.hpp"
 #include "mqttwin/world/raw_end.hpp"
 #include "mqttwin/world/recorder.hpp"
+#include "mqttwin/world/script.hpp"
 
 namespace mqttwin::world {
 
@@ -47,6 +48,8 @@ struct FleetSpec {
     Duration ramp{0};
     /// Received messages that are kept with topic and payload: a bound on their number.
     std::uint32_t keep = 0;
+    /// Whose code the devices run. None: they are declared, and connect when they are switched on.
+    std::shared_ptr<Script> script;
 };
 
 /// A whole run in virtual time. Not thread-safe: one world is one thread.
@@ -102,6 +105,25 @@ class VirtualWorld final : private net::Sink {
     void resume_reading(std::uint32_t fleet, std::uint32_t device, net::End reader);
     void connect(std::uint32_t fleet, std::uint32_t device);
     void disconnect(std::uint32_t fleet, std::uint32_t device);
+
+    // Devices with a script.
+    void set_alarm(std::uint32_t fleet, std::uint32_t device, Instant at);
+    void connect(std::uint32_t fleet, std::uint32_t device, ScriptedConnect said);
+    /// See client::Clients::disconnect.
+    bool disconnect(std::uint32_t fleet, std::uint32_t device, const wire::Disconnect& packet);
+    [[nodiscard]] Fault check_publish(std::uint32_t fleet, std::uint32_t device,
+                                      const wire::Publish& message);
+    ScriptedPublish publish(std::uint32_t fleet, std::uint32_t device,
+                            const wire::Publish& message);
+    /// The engine of a fleet with scripts; what it is told to do is done by `perform`.
+    [[nodiscard]] client::Clients& clients(std::uint32_t fleet, std::uint32_t device);
+    void perform(std::uint32_t fleet);
+    /// Without a word to anybody; session, queue and alarms are gone.
+    void power_off(std::uint32_t fleet, std::uint32_t device);
+    /// Own messages that wait or await their acknowledgement.
+    [[nodiscard]] std::uint32_t outbox(std::uint32_t fleet, std::uint32_t device);
+    /// From within a script: `run` returns false when the present event is over.
+    void halt();
 
     // Raw ends. A listener's connections are numbered from 0 in the order of their arrival.
     void peer_open(std::uint32_t peers, std::uint32_t index);
@@ -182,6 +204,7 @@ class VirtualWorld final : private net::Sink {
     struct BrokerHost;  // defined in the room itself
     struct FleetHost;
     struct PeerHost;
+    struct ScriptedHost;
 
    private:
     static constexpr std::uint32_t kUnnamed = 0xFFFF'FFFFU;
@@ -226,6 +249,10 @@ class VirtualWorld final : private net::Sink {
     RawEnd* raw_end(net::FlowId flow, net::End end);
     void detach_client(FleetHost& fleet, std::uint32_t device);
     void free_slot(BrokerHost& broker, Slot slot);
+    void set_alarm(FleetHost& fleet, std::uint32_t device, Instant at);
+    void wake(FleetHost& fleet, std::uint32_t device);
+    bool attend();
+    ScriptedHost& scripted_at(std::uint32_t fleet, std::uint32_t device);
     void arm(FleetHost& fleet);
     void arm(BrokerHost& broker);
     std::uint16_t add_population(std::string_view name);
@@ -265,6 +292,9 @@ class VirtualWorld final : private net::Sink {
     net::Address last_address_ = kFirstMove;
     std::uint32_t next_tag_ = 0;  // each device has a tag: a number in this world
     std::unique_ptr<WorldCapture> capture_;
+    std::vector<ScriptedHost*> stirred_;  // have notes to act upon
+    bool attention_ = false;              // somebody has, or wants the run to halt
+    bool halted_ = false;
 };
 
 }  // namespace mqttwin::world

@@ -1,0 +1,75 @@
+// What Python devices draw and measure: random streams, and generators read one value at a time.
+#include <string>
+#include <vector>
+
+#include <pybind11/pybind11.h>
+
+#include "mqttwin/base/random.hpp"
+#include "mqttwin/fleet/generator.hpp"
+
+#include "bindings.hpp"
+
+namespace py = pybind11;
+
+namespace mqttwin {
+namespace {
+
+/// A generator for one device after the other, at whatever instants they look at it.
+class Sensor {
+   public:
+    Sensor(const fleet::GeneratorSpec& spec, const fleet::Population& population,
+           const std::string& purpose)
+        : generator_(spec, population, purpose, purpose),
+          readings_(population.count(), 0),
+          last_(population.count(), 0) {}
+
+    py::object read(fleet::Device device, std::int64_t now) {
+        if (device >= readings_.size()) throw py::index_error("there is no such device");
+        fleet::Moment moment;
+        moment.device = device;
+        moment.n = readings_[device]++;
+        moment.now = {now};
+        moment.gap = {moment.n == 0 ? 0 : now - last_[device]};
+        last_[device] = now;
+        const fleet::Value value = generator_.next(moment);
+        switch (value.kind) {
+            case fleet::Value::Kind::missing:
+                return py::none();
+            case fleet::Value::Kind::real:
+                return py::float_(value.real);
+            case fleet::Value::Kind::integer:
+                return py::int_(value.integer);
+            case fleet::Value::Kind::boolean:
+                return py::bool_(value.integer != 0);
+            case fleet::Value::Kind::text:
+                return py::str(value.text.data(), value.text.size());
+        }
+        return py::none();
+    }
+
+   private:
+    fleet::Generator generator_;
+    std::vector<std::uint32_t> readings_;
+    std::vector<std::int64_t> last_;
+};
+
+}  // namespace
+}  // namespace mqttwin
+
+void bind_device_parts(py::module_& m) {
+    using namespace mqttwin;  // NOLINT(google-build-using-namespace)
+    py::class_<Stream>(m, "Stream")
+        .def(py::init([](std::uint64_t seed, const std::string& population,
+                         const std::string& purpose, std::uint64_t index) {
+                 return Stream(StreamKey::of(seed, population, purpose), index);
+             }),
+             py::arg("seed"), py::arg("population"), py::arg("purpose"), py::arg("index"))
+        .def("next", &Stream::next)
+        .def("unit", &Stream::unit)
+        .def("normal", &Stream::normal)
+        .def("exponential", &Stream::exponential);
+    py::class_<Sensor>(m, "Sensor")
+        .def(py::init<const fleet::GeneratorSpec&, const fleet::Population&, const std::string&>(),
+             py::arg("spec"), py::arg("population"), py::arg("purpose"))
+        .def("read", &Sensor::read, py::arg("device"), py::arg("now"));
+}
