@@ -39,7 +39,7 @@ def client_options(
         raise ConfigError(f"{version!r} is none of {', '.join(VERSIONS)}", key="version")
     options = _core.ClientOptions()
     options.version = VERSIONS[version]
-    options.keep_alive = _whole_seconds(keep_alive, "keep_alive", _U16)
+    options.keep_alive = whole_seconds(keep_alive, "keep_alive", _U16)
     options.clean_start = clean_start
     options.session_expiry = session_seconds(session_expiry)
     options.receive_maximum = units.whole(receive_maximum, "receive_maximum", 1, _U16)
@@ -64,10 +64,11 @@ def session_seconds(value: Duration) -> int:
     """A session expiry interval in whole seconds; "never" is the value that never expires."""
     if isinstance(value, str) and value == "never":
         return _U32
-    return _whole_seconds(value, "session_expiry", _U32 - 1)
+    return whole_seconds(value, "session_expiry", _U32 - 1)
 
 
-def _whole_seconds(value: Duration, key: str, limit: int) -> int:
+def whole_seconds(value: Duration, key: str, limit: int) -> int:
+    """A duration that MQTT counts in seconds."""
     ns = units.duration(value, key)
     if ns % units.SECOND:
         raise ConfigError(f"must be whole seconds, not {value!r}", key=key)
@@ -127,7 +128,7 @@ def fleet_spec(
             units.whole(will.qos, "will qos", 0, 2),
             will.retain,
         )
-        spec.will_delay = _whole_seconds(will.delay, "will delay", _U32)
+        spec.will_delay = whole_seconds(will.delay, "will delay", _U32)
     return spec
 
 

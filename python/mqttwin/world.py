@@ -265,7 +265,7 @@ class World(Recording):
             if _crew is None:
                 number = self._changing().add_fleet(spec)
             else:
-                number = self._changing().add_scripted(spec, _crew.wake, _crew.hear)
+                number = self._changing().add_scripted(spec, _crew.script)
         self.fleets[name] = Fleet(
             self,
             spec,
@@ -311,8 +311,16 @@ class World(Recording):
         Args:
             device: A subclass of `mqttwin.Device`.
             count: How many; left out: one, which is returned itself.
-            link, tls, websocket, broker, find, resolver, groups, group_size, columns, keep: As in
-                `fleet`; the devices are one, and are listed in `fleets`.
+            link: As in `fleet`; so are
+            tls: this,
+            websocket: this,
+            broker: this,
+            find: this,
+            resolver: this,
+            groups: this,
+            group_size: this,
+            columns: this, and
+            keep: this. Together the devices are one fleet, and are in `fleets`.
             name: By default the name of the class, in small letters.
             client_id: A template; by default the name, and with a `count` also the index.
             start: When the first device gets power, from now.
@@ -503,6 +511,7 @@ class World(Recording):
         self._go_live_if_needed()
         if isinstance(predicate, Condition):
             predicate = self._watching = Watch(predicate)
+            self._watch(True)
         try:
             with WallClock(self._crews) if self._crews else nullcontext():
                 fulfilled, interrupted = self._timeline.advance(
@@ -510,10 +519,15 @@ class World(Recording):
                 )
         finally:
             self._watching = None
+            self._watch(False)
         if not fulfilled and not interrupted:
             message = f"what was waited for did not come true within {timeout!r}"
             raise SimulationError(message, virtual_time=self.now)
         return self._result(interrupted)
+
+    def _watch(self, watched: bool) -> None:
+        for crew in self._crews:
+            crew.script.watched = watched
 
     # --- the real world -------------------------------------------------------------------------
 

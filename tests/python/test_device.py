@@ -413,7 +413,7 @@ def test_an_exception_fails_the_run_with_its_traceback(world: mt.World) -> None:
 
     dut = world.add(Faulty)
     other = world.add(Counter)
-    with pytest.raises(mt.SimulationError, match=r"Faulty 'faulty' failed: ZeroDiv.*at 17 s") as got:
+    with pytest.raises(mt.SimulationError, match=r"'faulty' failed: ZeroDiv.*at 17 s") as got:
         world.run("1min")
     assert got.value.virtual_time == 17
     assert isinstance(got.value.__cause__, ZeroDivisionError)
@@ -454,9 +454,7 @@ def test_wherever_it_comes_from(world: mt.World, where: str) -> None:
         world.run("10s")
 
 
-def test_a_device_that_may_crash_reboots(
-    world: mt.World, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_device_that_may_crash_reboots(world: mt.World, caplog: pytest.LogCaptureFixture) -> None:
     class Faulty(Counter):
         async def main(self) -> None:
             await self.sleep("10s")
@@ -487,8 +485,8 @@ def test_foreign_awaitables_are_explained(world: mt.World) -> None:
 @pytest.mark.parametrize(
     ("call", "instead"),
     [
-        (lambda: time.time(), r"self\.clock\.now"),
-        (lambda: time.monotonic(), r"self\.now"),
+        (lambda: time.time() + 0, r"self\.clock\.now"),
+        (lambda: time.monotonic() + 0, r"self\.now"),
         (lambda: time.sleep(1), r"await self\.sleep"),
         (lambda: asyncio.sleep(1), r"await self\.sleep"),
     ],
@@ -512,7 +510,7 @@ def test_a_class_without_anything_to_do_is_refused(world: mt.World) -> None:
         def main(self) -> None:  # type: ignore[override]
             pass
 
-    with pytest.raises(mt.ConfigError, match="nothing to do.*main"):
+    with pytest.raises(mt.ConfigError, match=r"nothing to do.*main"):
         world.add(Nothing)
     with pytest.raises(mt.ConfigError, match="must be async"):
         world.add(Plain)

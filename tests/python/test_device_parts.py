@@ -1,4 +1,4 @@
-"""What a device has besides its client: storage, clock, sensors, link, random numbers; determinism."""
+"""What a device has besides its client: storage, clock, sensors, link, luck; determinism."""
 
 from __future__ import annotations
 
@@ -146,11 +146,11 @@ def test_whatever_befalls_the_link_messages_arrive(what: str) -> None:
     world.run_until(dut.connected)
     world.run("7s")
     {
-        "reset": lambda: dut.link.reset(),
+        "reset": dut.link.reset,
         "silent": lambda: dut.link.cut(silent=True),
         "byte": lambda: dut.link.cut(after_bytes=9),
         "byte, silent": lambda: dut.link.cut(after_bytes=9, silent=True),
-        "hole": lambda: dut.link.black_hole(),
+        "hole": dut.link.black_hole,
         "stall": lambda: dut.link.stall(direction="up"),
     }[what]()
     world.run("20min")
@@ -208,8 +208,8 @@ def digest(seed: int, *, split: bool = False, extra: bool = False) -> Any:
     world = mt.World(seed=seed)
     broker = world.broker()
     chatters = world.add(Chatter, 4, link=mt.links.lte_m(loss=0.05))
-    world.at("40s", lambda: chatters[0].link.reset())
-    world.at("50s", lambda: chatters[1].reboot())
+    world.at("40s", chatters[0].link.reset)
+    world.at("50s", chatters[1].reboot)
     world.at("70s", broker.restart)
     if extra:
         world.broker("other")

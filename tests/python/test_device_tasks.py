@@ -124,9 +124,8 @@ def test_a_time_limit() -> None:
             async with self.timeout("5s"), self.timeout("1s"):
                 await self.sleep("10s")
         with pytest.raises(mt.ClientTimeout, match="not done within 1 s"):
-            async with self.timeout("1s"):
-                async with self.timeout("5s"):
-                    await self.sleep("10s")
+            async with self.timeout("1s"), self.timeout("5s"):
+                await self.sleep("10s")
         seen.append(self.now)
 
     run(main)
@@ -193,7 +192,8 @@ def test_code_that_only_publishes_is_told_of_the_faster_way() -> None:
 
     world.add(Sender, 100)
     world.add(Busy, 100)
-    with pytest.warns(device.HotCallbackWarning, match=r"Sender\.sample.*fleet.*every=\"1s\"") as got:
+    words = r"Sender\.sample.*fleet.*every=\"1s\""
+    with pytest.warns(device.HotCallbackWarning, match=words) as got:
         world.run("150s")
     assert len(got) == 1
 

@@ -15,22 +15,86 @@ namespace py = pybind11;
 
 namespace mqttwin {
 
+void PyScript::lend(Slot device, py::object coroutine, std::int64_t due) {
+    if (device >= lent_.size()) lent_.resize(device + 1);
+    lent_[device] = {std::move(coroutine), due};
+}
+
+PyScript::Reclaimed PyScript::reclaim(Slot device) {
+    if (device >= lent_.size() || !lent_[device].coroutine) return {0, false};
+    Lent& lent = lent_[device];
+    lent.coroutine = {};
+    return {lent.due, running_ == device};
+}
+
+int PyScript::traverse(visitproc visit, void* argument) {
+    // The names are those of the macro's own parameters.
+    void* arg = argument;
+    Py_VISIT(wake_.ptr());
+    Py_VISIT(finish_.ptr());
+    Py_VISIT(hear_.ptr());
+    Py_VISIT(notes_.ptr());
+    for (const Lent& lent : lent_) Py_VISIT(lent.coroutine.ptr());
+    return 0;
+}
+
+void PyScript::let_go() {
+    wake_ = {};
+    finish_ = {};
+    hear_ = {};
+    notes_ = {};
+    for (Lent& lent : lent_) lent.coroutine = {};
+}
+
+// False: `next` is to be found out by `wake`.
+bool PyScript::resume(Instant now, Slot device, Instant& next) {
+    if (device >= lent_.size() || !lent_[device].coroutine || lent_[device].due > now.ns) {
+        return false;
+    }
+    // Kept alive here: it may be reclaimed while it runs.
+    const py::object coroutine = lent_[device].coroutine;
+    running_ = device;
+    PyObject* sent = nullptr;
+    const PySendResult result = PyIter_Send(coroutine.ptr(), Py_None, &sent);
+    running_ = -1;
+    auto wanted = py::reinterpret_steal<py::object>(sent);
+    Lent& lent = lent_[device];
+    if (result == PYGEN_NEXT && lent.coroutine && !watched && PyLong_CheckExact(sent)) {
+        const std::int64_t pause = PyLong_AsLongLong(sent);
+        if (pause >= 0) {
+            lent.due = now.ns + pause;
+            if (pause > 0) {
+                next = {lent.due};
+                return true;
+            }
+        }
+        PyErr_Clear();  // what is no pause is none of a lent one's
+    }
+    lent.coroutine = {};
+    py::object error = py::none();
+    if (result == PYGEN_ERROR) {
+        const py::error_already_set raised;
+        error = raised.value();
+        if (raised.trace()) error.attr("__traceback__") = raised.trace();
+        wanted = py::none();
+    } else if (result == PYGEN_RETURN) {
+        error = py::handle(PyExc_StopIteration)(wanted);
+    }
+    next = {finish_(device, now.ns, wanted, error).cast<std::int64_t>()};
+    return true;
+}
+
 Instant PyScript::on_alarm(Instant now, Slot device) {
     const py::gil_scoped_acquire gil;
-    const auto index = py::reinterpret_steal<py::object>(PyLong_FromUnsignedLong(device));
-    const auto instant = py::reinterpret_steal<py::object>(PyLong_FromLongLong(now.ns));
-    PyObject* arguments[] = {index.ptr(), instant.ptr()};
-    const auto next = py::reinterpret_steal<py::object>(
-        PyObject_Vectorcall(wake_.ptr(), arguments, 2, nullptr));
-    if (!next) throw py::error_already_set();
-    const std::int64_t at = PyLong_AsLongLong(next.ptr());
-    if (at == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
-    return at < 0 ? Instant::never() : Instant{at};
+    if (!wake_) return Instant::never();  // the collector was here
+    Instant next;
+    if (resume(now, device, next)) return next;
+    return {wake_(device, now.ns).cast<std::int64_t>()};
 }
 
 void PyScript::act(Instant now) {
     const py::gil_scoped_acquire gil;
-    if (!notes_) return;
+    if (!notes_ || !hear_) return;
     const py::object notes = std::exchange(notes_, {});
     hear_(notes, now.ns);
 }
@@ -133,11 +197,11 @@ void disconnect(PyWorld& self, std::uint32_t fleet, std::uint32_t device, int re
 void bind_device_world(py::class_<PyWorld>& cls) {
     cls.def(
            "add_scripted",
-           [](PyWorld& self, world::FleetSpec spec, py::object wake, py::object hear) {
-               spec.script = std::make_shared<PyScript>(std::move(wake), std::move(hear));
+           [](PyWorld& self, world::FleetSpec spec, std::shared_ptr<PyScript> script) {
+               spec.script = std::move(script);
                return self.get()->add_fleet(spec);
            },
-           py::arg("spec"), py::arg("wake"), py::arg("hear"))
+           py::arg("spec"), py::arg("script"))
         .def(
             "set_alarm",
             [](PyWorld& self, std::uint32_t fleet, std::uint32_t device, std::int64_t at) {

@@ -1,4 +1,5 @@
 // What Python devices draw and measure: random streams, and generators read one value at a time.
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "mqttwin/fleet/generator.hpp"
 
 #include "bindings.hpp"
+#include "py_script.hpp"
 
 namespace py = pybind11;
 
@@ -53,11 +55,46 @@ class Sensor {
     std::vector<std::int64_t> last_;
 };
 
+PyScript* script_of(PyObject* object) {
+    if (!py::detail::is_holder_constructed(object)) return nullptr;
+    return py::cast<PyScript*>(py::handle(object));
+}
+
+// A script refers to devices, which refer to their world, which holds the script.
+void make_collectable(PyHeapTypeObject* heap_type) {
+    PyTypeObject& type = heap_type->ht_type;
+    type.tp_flags |= Py_TPFLAGS_HAVE_GC;
+    type.tp_traverse = [](PyObject* self, visitproc visit, void* arg) {
+        Py_VISIT(Py_TYPE(self));
+        PyScript* script = script_of(self);
+        return script == nullptr ? 0 : script->traverse(visit, arg);
+    };
+    type.tp_clear = [](PyObject* self) {
+        PyScript* script = script_of(self);
+        if (script != nullptr) script->let_go();
+        return 0;
+    };
+}
+
 }  // namespace
 }  // namespace mqttwin
 
 void bind_device_parts(py::module_& m) {
     using namespace mqttwin;  // NOLINT(google-build-using-namespace)
+    py::class_<PyScript, std::shared_ptr<PyScript>>(m, "Script",
+                                                    py::custom_type_setup(&make_collectable))
+        .def(py::init<py::object, py::object, py::object>(), py::arg("wake"), py::arg("finish"),
+             py::arg("hear"))
+        .def("lend", &PyScript::lend, py::arg("device"), py::arg("coroutine"), py::arg("due"))
+        .def(
+            "reclaim",
+            [](PyScript& self, Slot device) {
+                const PyScript::Reclaimed back = self.reclaim(device);
+                return py::make_tuple(back.due, back.running);
+            },
+            py::arg("device"))
+        .def_property_readonly("running", &PyScript::running)
+        .def_readwrite("watched", &PyScript::watched);
     py::class_<Stream>(m, "Stream")
         .def(py::init([](std::uint64_t seed, const std::string& population,
                          const std::string& purpose, std::uint64_t index) {

@@ -1,6 +1,9 @@
 // Devices whose code is Python: what happens to them becomes notes, which a dispatcher reads.
 #pragma once
 
+#include <utility>
+#include <vector>
+
 #include <pybind11/pybind11.h>
 
 #include "mqttwin/world/script.hpp"
@@ -24,16 +27,35 @@ class PyScript final : public world::Script {
         kFault,         // what, reason, clause
     };
 
-    /// `wake(device, now)` returns the next alarm (-1: none); `hear(notes, now)` nothing.
-    PyScript(py::object wake, py::object hear) : wake_(std::move(wake)), hear_(std::move(hear)) {}
+    /// `wake(device, now)` and `finish(device, now, wanted, error)` return the next alarm,
+    /// `hear(notes, now)` nothing.
+    PyScript(py::object wake, py::object finish, py::object hear)
+        : wake_(std::move(wake)), finish_(std::move(finish)), hear_(std::move(hear)) {}
     ~PyScript() override {
         const py::gil_scoped_acquire gil;
-        wake_ = {};
-        hear_ = {};
-        notes_ = {};
+        let_go();
     }
     PyScript(const PyScript&) = delete;
     PyScript& operator=(const PyScript&) = delete;
+
+    // A coroutine that sleeps, where nothing else of its device is pending, is lent: it is resumed
+    // when its alarm comes, and while it only sleeps again nobody else is asked. That is what most
+    // wake-ups are, and of ten thousand devices each costs the memory that it touches.
+    void lend(Slot device, py::object coroutine, std::int64_t due);
+    struct Reclaimed {
+        std::int64_t due;
+        bool running;
+    };
+    /// Takes it back; `running`: it is what runs now, and `finish` will be called.
+    Reclaimed reclaim(Slot device);
+    /// The device whose lent coroutine runs now; -1: none.
+    [[nodiscard]] std::int64_t running() const { return running_; }
+    /// Whether `finish` is called after every turn: somebody watches.
+    bool watched = false;
+
+    /// For Python's collector: what it holds refers to the world that it belongs to.
+    int traverse(visitproc visit, void* argument);
+    void let_go();
 
     Instant on_alarm(Instant now, Slot device) override;
     void act(Instant now) override;
@@ -111,8 +133,17 @@ class PyScript final : public world::Script {
         });
     }
 
+    struct Lent {
+        py::object coroutine;
+        std::int64_t due = 0;
+    };
+    [[nodiscard]] bool resume(Instant now, Slot device, Instant& next);
+
     py::object wake_;
+    py::object finish_;
     py::object hear_;
+    std::vector<Lent> lent_;  // by device
+    std::int64_t running_ = -1;
     py::object notes_;  // a list, as long as what an event makes; none: nothing to tell
 };
 

@@ -60,7 +60,10 @@ class Clock:
             raise ConfigError(f"must be from -500,000 to 500,000 ppm, not {ppm!r}", key="drift")
         self._rebase()
         self._drift = float(ppm)
-        self._unit.scheduler.rate = 1.0 + self._drift * 1e-6
+        scheduler = self._unit.scheduler
+        if scheduler.lent is not None:
+            scheduler.reclaim()
+        scheduler.rate = 1.0 + self._drift * 1e-6
 
     def set(self, unix_seconds: float) -> None:
         """Sets it, rightly or wrongly (NTP, a server's answer, a user)."""

@@ -1,4 +1,4 @@
-"""Conditions on devices, for `World.run_until`: exact in time, combined with ``&``, ``|``, ``~``."""
+"""Conditions on devices, for `World.run_until`: exact in time, combined by ``&``, ``|``, ``~``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Condition:
         self._text = text
 
     def __call__(self) -> bool:
+        """Whether it holds now."""
         return bool(self._holds())
 
     def __bool__(self) -> bool:
@@ -57,6 +58,7 @@ class Watch:
         self._condition = condition
 
     def __call__(self) -> bool:
+        """Looks at it."""
         self.fulfilled = self._condition()
         return self.fulfilled
 

@@ -69,7 +69,8 @@ class Crew:
         self.number = -1
         self.units: list[Unit] = []
         self.schedulers: list[Scheduler] = []
-        self.speaking: Unit | None = None  # whose code is running
+        self.script = _core.Script(self.wake, self.finish, self.hear)
+        self._speaking: Unit | None = None
         self.error: BaseException | None = None
         self.plain_turns = 0  # of periodic functions that only publish at QoS 0
         self.warned = False
@@ -98,14 +99,37 @@ class Crew:
         memory["_unit"] = unit
         unit.device.__init__(**self.parameters)  # type: ignore[misc]
 
+    def now(self) -> int:
+        """Virtual time, in nanoseconds."""
+        return self.core.now
+
+    @property
+    def speaking(self) -> Unit | None:
+        """Whose code is running."""
+        if self._speaking is not None:
+            return self._speaking
+        index = self.script.running
+        return self.units[index] if index >= 0 else None
+
     # --- from the core --------------------------------------------------------------------------
 
     def wake(self, index: int, now: int) -> int:
         """An alarm of a device is due."""
         scheduler = self.schedulers[index]
-        self.speaking = unit = self.units[index]
+        self._speaking = unit = self.units[index]
         scheduler.armed = instant = scheduler.turn(now)
-        self.speaking = None
+        return self._spoken(unit, instant)
+
+    def finish(self, index: int, now: int, wanted: object, error: BaseException | None) -> int:
+        """The core has resumed a lent coroutine, which wants more than to sleep again."""
+        scheduler = self.schedulers[index]
+        self._speaking = unit = self.units[index]
+        scheduler.armed = instant = scheduler.finish(now, wanted, error)
+        return self._spoken(unit, instant)
+
+    def _spoken(self, unit: Unit, instant: int) -> int:
+        self._speaking = None
+        scheduler = unit.scheduler
         if self.error is not None:
             scheduler.armed = NEVER  # what is returned gets lost
             unit.arm()
@@ -117,9 +141,9 @@ class Crew:
         """Things have happened to devices."""
         for note in notes:
             unit = self.units[note[1]]
-            self.speaking = unit
+            self._speaking = unit
             unit.hear(note, now)
-        self.speaking = None
+        self._speaking = None
         if self.error is not None or self.world._watching is not None:
             self._after()
 

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import units
 from ..errors import SimulationError
@@ -40,8 +40,8 @@ class WallClock:
     """
 
     _lock = threading.Lock()
-    _inside: list[WallClock] = []
-    _originals: dict[tuple[ModuleType, str], Any] = {}
+    _inside: ClassVar[list[WallClock]] = []
+    _originals: ClassVar[dict[tuple[ModuleType, str], Any]] = {}
 
     def __init__(self, crews: list[Crew]) -> None:
         self._crews = crews

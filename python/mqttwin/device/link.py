@@ -32,8 +32,12 @@ class DeviceLink:
         after_bytes: int | None = None,
         direction: Direction = "up",
     ) -> None:
-        """Breaks the connection, now or at a byte; see `Fleet.cut` and, for `silent` with
-        `after_bytes`, `black_hole`.
+        """Breaks the connection, now or at a byte.
+
+        Args:
+            silent: Neither end is told; otherwise both see a reset.
+            after_bytes: So many are still read, then it breaks. None is now.
+            direction: Whose bytes count: "up" those of the device, "down" those of the broker.
         """
         if silent and after_bytes is not None:
             self.black_hole(after_bytes=after_bytes, direction=direction)

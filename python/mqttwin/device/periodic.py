@@ -76,7 +76,7 @@ class Every:
             self._task = scheduler.spawn(result, self._function.__name__)
 
     def _look_back(self) -> None:
-        """Where all that a device did since the last turn was to publish, a fleet does it faster."""
+        """Where a device did nothing but publish since the last turn, a fleet is faster."""
         unit, (actions, publishes) = self._unit, self._seen
         self._seen = (unit.actions, unit.plain_publishes)
         published = unit.plain_publishes - publishes

@@ -8,10 +8,9 @@ and is refused.
 from __future__ import annotations
 
 import types
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import suppress
-from heapq import heapify, heappop, heappush, heapreplace
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..client_errors import ClientTimeout
@@ -19,6 +18,8 @@ from ..errors import ConfigError, MqttwinError
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from .. import _core
 
 NEVER = (1 << 63) - 1
 MAXIMUM_TASKS = 10_000
@@ -84,8 +85,6 @@ class Task(Waiter):
     """A coroutine that runs beside others of its device; awaiting it gives its result."""
 
     __slots__ = (
-        "_send",
-        "_throw",
         "alarm",
         "coro",
         "interruption",
@@ -104,17 +103,14 @@ class Task(Waiter):
         self.waiting: Waiter | None = None
         self.scheduled = False  # among the ready ones
         self.interruption: BaseException | None = None
-        self._send = coro.send
-        self._throw = coro.throw
 
     def cancel(self, reason: object = None) -> None:
-        """Throws `Cancelled` into the coroutine where it waits; nothing happens to one that is over."""
+        """Throws `Cancelled` into the coroutine where it waits; one that is over stays as it is."""
         if self.done:
             return
         self.interruption = Cancelled(reason)
-        if self is self.scheduler.current:
-            return  # at its next suspension
-        self.scheduler.make_ready(self)
+        if self is not self.scheduler.running():  # otherwise at its next suspension
+            self.scheduler.make_ready(self)
 
     def detach(self) -> None:
         """Nothing that it waits for will wake it any more."""
@@ -159,7 +155,13 @@ def suspend(ns: int) -> Generator[int, None, None]:
 class Scheduler:
     """The coroutines and alarms of one device.
 
+    A task that sleeps while nothing else is pending is lent to the core, which resumes it without
+    any code of this class; whoever touches alarms or tasks takes it back first (`reclaim`).
+
     Args:
+        script: The core's side.
+        index: Of the device.
+        now: Tells the instant.
         first: What the first turn is to begin with.
         crash: Called with the error of a task that nobody awaits.
     """
@@ -171,34 +173,47 @@ class Scheduler:
         "current",
         "dying",
         "first",
+        "index",
+        "lent",
         "now",
         "number",
         "rate",
         "ready",
+        "script",
         "tasks",
         "waking",
     )
 
     def __init__(
-        self, first: Callable[[], object], crash: Callable[[BaseException], object]
+        self,
+        script: _core.Script,
+        index: int,
+        now: Callable[[], int],
+        first: Callable[[], object],
+        crash: Callable[[BaseException], object],
     ) -> None:
+        self.script = script
+        self.index = index
+        self.now = now
         self.first: Callable[[], object] | None = first
-        self.now = 0
+        self.crash = crash
         self.rate = 1.0  # local nanoseconds in a true one: a crystal that drifts
         self.alarms: list[tuple[int, int, Any]] = []  # a heap; of tasks that sleep, and Alarms
         self.armed = NEVER  # the instant that the core was told
         self.number = 0
-        self.ready: deque[Task] = deque()
+        self.ready: list[Task] = []
         self.tasks: dict[Task, None] = {}  # in the order of their start
         self.current: Task | None = None
+        self.lent: Task | None = None
         self.waking = False  # inside of a turn: what is next is told at its end
         self.dying = False  # the power is gone, and clean-up code must not find that out
-        self.crash = crash
 
     # --- alarms ---------------------------------------------------------------------------------
 
     def at(self, instant: int, call: Callable[[], object], *, survives: bool = False) -> Alarm:
         """Calls at an instant of virtual time; `survives`: also a power cut before it."""
+        if self.lent is not None:
+            self.reclaim()
         alarm = Alarm(call, survives)
         self.number += 1
         heappush(self.alarms, (instant, self.number, alarm))
@@ -206,7 +221,7 @@ class Scheduler:
 
     def after(self, ns: int, call: Callable[[], object]) -> Alarm:
         """Calls after so much local time."""
-        return self.at(self.now + self.true_ns(ns), call)
+        return self.at(self.now() + self.true_ns(ns), call)
 
     def true_ns(self, local_ns: int) -> int:
         """How long local time takes."""
@@ -225,45 +240,43 @@ class Scheduler:
             heappop(alarms)
         return NEVER
 
-    def turn(self, now: int) -> int:
-        """Everything that is due at an instant; returns when the next is, or `NEVER`.
+    # --- turns ----------------------------------------------------------------------------------
 
-        The usual turn is that one coroutine wakes and sleeps again: that is what comes first here,
-        in as few steps as can be.
-        """
-        alarms = self.alarms
-        if not alarms:
-            return self._long_turn(now)
-        self.now = now
+    def reclaim(self) -> None:
+        """The lent task is one of ours again; it may be what is running."""
+        task, self.lent = self.lent, None
+        assert task is not None
+        due, running = self.script.reclaim(self.index)
+        if running:
+            self.current = task
+            self.waking = True
+        else:
+            self.armed = due
+            self.number = task.alarm = number = self.number + 1
+            heappush(self.alarms, (due, number, task))
+
+    def running(self) -> Task | None:
+        """The task whose code runs now."""
+        if self.lent is not None and self.script.running == self.index:
+            return self.lent
+        return self.current
+
+    def finish(self, now: int, wanted: object, error: BaseException | None) -> int:
+        """The core has resumed the lent task, which wants more than to sleep; see `turn`."""
+        task = self.current if self.lent is None else self.lent
+        self.current = self.lent = None
+        assert task is not None
         self.waking = True
-        entry = alarms[0]
-        task = entry[2]
-        if task.__class__ is not Task or task.alarm != entry[1] or entry[0] > now or self.ready:
-            return self._long_turn(now)
-        self.current = task
-        try:
-            wanted = task._send(None)
-        except BaseException as error:
-            task.alarm = 0
+        if error is not None:
             self._ended(task, error)
-            return self._long_turn(now)
-        finally:
-            self.current = None
-        if wanted.__class__ is not int or task.interruption is not None or task.done:
-            task.alarm = 0
-            self._wait(task, wanted)
-            return self._long_turn(now)
-        self.number = task.alarm = number = self.number + 1
-        instant = now + (wanted if self.rate == 1.0 else self.true_ns(wanted))
-        heapreplace(alarms, (instant, number, task))
-        top = alarms[0]
-        if self.ready or top[0] <= now or top[2] is not task:
-            return self._long_turn(now)
-        self.waking = False
-        return instant
+        else:
+            self._wait(task, wanted, now)
+        return self.turn(now)
 
-    def _long_turn(self, now: int) -> int:
-        self.now = now
+    def turn(self, now: int) -> int:
+        """Everything that is due at an instant; returns when the next is, or `NEVER`."""
+        if self.lent is not None:
+            self.reclaim()
         self.waking = True
         if self.first is not None:
             first, self.first = self.first, None
@@ -287,7 +300,19 @@ class Scheduler:
             if self.ready:
                 self.run_ready()
         self.waking = False
-        return self.next_alarm()
+        instant = self.next_alarm()
+        if len(alarms) == 1 and self.rate == 1.0:
+            self._lend()
+        return instant
+
+    def _lend(self) -> None:
+        """Gives a task that sleeps alone to the core."""
+        instant, number, task = self.alarms[0]
+        if task.__class__ is Task and task.alarm == number and task.interruption is None:
+            self.alarms.clear()
+            task.alarm = 0
+            self.lent = task
+            self.script.lend(self.index, task.coro, instant)
 
     # --- tasks ----------------------------------------------------------------------------------
 
@@ -304,38 +329,39 @@ class Scheduler:
     def make_ready(self, task: Task) -> None:
         """It goes on when it is its turn."""
         if not task.scheduled:
+            if self.lent is not None:
+                self.reclaim()
             task.detach()
             task.scheduled = True
             self.ready.append(task)
 
     def run_ready(self) -> None:
         """Until everybody waits."""
-        ready = self.ready
         steps = 0
-        while ready:
-            steps += 1
+        while self.ready:
+            turn, self.ready = self.ready, []
+            steps += len(turn)
             if steps > MAXIMUM_STEPS:
-                ready.clear()
                 self.crash(_restless())
                 return
-            task = ready.popleft()
-            task.scheduled = False
-            if not task.done:
-                self.step(task)
+            for task in turn:
+                task.scheduled = False
+                if not task.done:
+                    self.step(task)
 
     def step(self, task: Task) -> None:
         """Runs a coroutine up to where it waits next."""
         self.current = task
         try:
             if task.interruption is None:
-                wanted = task._send(None)
+                wanted = task.coro.send(None)
             else:
                 interruption, task.interruption = task.interruption, None
-                wanted = task._throw(interruption)
+                wanted = task.coro.throw(interruption)
         except BaseException as error:
             self._ended(task, error)
         else:
-            self._wait(task, wanted)
+            self._wait(task, wanted, self.now())
         finally:
             self.current = None
 
@@ -353,7 +379,7 @@ class Scheduler:
             if not heard:
                 self.crash(error)
 
-    def _wait(self, task: Task, wanted: Any) -> None:
+    def _wait(self, task: Task, wanted: Any, now: int) -> None:
         """What a coroutine waits for next."""
         if task.done:  # switched off meanwhile, and has not taken it for the end
             with suppress(BaseException):
@@ -362,7 +388,7 @@ class Scheduler:
             self.make_ready(task)
         elif wanted.__class__ is int:
             self.number = task.alarm = number = self.number + 1
-            heappush(self.alarms, (self.now + self.true_ns(wanted), number, task))
+            heappush(self.alarms, (now + self.true_ns(wanted), number, task))
         elif isinstance(wanted, Waiter):
             if wanted.done:
                 self.make_ready(task)
@@ -418,8 +444,6 @@ class Scheduler:
         """Until one of them is over; their errors are ours to handle."""
         if any(task.done for task in tasks):
             return
-        me = self.current
-        assert me is not None
         gate = Waiter()
         gate.tasks = []
         for task in tasks:
@@ -430,6 +454,8 @@ class Scheduler:
 
     def kill_all(self) -> None:
         """The power is gone: no coroutine gets another turn."""
+        if self.lent is not None:
+            self.reclaim()
         tasks = list(self.tasks)
         self.tasks.clear()
         self.ready.clear()
@@ -476,7 +502,7 @@ class TimeLimit:
         self._alarm: Alarm | None = None
 
     async def __aenter__(self) -> TimeLimit:
-        self._task = self._scheduler.current
+        self._task = self._scheduler.running()
         self._alarm = self._scheduler.after(self._ns, self._expire)
         return self
 

@@ -39,7 +39,9 @@ class Unit:
         self.client_id = client_id
         self.core = crew.core
         self.number = crew.number
-        self.scheduler = Scheduler(lambda: self.boot("power_on"), self.crash)
+        self.scheduler = Scheduler(
+            crew.script, index, crew.now, lambda: self.boot("power_on"), self.crash
+        )
         self.on = False
         self.boots = 0
         self.crashes = 0
@@ -69,13 +71,11 @@ class Unit:
     @property
     def now(self) -> int:
         """Virtual time, in nanoseconds."""
-        scheduler = self.scheduler
-        return scheduler.now if scheduler.waking else self.core.now
+        return self.core.now
 
     def hear(self, note: tuple[Any, ...], now: int) -> None:
         """Something has happened at its client."""
         scheduler = self.scheduler
-        scheduler.now = now
         if self.on:
             scheduler.waking = True
             _HEAR[note[0]](self, *note[2:])
@@ -109,7 +109,6 @@ class Unit:
 
     def boot_at(self, instant: int, cause: str) -> None:
         """Power will be there at an instant."""
-        self.scheduler.now = self.now
         self.scheduler.at(instant, lambda: self.boot(cause), survives=True)
         self.arm()
 
@@ -138,7 +137,6 @@ class Unit:
 
     def _stop(self) -> None:
         self.on = False
-        self.scheduler.now = self.now
         self.scheduler.kill_all()
         self.core.power_off(self.number, self.index)
         self._forget()
@@ -172,13 +170,11 @@ class Unit:
     def soon(self) -> None:
         """What was made ready goes on: in this turn, or as the next event where there is none."""
         if not self.scheduler.waking:
-            self.scheduler.now = now = self.now
-            self.scheduler.at(now, _nothing)
+            self.scheduler.at(self.now, _nothing)
             self.arm()
 
     def after(self, ns: int, call: Callable[[], object]) -> Alarm:
         """Calls after so much local time."""
-        self.scheduler.now = self.now
         alarm = self.scheduler.after(ns, call)
         self.arm()
         return alarm
