@@ -61,6 +61,12 @@ class Firmware(mt.Device):
     def announce(self) -> None:
         self.publish("d/{id}/status", b"online", qos=1, retain=True)
 
+    async def reconnect(self) -> None:
+        """Leaves a connection that seems to be dead for a new one."""
+        if self.connected:
+            await self.disconnect()
+            self.connect()
+
     # --- telemetry ------------------------------------------------------------------------------
 
     def measure(self) -> Any:
