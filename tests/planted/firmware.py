@@ -1,9 +1,9 @@
 """What the firmwares have in common: one protocol, done right.
 
-    d/{id}/status   retained, "online" or, by the will, "offline"
-    d/{id}/data     {"seq": n, "value": x} every 30 s; n counts from 1 without gaps
-    d/{id}/cmd      {"id": n, "do": "..."}: to be acted upon once
-    d/{id}/done     {"id": n}: it was
+d/{id}/status   retained, "online" or, by the will, "offline"
+d/{id}/data     {"seq": n, "value": x} every 30 s; n counts from 1 without gaps
+d/{id}/cmd      {"id": n, "do": "..."}: to be acted upon once
+d/{id}/done     {"id": n}: it was
 """
 
 from __future__ import annotations

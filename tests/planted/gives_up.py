@@ -5,8 +5,8 @@ Symptom: After a long outage a part of the fleet stays away until somebody drive
 Cause: The firmware counts failed attempts and stops after the fifth, to spare the battery or
 because an example did. Nothing starts it again.
 
-Fix: A device that nobody can reach has nothing better to do than to try: for ever, ever more rarely.
-Where there is a limit, let something follow it: a reboot, another network, another server.
+Fix: A device that nobody can reach has nothing better to do than to try, for ever, if ever more
+rarely. Where there is a limit, let something follow it: a reboot, another network, another server.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one scenario of all pairs: devices on LTE-M, a cloud, faults, a calm, and what must hold then.
+"""The one scenario of all pairs: devices on LTE-M, a cloud, faults, a calm, and what must hold.
 
 ``Scenario(Buggy).play(faults)`` gives the expectations that were violated. The faults are calls of
 the methods here and of the devices' own (`link`, `clock`, `reboot`).
@@ -17,7 +17,7 @@ from .firmware import Firmware
 
 FAULTY = 600.0
 """Seconds in which faults may come."""
-CALM = 600.0
+CALM = 300.0
 """Seconds without any, after which everything is to be well again."""
 REPORTED = 90.0
 """The latest telemetry is not older than this, in seconds: three periods."""
@@ -83,9 +83,7 @@ class Scenario:
         self.cloud.forgive(self.ids[index])
         name = f"impostor-{len(self._impostors)}"
         self._impostors.append(
-            self.world.fleet(
-                name, client_id=self.ids[index], clean_start=clean_start, backoff=None
-            )
+            self.world.fleet(name, client_id=self.ids[index], clean_start=clean_start, backoff=None)
         )
 
     # --- running --------------------------------------------------------------------------------
@@ -191,11 +189,16 @@ class Scenario:
         found = []
         if self.hammered:
             found.append(Violation("back-off", "", f"hammered in {self.hammered} minutes"))
-        spreads = []
-        for back in self.returns:
-            firsts = [min((t for t in self.cloud.online[n] if t >= back), default=0) for n in self.ids]
-            spreads.append(max(firsts) - min(firsts))
+        spreads = [spread for back in self.returns for spread in self._spread(back)]
         # One restart may be chance; a whole fleet that does it twice has a rhythm.
         if len(spreads) >= 2 and len(self.ids) >= 3 and max(spreads) < IN_STEP:
             found.append(Violation("not in step", "", f"back within {max(spreads):.3f} s"))
         return found
+
+    def _spread(self, back: float) -> list[float]:
+        """Seconds from the first to the last device that is there again; none if not all are."""
+        later = [[at for at in self.cloud.online[name] if at >= back] for name in self.ids]
+        if not all(later):
+            return []
+        firsts = [min(instants) for instants in later]
+        return [max(firsts) - min(firsts)]
