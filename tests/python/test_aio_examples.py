@@ -56,7 +56,9 @@ EXAMPLES = {
 
 
 def source_of(example: Example) -> str:
-    text = importlib.metadata.metadata(example.package).get_payload()
+    found = importlib.metadata.metadata(example.package)
+    # With the backport importlib_metadata loaded, the text is a header.
+    text = found.get("Description") or found.get_payload()
     assert isinstance(text, str)
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     blocks += re.findall(r"^\.\. code:: python\n\n((?:    .*\n|\s*\n)+)", text, re.MULTILINE)

@@ -86,7 +86,7 @@ class ChunkedSlab {
     }
 
    private:
-    static constexpr std::uint32_t kChunk = 1024;
+    static constexpr std::uint32_t kChunk = 128;
 
     std::vector<std::vector<T>> chunks_;
     std::vector<std::uint32_t> free_;
