@@ -75,7 +75,10 @@ class Firmware(mt.Device):
         self.keep("d/{id}/data", seq=seq, value=self.meter.read())
 
     def keep(self, topic: str, **fields: Any) -> None:
-        """Puts a message where it is safe until the broker has acknowledged it."""
+        """Puts a message where it is safe until the broker has acknowledged it.
+
+        `storage_limit` is the bound: there is room for the readings of ten hours.
+        """
         self.storage["backlog"] = [*self.storage.get("backlog", []), (topic, json.dumps(fields))]
         self.deliver_soon()
 

@@ -1,16 +1,16 @@
-"""Pages of the documentation, made of the modules: ``python tests/planted/pages.py``."""
+"""Pages of the documentation, made of the modules: ``(cd tests && python -m planted.pages)``."""
 
 from __future__ import annotations
 
 import ast
-import sys
 import textwrap
 from pathlib import Path
+
+from . import names
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "tests" / "planted"
 PARTS = ("Symptom", "Cause", "Fix")
-SHARED = ("__init__", "cloud", "firmware", "harness", "pages")
 
 INDEX = """\
 # Bugs of firmware
@@ -37,11 +37,6 @@ command was lost or acted upon twice, and the status on the server is the truth.
 
 {table}
 """
-
-
-def names() -> list[str]:
-    """Every pair."""
-    return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in SHARED)
 
 
 def page(name: str) -> str:
@@ -104,4 +99,3 @@ if __name__ == "__main__":
     for path, text in pages().items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    sys.exit(0)
