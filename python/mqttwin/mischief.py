@@ -1,0 +1,448 @@
+"""What may befall a world, drawn from its seed: kinds of faults, each with how often it comes.
+
+>>> mt.explore(scenario, faults=[mt.mischief.cuts(every="3min"), mt.mischief.restarts()], ...)
+
+A kind is drawn for each device (or broker) from a stream of its own, so that another device or
+kind leaves the others' faults as they were. What is drawn is plain data, a `Fault`: it can be
+printed, replayed and made smaller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from . import _core, units
+from .errors import ConfigError
+from .units import Duration
+
+if TYPE_CHECKING:
+    from .exploring.trial import Trial
+
+MAXIMUM_FAULTS = 10_000
+"""Of one kind, in one run."""
+Details = Mapping[str, Any]
+
+
+class Fault:
+    """A fault that strikes at an instant: ``Fault("cut", 61.5, "pump-2", after_bytes=17)``.
+
+    Args:
+        kind: "cut", "black_hole", "stall", "outage", "restart", "clock", "impostor" or "power".
+        at: When, in seconds since the start.
+        target: The client identifier of a device, or the name of a broker.
+        **details: What belongs to the kind, see the functions of this module.
+    """
+
+    __slots__ = ("at", "details", "kind", "target")
+
+    def __init__(self, kind: str, at: float, target: str, **details: Any) -> None:
+        if kind not in _STRIKES:
+            raise ConfigError(f"{kind!r} is none of {', '.join(_STRIKES)}", key="kind")
+        allowed = _DETAILS[kind]
+        for name in details:
+            if name not in allowed:
+                raise ConfigError(f"{kind} takes {', '.join(allowed)}, not {name}", key=name)
+        if not isinstance(at, int | float) or not 0 <= at <= units.LONGEST / units.SECOND:
+            raise ConfigError(f"must be seconds since the start, not {at!r}", key="at")
+        self.kind = kind
+        self.at = at
+        self.target = target
+        self.details: Details = {**allowed, **details}
+
+    def with_(self, *, at: float | None = None, **details: Any) -> Fault:
+        """The same fault, but for these."""
+        merged = {**self.details, **details}
+        return Fault(self.kind, self.at if at is None else at, self.target, **merged)
+
+    def strike(self, trial: Trial) -> bool:
+        """Happens, now; False where there is no such target (any more)."""
+        return _STRIKES[self.kind](trial, self)
+
+    @property
+    def text(self) -> str:
+        """For people, without the time."""
+        return _TEXTS[self.kind](self.target, self.details)
+
+    def _key(self) -> tuple[Any, ...]:
+        return (self.at, self.kind, self.target, tuple(sorted(self.details.items())))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fault) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __lt__(self, other: Fault) -> bool:
+        return self._key() < other._key()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_remade, (self.kind, self.at, self.target, dict(self.details)))
+
+    def __repr__(self) -> str:
+        """Python that makes it."""
+        plain = _DETAILS[self.kind]
+        said = [f"{k}={v!r}" for k, v in self.details.items() if v != plain[k]]
+        return f"Fault({', '.join([repr(self.kind), repr(self.at), repr(self.target), *said])})"
+
+
+def _remade(kind: str, at: float, target: str, details: dict[str, Any]) -> Fault:
+    return Fault(kind, at, target, **details)
+
+
+# --- kinds --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Faults of one kind, as the functions of this module make them.
+
+    Attributes:
+        name: What it is called.
+        every: Mean time between two of one target, in nanoseconds; they come as a Poisson process.
+        scope: Whom it befalls: each "device", each device in "python" code, or each "broker".
+        draw: One fault from a stream: its kind and its details.
+        text: Python that makes it.
+    """
+
+    name: str
+    every: int
+    scope: Literal["device", "python", "broker"]
+    draw: Callable[[_core.Stream], tuple[str, Details]]
+    text: str
+
+    def faults(self, stream: _core.Stream, target: str, until: int) -> Iterable[Fault]:
+        """Those of one target, up to an instant in nanoseconds."""
+        at = 0.0
+        for _ in range(MAXIMUM_FAULTS):
+            at += stream.exponential() * self.every
+            kind, details = self.draw(stream)  # also of the last: one draw a fault
+            if at >= until:
+                return
+            yield Fault(kind, round(at / units.SECOND, 3), target, **details)
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def cuts(
+    every: Duration = "4min", *, silent: float = 0.4, within: int = 300, again: float = 0.3
+) -> Kind:
+    """Connections break at a byte: reset, or a black hole that nobody is told of.
+
+    Args:
+        every: Mean time between two of a device.
+        silent: Share of black holes.
+        within: The byte is uniform in 0 to this, either way.
+        again: Share of those that end the connection at once, and the next one at that byte: in
+            the middle of what devices do when they have just connected.
+    """
+    units.probability(silent, "silent")
+    units.probability(again, "again")
+    units.whole(within, "within", 1, 10**9)
+
+    def draw(stream: _core.Stream) -> tuple[str, Details]:
+        kind = "black_hole" if stream.unit() < silent else "cut"
+        after = int(stream.unit() * within)
+        direction = "up" if stream.unit() < 0.5 else "down"
+        anew = stream.unit() < again
+        return kind, {"after_bytes": after, "direction": direction, "anew": anew}
+
+    given = f"cuts({every!r}, silent={silent!r}, within={within!r}, again={again!r})"
+    return _kind("cuts", every, "device", draw, given)
+
+
+def outages(every: Duration = "6min", *, mean: Duration = "60s") -> Kind:
+    """A device's link is down for a while (exponential): nothing passes, and nobody is told.
+
+    Args:
+        every: Mean time between two of a device.
+        mean: Mean length.
+    """
+    length = units.duration(mean, "mean", zero=False) / units.SECOND
+
+    def draw(stream: _core.Stream) -> tuple[str, Details]:
+        return "outage", {"lasts": _ms(stream.exponential() * length)}
+
+    return _kind("outages", every, "device", draw, f"outages({every!r}, mean={mean!r})")
+
+
+def restarts(
+    every: Duration = "5min", *, sessions_lost: float = 0.4, down: Duration = "30s"
+) -> Kind:
+    """A broker restarts.
+
+    Args:
+        every: Mean time between two of a broker.
+        sessions_lost: Share of those that begin with nothing.
+        down: Mean time that it is gone (exponential).
+    """
+    units.probability(sessions_lost, "sessions_lost")
+    gone = units.duration(down, "down") / units.SECOND
+
+    def draw(stream: _core.Stream) -> tuple[str, Details]:
+        kept = stream.unit() >= sessions_lost
+        return "restart", {"keep_sessions": kept, "down": _ms(stream.exponential() * gone)}
+
+    given = f"restarts({every!r}, sessions_lost={sessions_lost!r}, down={down!r})"
+    return _kind("restarts", every, "broker", draw, given)
+
+
+def clock_jumps(every: Duration = "6min", *, mean: Duration = "1h") -> Kind:
+    """The clock of a Python device is set forward or backward.
+
+    Args:
+        every: Mean time between two of a device.
+        mean: Mean size of the step, either way (exponential).
+    """
+    size = units.duration(mean, "mean", zero=False) / units.SECOND
+
+    def draw(stream: _core.Stream) -> tuple[str, Details]:
+        by = _ms(stream.exponential() * size)
+        return "clock", {"by": by if stream.unit() < 0.5 else -by}
+
+    return _kind("clock_jumps", every, "python", draw, f"clock_jumps({every!r}, mean={mean!r})")
+
+
+def impostors(every: Duration = "20min", *, clean_start: float = 0.3) -> Kind:
+    """Somebody connects under a device's client identifier, and is thrown out when it comes back.
+
+    Args:
+        every: Mean time between two of a device.
+        clean_start: Share of those who throw the device's session away.
+    """
+    units.probability(clean_start, "clean_start")
+
+    def draw(stream: _core.Stream) -> tuple[str, Details]:
+        return "impostor", {"clean_start": stream.unit() < clean_start}
+
+    given = f"impostors({every!r}, clean_start={clean_start!r})"
+    return _kind("impostors", every, "device", draw, given)
+
+
+def stalls(every: Duration = "8min", *, mean: Duration = "60s", within: int = 300) -> Kind:
+    """An end of a connection reads no more for a while.
+
+    Args:
+        every: Mean time between two of a device.
+        mean: Mean length (exponential).
+        within: It begins at a byte that is uniform in 0 to this.
+    """
+    length = units.duration(mean, "mean", zero=False) / units.SECOND
+    units.whole(within, "within", 1, 10**9)
+
+    def draw(stream: _core.Stream) -> tuple[str, Details]:
+        after = int(stream.unit() * within)
+        direction = "up" if stream.unit() < 0.5 else "down"
+        lasts = _ms(stream.exponential() * length)
+        return "stall", {"after_bytes": after, "direction": direction, "lasts": lasts}
+
+    given = f"stalls({every!r}, mean={mean!r}, within={within!r})"
+    return _kind("stalls", every, "device", draw, given)
+
+
+def power_cycles(every: Duration = "5min", *, mean: Duration = "20s") -> Kind:
+    """A Python device has no power for a while (exponential); its memory is lost.
+
+    Args:
+        every: Mean time between two of a device.
+        mean: Mean time without power.
+    """
+    length = units.duration(mean, "mean", zero=False) / units.SECOND
+
+    def draw(stream: _core.Stream) -> tuple[str, Details]:
+        return "power", {"off_for": _ms(stream.exponential() * length)}
+
+    return _kind("power_cycles", every, "python", draw, f"power_cycles({every!r}, mean={mean!r})")
+
+
+def everything() -> list[Kind]:
+    """All kinds, each as often as it comes by default."""
+    return [make() for make in KINDS.values()]
+
+
+KINDS: dict[str, Callable[[], Kind]] = {
+    "cuts": cuts,
+    "outages": outages,
+    "restarts": restarts,
+    "clock_jumps": clock_jumps,
+    "impostors": impostors,
+    "stalls": stalls,
+    "power_cycles": power_cycles,
+}
+
+
+def drawn(kinds: Sequence[Kind], trial: Trial, until: int, *, swarm: bool = True) -> list[Fault]:
+    """The faults of a run, in the order in which they come.
+
+    Args:
+        kinds: Which.
+        trial: The run, whose world has been described.
+        until: None comes later, in nanoseconds.
+        swarm: Whether each run leaves out each kind with probability 1/2: kinds that are always
+            together hide what one of them alone would show.
+    """
+    found: list[Fault] = []
+    for kind in kinds:
+        if swarm and _core.Stream(trial.seed, kind.name, "mischief swarm", 0).unit() < 0.5:
+            continue
+        purpose = f"mischief {kind.name}"
+        for population, index, target in trial.targets(kind.scope):
+            stream = _core.Stream(trial.seed, population, purpose, index)
+            found += kind.faults(stream, target, until)
+    return sorted(found)
+
+
+def _kind(
+    name: str,
+    every: Duration,
+    scope: Literal["device", "python", "broker"],
+    draw: Callable[[_core.Stream], tuple[str, Details]],
+    given: str,
+) -> Kind:
+    period = units.duration(every, "every", zero=False)
+    return Kind(name, period, scope, draw, f"mt.mischief.{given}")
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds, 3)
+
+
+# --- what they do -------------------------------------------------------------------------------
+
+
+def _byte(trial: Trial, fault: Fault) -> bool:
+    """A reset or a black hole, at a byte of this connection or of the next one."""
+    found = trial.place(fault.target)
+    if found is None:
+        return False
+    fleet, index = found
+    after, direction = fault.details["after_bytes"], fault.details["direction"]
+
+    def arm() -> None:
+        if fault.kind == "cut":
+            fleet.cut(index, after_bytes=after, direction=direction)
+        else:
+            fleet.black_hole(index, after_bytes=after, direction=direction)
+
+    if not fault.details["anew"]:
+        arm()
+        return True
+    fleet.cut(index)
+    trial.later(0.01, arm)  # once the connection that is there is gone
+    return True
+
+
+def _stall(trial: Trial, fault: Fault) -> bool:
+    found = trial.place(fault.target)
+    if found is None:
+        return False
+    fleet, index = found
+    direction = fault.details["direction"]
+    fleet.stall(index, after_bytes=fault.details["after_bytes"], direction=direction)
+
+    def end() -> None:
+        fleet.clear_fault(index)
+        fleet.read_on(index, direction=direction)
+
+    trial.later(fault.details["lasts"], end)
+    return True
+
+
+def _outage(trial: Trial, fault: Fault) -> bool:
+    found = trial.place(fault.target)
+    if found is None:
+        return False
+    fleet, index = found
+    fleet.link_down(index)
+    trial.later(fault.details["lasts"], lambda: fleet.link_up(index))
+    return True
+
+
+def _restart(trial: Trial, fault: Fault) -> bool:
+    broker = trial.world.brokers.get(fault.target)
+    if broker is None:
+        return False
+    broker.restart(keep_sessions=fault.details["keep_sessions"], down=fault.details["down"])
+    return True
+
+
+def _clock(trial: Trial, fault: Fault) -> bool:
+    device = trial.devices.get(fault.target)
+    if device is not None:
+        device.clock.step(fault.details["by"])
+    return device is not None
+
+
+def _impostor(trial: Trial, fault: Fault) -> bool:
+    found = trial.place(fault.target)
+    if found is None:
+        return False
+    trial.impostor(fault.target, found[0], clean_start=fault.details["clean_start"])
+    return True
+
+
+def _power(trial: Trial, fault: Fault) -> bool:
+    device = trial.devices.get(fault.target)
+    if device is not None and device.powered:
+        device.reboot(fault.details["off_for"])
+    return device is not None
+
+
+_STRIKES: dict[str, Callable[[Trial, Fault], bool]] = {
+    "cut": _byte,
+    "black_hole": _byte,
+    "stall": _stall,
+    "outage": _outage,
+    "restart": _restart,
+    "clock": _clock,
+    "impostor": _impostor,
+    "power": _power,
+}
+
+_AT_A_BYTE: Details = {"after_bytes": 0, "direction": "up", "anew": False}
+# What each takes, and what is meant where nothing is said: what shrinking tries first.
+_DETAILS: dict[str, Details] = {
+    "cut": _AT_A_BYTE,
+    "black_hole": _AT_A_BYTE,
+    "stall": {"after_bytes": 0, "direction": "down", "lasts": 60.0},
+    "outage": {"lasts": 60.0},
+    "restart": {"keep_sessions": True, "down": 0.0},
+    "clock": {"by": 3600.0},
+    "impostor": {"clean_start": False},
+    "power": {"off_for": 1.0},
+}
+
+
+def _bytes_of(what: str) -> Callable[[str, Details], str]:
+    def text(target: str, d: Details) -> str:
+        whose = "sent" if d["direction"] == "up" else "received"
+        if d["anew"]:
+            where = f"the connection ends; the next {what} {d['after_bytes']} bytes {whose}"
+        else:
+            where = f"the connection {what} {d['after_bytes']} bytes {whose} from now on"
+        return f"{target}: {where}"
+
+    return text
+
+
+_TEXTS: dict[str, Callable[[str, Details], str]] = {
+    "cut": _bytes_of("is reset after"),
+    "black_hole": _bytes_of("becomes a black hole after"),
+    "stall": lambda t, d: (
+        f"{t}: {'the device' if d['direction'] == 'down' else 'the broker'} reads no more "
+        f"after {d['after_bytes']} bytes, for {d['lasts']:g} s"
+    ),
+    "outage": lambda t, d: f"{t}: the link is down for {d['lasts']:g} s",
+    "restart": lambda t, d: (
+        f"{t}: restarts, sessions {'kept' if d['keep_sessions'] else 'lost'}, "
+        f"is gone for {d['down']:g} s"
+    ),
+    "clock": lambda t, d: f"{t}: the clock is set by {d['by']:+g} s",
+    "impostor": lambda t, d: (
+        f"{t}: somebody else connects under this client identifier"
+        f"{', with a clean start' if d['clean_start'] else ''}"
+    ),
+    "power": lambda t, d: f"{t}: no power for {d['off_for']:g} s",
+}
