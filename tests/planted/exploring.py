@@ -39,8 +39,8 @@ INVARIANTS = [
     mt.invariants.connected(),
     mt.invariants.no_crash(),
     mt.invariants.no_protocol_violation(),
+    mt.invariants.no_gaps("d/+/data"),
     as_it_should_be,
-    mt.invariants.no_hammering(),
     mt.invariants.not_in_step(),
     mt.invariants.status_agrees("d/{id}/status", dies="3min"),
 ]

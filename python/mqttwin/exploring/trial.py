@@ -99,7 +99,7 @@ class Trial:
         seed: Of the world.
         faults: What has struck so far.
         devices: Those whose code is Python, by client identifier.
-        fleets: All fleets that the scenario described, those of Python devices among them.
+        fleets: What the scenario described, Python devices among it, but for what it spares.
         calm_since: When the calm began, in seconds.
     """
 
@@ -109,19 +109,21 @@ class Trial:
         self.seed = world.seed
         self.faults: list[Fault] = []
         self.calm_since = 0.0
-        self.fleets: list[Fleet] = list(world.fleets.values())
-        self.devices: dict[str, Device] = {
-            unit.client_id: unit.device for crew in world._crews for unit in crew.units
-        }
         spared = set(getattr(subject, "spared", ()))
+        self.fleets: list[Fleet] = [f for f in world.fleets.values() if f.name not in spared]
+        self.devices: dict[str, Device] = {
+            unit.client_id: unit.device
+            for crew in world._crews
+            if crew.fleet.name not in spared
+            for unit in crew.units
+        }
         self._scripted = {crew.fleet.name for crew in world._crews}
         self._places: dict[str, tuple[Fleet, int]] = {}
         self._targets: list[tuple[str, int, str]] = []
         for fleet in self.fleets:
             for index, client_id in enumerate(fleet.ids()):
                 self._places[client_id] = (fleet, index)
-                if fleet.name not in spared:
-                    self._targets.append((fleet.name, index, client_id))
+                self._targets.append((fleet.name, index, client_id))
         self._impostors: list[Fleet] = []
 
     # --- for faults -----------------------------------------------------------------------------
