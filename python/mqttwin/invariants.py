@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from . import testing, units
 from .errors import ConfigError
 from .fleet import Fleet
+from .mischief import Fault
 from .spy import Spy, checked_filter, shown
 from .units import Duration
 
@@ -207,42 +208,41 @@ class NotInStep:
     _PATIENCE: ClassVar[float] = 120.0
 
     def prepare(self, trial: Trial) -> None:
-        """Follows how many are connected, after each long absence of a broker."""
+        """Nothing is known of this run."""
         self._spreads = {}
-        was_up = {fleet.name: 0.0 for fleet in trial.fleets if len(fleet) > 2}
-        watched = [fleet for fleet in trial.fleets if fleet.name in was_up]
-        last = {fleet.name: 0.0 for fleet in watched}
 
-        def look() -> None:
-            now = trial.world.now
-            for fleet in watched:
-                if fleet.online:
-                    gone = now - last[fleet.name]
-                    if gone >= self.away and last[fleet.name]:
-                        self._follow(trial, fleet, now)
-                    last[fleet.name] = now
+    def after_fault(self, trial: Trial, fault: Fault) -> None:
+        """Looks closely at who comes back when a broker does."""
+        if fault.kind == "restart" and fault.details["down"] >= self.away:
+            number = trial.world.brokers[fault.target]._number
+            for fleet in trial.fleets:
+                if len(fleet) > 2 and fleet._spec.broker == number:
+                    follow = self._follower(trial, fleet, trial.world.now + fault.details["down"])
+                    trial.later(fault.details["down"], follow)
 
-        if watched:
-            trial.world.every(self._STEP, look)
-
-    def _follow(self, trial: Trial, fleet: Fleet, first: float) -> None:
+    def _follower(self, trial: Trial, fleet: Fleet, back: float) -> Callable[[], None]:
         spreads = self._spreads.setdefault(fleet.name, [])
+        first: float | None = None
 
         def look() -> None:
-            since = trial.world.now - first
-            if fleet.online == len(fleet):
-                spreads.append(since)
-            elif since < self._PATIENCE:
+            nonlocal first
+            now, online = trial.world.now, fleet.online
+            if first is None and online:
+                first = now
+            if first is not None and online == len(fleet):
+                spreads.append(round(now - first, 3))
+            elif now - back < self._PATIENCE:
                 trial.later(self._STEP, look)
 
-        look()
+        return look
 
     def __call__(self, trial: Trial) -> Iterator[str]:
         for name, spreads in self._spreads.items():
-            if len(spreads) >= self.times and max(spreads) <= self.within:
+            close = [spread for spread in spreads if spread <= self.within]
+            if len(close) >= self.times:
                 yield (
-                    f"all of {name} were back within {self.within:g} s, "
-                    f"{len(spreads)} times out of {len(spreads)}"
+                    f"all of {name} were back within {self.within:g} s after {len(close)} "
+                    f"of {len(spreads)} long absences"
                 )
 
     def __repr__(self) -> str:
@@ -350,7 +350,8 @@ def not_in_step(*, within: Duration = "0.2s", away: Duration = "20s", times: int
 
     Args:
         within: From the first that is back to the last; looked at every 100 ms.
-        away: Only after all were gone for so long: shorter, back-offs had no time to spread them.
+        away: After restarts of a broker that was gone for so long; after shorter ones back-offs have had
+            no time to spread them.
         times: Once may be chance, so often is a rhythm.
     """
     near = units.duration(within, "within") / units.SECOND

@@ -104,6 +104,7 @@ class Kind:
         scope: Whom it befalls: each "device", each device in "python" code, or each "broker".
         draw: One fault from a stream: its kind and its details.
         text: Python that makes it.
+        first: Share of targets that one befalls at the very beginning.
     """
 
     name: str
@@ -111,9 +112,13 @@ class Kind:
     scope: Literal["device", "python", "broker"]
     draw: Callable[[_core.Stream], tuple[str, Details]]
     text: str
+    first: float = 0.0
 
     def faults(self, stream: _core.Stream, target: str, until: int) -> Iterable[Fault]:
         """Those of one target, up to an instant in nanoseconds."""
+        if self.first and stream.unit() < self.first:
+            kind, details = self.draw(stream)
+            yield Fault(kind, 0.0, target, **details)
         at = 0.0
         for _ in range(MAXIMUM_FAULTS):
             at += stream.exponential() * self.every
@@ -127,7 +132,12 @@ class Kind:
 
 
 def cuts(
-    every: Duration = "4min", *, silent: float = 0.4, within: int = 300, again: float = 0.3
+    every: Duration = "4min",
+    *,
+    silent: float = 0.4,
+    within: int = 200,
+    again: float = 0.3,
+    first: float = 0.3,
 ) -> Kind:
     """Connections break at a byte: reset, or a black hole that nobody is told of.
 
@@ -137,9 +147,11 @@ def cuts(
         within: The byte is uniform in 0 to this, either way.
         again: Share of those that end the connection at once, and the next one at that byte: in
             the middle of what devices do when they have just connected.
+        first: Share of devices whose very first connection has one.
     """
     units.probability(silent, "silent")
     units.probability(again, "again")
+    units.probability(first, "first")
     units.whole(within, "within", 1, 10**9)
 
     def draw(stream: _core.Stream) -> tuple[str, Details]:
@@ -149,8 +161,8 @@ def cuts(
         anew = stream.unit() < again
         return kind, {"after_bytes": after, "direction": direction, "anew": anew}
 
-    given = f"cuts({every!r}, silent={silent!r}, within={within!r}, again={again!r})"
-    return _kind("cuts", every, "device", draw, given)
+    given = f"{every!r}, silent={silent!r}, within={within!r}, again={again!r}"
+    return _kind("cuts", every, "device", draw, f"cuts({given}, first={first!r})", first)
 
 
 def outages(every: Duration = "6min", *, mean: Duration = "60s") -> Kind:
@@ -169,7 +181,7 @@ def outages(every: Duration = "6min", *, mean: Duration = "60s") -> Kind:
 
 
 def restarts(
-    every: Duration = "5min", *, sessions_lost: float = 0.4, down: Duration = "30s"
+    every: Duration = "4min", *, sessions_lost: float = 0.4, down: Duration = "40s"
 ) -> Kind:
     """A broker restarts.
 
@@ -300,9 +312,10 @@ def _kind(
     scope: Literal["device", "python", "broker"],
     draw: Callable[[_core.Stream], tuple[str, Details]],
     given: str,
+    first: float = 0.0,
 ) -> Kind:
     period = units.duration(every, "every", zero=False)
-    return Kind(name, period, scope, draw, f"mt.mischief.{given}")
+    return Kind(name, period, scope, draw, f"mt.mischief.{given}", first)
 
 
 def _ms(seconds: float) -> float:

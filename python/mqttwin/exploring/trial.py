@@ -125,6 +125,7 @@ class Trial:
                 self._places[client_id] = (fleet, index)
                 self._targets.append((fleet.name, index, client_id))
         self._impostors: list[Fleet] = []
+        self._listeners: list[Callable[[Trial, Fault], object]] = []
 
     # --- for faults -----------------------------------------------------------------------------
 
@@ -156,7 +157,6 @@ class Trial:
                 name,
                 client_id=client_id.replace("{", "{{").replace("}", "}}"),
                 clean_start=clean_start,
-                session_expiry="1h",
                 backoff=None,
                 broker=broker,
             )
@@ -169,6 +169,18 @@ class Trial:
             hear(fault)
         if fault.strike(self):
             self.faults.append(fault)
+            for listener in self._listeners:
+                listener(self, fault)
+
+    def prepare(self, invariants: Iterable[Invariant]) -> None:
+        """Lets those watch that have to watch from the beginning."""
+        for invariant in invariants:
+            prepare = getattr(invariant, "prepare", None)
+            if prepare is not None:
+                prepare(self)
+            listener = getattr(invariant, "after_fault", None)
+            if listener is not None:
+                self._listeners.append(listener)
 
     def still(self) -> None:
         """Whatever is broken is repaired."""
@@ -212,10 +224,7 @@ def run(plan: Plan, case: Case, *, packets: int = 0) -> Verdict:
 
 def _play(trial: Trial, plan: Plan, faults: Sequence[Fault], until: int) -> list[Violation]:
     world = trial.world
-    for invariant in plan.invariants:
-        prepare = getattr(invariant, "prepare", None)
-        if prepare is not None:
-            prepare(trial)
+    trial.prepare(plan.invariants)
     for fault in faults:
         at = round(fault.at * units.SECOND)
         if world._core.now <= at < until:
