@@ -8,6 +8,7 @@ beginning is an object with ``prepare(trial)``, too; those here are.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .exploring.trial import Trial
 
 _LISTED = 8
+_EPSILON = 1e-6  # seconds, of sums of binary fractions
 
 
 @dataclass
@@ -227,10 +229,14 @@ class NotInStep:
         def look() -> None:
             nonlocal first
             now, online = trial.world.now, fleet.online
+            if now <= back and online:
+                return  # the calm has begun meanwhile, and has ended the absence
             if first is None and online:
                 first = now
             if first is not None and online == len(fleet):
-                spreads.append(round(now - first, 3))
+                spreads.append(now - first)
+            elif first is not None and now - first > self.within + self._STEP:
+                spreads.append(math.inf)  # not in step, however far
             elif now - back < self._PATIENCE:
                 trial.later(self._STEP, look)
 
@@ -238,7 +244,7 @@ class NotInStep:
 
     def __call__(self, trial: Trial) -> Iterator[str]:
         for name, spreads in self._spreads.items():
-            close = [spread for spread in spreads if spread <= self.within]
+            close = [spread for spread in spreads if spread <= self.within + _EPSILON]
             if len(close) >= self.times:
                 yield (
                     f"all of {name} were back within {self.within:g} s after {len(close)} "

@@ -135,7 +135,7 @@ def cuts(
     every: Duration = "4min",
     *,
     silent: float = 0.4,
-    within: int = 200,
+    within: int = 400,
     again: float = 0.3,
     first: float = 0.3,
 ) -> Kind:
@@ -144,7 +144,7 @@ def cuts(
     Args:
         every: Mean time between two of a device.
         silent: Share of black holes.
-        within: The byte is uniform in 0 to this, either way.
+        within: The byte is uniform in 0 to this, either way; for half of them, to a quarter of it.
         again: Share of those that end the connection at once, and the next one at that byte: in
             the middle of what devices do when they have just connected.
         first: Share of devices whose very first connection has one.
@@ -156,9 +156,11 @@ def cuts(
 
     def draw(stream: _core.Stream) -> tuple[str, Details]:
         kind = "black_hole" if stream.unit() < silent else "cut"
-        after = int(stream.unit() * within)
+        where = stream.unit() * within
         direction = "up" if stream.unit() < 0.5 else "down"
         anew = stream.unit() < again
+        # Half of them early: new connections begin with what is said once.
+        after = int(where / 4 if stream.unit() < 0.5 else where)
         return kind, {"after_bytes": after, "direction": direction, "anew": anew}
 
     given = f"{every!r}, silent={silent!r}, within={within!r}, again={again!r}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
+from functools import lru_cache
 from fractions import Fraction
 from typing import Annotated, TypeAlias
 
@@ -119,6 +120,7 @@ def _exact_seconds(value: object, key: str) -> Fraction:
 _DURATION_HINT = " (write '90s', '15min', '24h' or a number of seconds)"
 
 
+@lru_cache(maxsize=1024)  # code says the same few again and again
 def _text_seconds(text: str, key: str) -> Fraction:
     body = text.strip()
     sign = 1
