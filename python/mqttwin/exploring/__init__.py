@@ -113,6 +113,7 @@ def explore(
     stop_after: int | None = 1,
     size: str | None = None,
     progress: bool | None = None,
+    path: str | os.PathLike[str] | None = None,
 ) -> Exploration:
     """Runs a scenario over many seeds with faults, and makes what fails as small as it can be.
 
@@ -140,11 +141,14 @@ def explore(
         stop_after: So many seeds that fail end the search; None: all are tried.
         size: The parameter that says how many devices there are; by default `devices` or `count`.
         progress: Whether to show a bar; by default on a terminal and in a notebook.
+        path: Of the file that the scenario is from, for the test that is printed.
 
     Raises:
         ConfigError: A value that cannot be, or a description that is wrong.
     """
-    path = Path(scenario) if isinstance(scenario, str | os.PathLike) else None
+    if isinstance(scenario, str | os.PathLike):
+        path = scenario
+    file = None if path is None else Path(path)
     plan = _plan(scenario, faults, invariants, until, calm, swarm)
     given = dict(parameters or {})
     _check_parameters(plan.scenario, given)
@@ -171,7 +175,7 @@ def explore(
     for verdict in failures:
         if verdict.violations[0].invariant not in known:
             known.add(verdict.violations[0].invariant)
-            examples.append(_counterexample(plan, verdict, path, shrink, size_name, size_now))
+            examples.append(_counterexample(plan, verdict, file, shrink, size_name, size_now))
     return Exploration(runs, tuple(failures), tuple(examples))
 
 
