@@ -12,6 +12,7 @@ from .trial import Case, Verdict
 
 MAXIMUM_RUNS = 1000
 """That one search for a smaller case makes."""
+_EARLIER = 3  # devices that are tried instead of one
 _TENTH = units.SECOND // 10
 
 
@@ -45,6 +46,7 @@ class Shrinker:
         changed = True
         while changed and self.runs < MAXIMUM_RUNS:
             changed = self._faults()
+            changed |= self._targets()
             changed |= self._devices()
             changed |= self._time()
             changed |= self._details()
@@ -77,6 +79,23 @@ class Shrinker:
                 else:
                     start += size
             size = min(size // 2, len(self._now))
+        return changed
+
+    def _targets(self) -> bool:
+        """What befalls one device befalls an earlier one instead, so that fewer are needed."""
+        changed = False
+        for target in dict.fromkeys(fault.target for fault in self._now):
+            ids = self.best.devices
+            if target not in ids:
+                continue
+            for earlier in ids[: min(ids.index(target), _EARLIER)]:
+                moved = (
+                    Fault(f.kind, f.at, earlier if f.target == target else f.target, **f.details)
+                    for f in self._now
+                )
+                if self._accepts(replace(self.best.case, faults=tuple(sorted(moved)))):
+                    changed = True
+                    break
         return changed
 
     def _devices(self) -> bool:

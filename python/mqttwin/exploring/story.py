@@ -63,7 +63,7 @@ def test_of(plan: Plan, verdict: Verdict, path: Path | None) -> str:
         f"        calm={_time(plan.calm)},",
         "    )",
     ]
-    head = "\n".join(sorted(imports))
+    head = "\n".join(sorted(imports, key=lambda line: (line[:4] == "from", line)))
     middle = "".join(f"\n\n{part}\n" for part in before)
     return f"{head}\n{middle}\n\n" + "\n".join(body) + "\n"
 

@@ -83,11 +83,13 @@ class Verdict:
         case: The run, with the faults that were drawn.
         violations: What did not hold; empty: all is well.
         packets: What was exchanged, as text; where it was asked for.
+        devices: Client identifiers of those that faults may befall.
     """
 
     case: Case
     violations: tuple[Violation, ...]
     packets: str = ""
+    devices: tuple[str, ...] = ()
 
 
 class Trial:
@@ -207,19 +209,23 @@ def run(plan: Plan, case: Case, *, packets: int = 0) -> Verdict:
             world.watch_packets(packets)
         faults = case.faults
         violations: list[Violation] = []
+        devices: tuple[str, ...] = ()
+        described = False
         try:
             world.parameters = dict(case.parameters)
             trial = Trial(world, plan.scenario(world, **case.parameters))
+            described = True
+            devices = tuple(target for _, _, target in trial.targets("device"))
             if faults is None:
                 faults = tuple(mischief.drawn(plan.kinds, trial, until, swarm=plan.swarm))
             violations = _play(trial, plan, faults, until)
-        except ConfigError:
-            raise  # the description is wrong, which no seed changes
         except Exception as error:
+            if isinstance(error, ConfigError) or not described:
+                raise  # the description is wrong, which no seed changes
             violations = [_crash(error)]
         shown = _exchange(world, faults or ()) if packets else ""
     done = Case(case.seed, case.parameters, faults or (), until)
-    return Verdict(done, tuple(violations), shown)
+    return Verdict(done, tuple(violations), shown, devices)
 
 
 def _play(trial: Trial, plan: Plan, faults: Sequence[Fault], until: int) -> list[Violation]:
