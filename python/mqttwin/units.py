@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
-from functools import lru_cache
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, TypeAlias
 
 from .errors import ConfigError

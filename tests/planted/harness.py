@@ -94,9 +94,7 @@ class Scenario:
         self.cloud.forgive(self.ids[index])
         name = f"impostor-{len(self._impostors)}"
         self._impostors.append(
-            self.world.fleet(
-                name, client_id=self.ids[index], clean_start=clean_start, backoff=None
-            )
+            self.world.fleet(name, client_id=self.ids[index], clean_start=clean_start, backoff=None)
         )
 
     def before_fault(self, fault: Fault) -> None:
@@ -211,7 +209,9 @@ class Scenario:
             found.append(Violation("back-off", "", f"hammered in {self.hammered} minutes"))
         spreads = []
         for back in self.returns:
-            firsts = [min((t for t in self.cloud.online[n] if t >= back), default=0) for n in self.ids]
+            firsts = [
+                min((t for t in self.cloud.online[n] if t >= back), default=0) for n in self.ids
+            ]
             spreads.append(max(firsts) - min(firsts))
         # One restart may be chance; a whole fleet that does it twice has a rhythm.
         if len(spreads) >= 2 and len(self.ids) >= 3 and max(spreads) < IN_STEP:

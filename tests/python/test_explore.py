@@ -100,8 +100,13 @@ def test_no_fault_no_alarm():
 def test_another_device_leaves_the_faults_of_the_others():
     def faults(devices):
         exploration = mt.explore(
-            meters, seeds=[7], parameters={"devices": devices}, shrink=False,
-            swarm=False, invariants=[lambda trial: "always"], **SHORT,
+            meters,
+            seeds=[7],
+            parameters={"devices": devices},
+            shrink=False,
+            swarm=False,
+            invariants=[lambda trial: "always"],
+            **SHORT,
         )
         return exploration.failures[0].case.faults
 
@@ -130,9 +135,14 @@ def test_every_kind_strikes(kind):
 
     many = mt.mischief.KINDS[kind](every="1min")
     mt.explore(
-        meters, seeds=2, faults=[many], swarm=False, parameters={"careful": True},
+        meters,
+        seeds=2,
+        faults=[many],
+        swarm=False,
+        parameters={"careful": True},
         invariants=[note, mt.invariants.connected(), mt.invariants.no_protocol_violation()],
-        stop_after=None, **SHORT,
+        stop_after=None,
+        **SHORT,
     ).check()
     assert len(struck) > 2
 
@@ -173,7 +183,7 @@ def test_invariants_of_ones_own():
     verdict = mt.explore(
         fleet, seeds=1, invariants=[of_texts, of_one, asserting], shrink=False, **SHORT
     ).failures[0]
-    assert [str(v) for v in verdict.violations] == [
+    assert [str(v).splitlines()[0] for v in verdict.violations] == [
         "of_texts: one",
         "of_texts: two",
         "another name: three",
@@ -190,12 +200,16 @@ def test_a_fleet_that_comes_back_in_step():
 
     def replay(backoff):
         mt.replay(
-            scenario, seed=1, faults=restarts, invariants=[mt.invariants.not_in_step()],
-            parameters={"backoff": backoff}, until="5min",
+            scenario,
+            seed=1,
+            faults=restarts,
+            invariants=[mt.invariants.not_in_step()],
+            parameters={"backoff": backoff},
+            until="5min",
         )
 
     replay(mt.backoff.exponential("2s", "60s", jitter=0.5))
-    with pytest.raises(AssertionError, match="back within 0.2 s after 2 of 2 long absences"):
+    with pytest.raises(AssertionError, match=r"back within 0\.2 s after 2 of 2 long absences"):
         replay(mt.backoff.fixed("5s"))
 
 
@@ -215,12 +229,15 @@ def test_status_is_looked_at_by_somebody_who_comes_later():
 
     agrees = [mt.invariants.status_agrees(dies=0)]
     mt.replay(scenario, seed=1, invariants=agrees, parameters={"retain": True}, until="1min")
-    with pytest.raises(AssertionError, match="connected; who looks for.* there is none"):
+    with pytest.raises(AssertionError, match=r"connected; who looks for.* there is none"):
         mt.replay(scenario, seed=1, invariants=agrees, parameters={"retain": False}, until="1min")
     with pytest.raises(AssertionError, match="teller is gone"):
         mt.replay(
-            scenario, seed=1, invariants=[mt.invariants.status_agrees(dies="2min")],
-            parameters={"retain": True}, until="1min",
+            scenario,
+            seed=1,
+            invariants=[mt.invariants.status_agrees(dies="2min")],
+            parameters={"retain": True},
+            until="1min",
         )
 
 
@@ -269,7 +286,10 @@ def test_the_command(tmp_path):
     def command(*arguments):
         return subprocess.run(
             [sys.executable, "-m", "mqttwin", "explore", str(file), "--seeds", "8", *arguments],
-            capture_output=True, text=True, check=False, timeout=60,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
         )
 
     fine = command("--fault", "cuts")
@@ -303,8 +323,12 @@ def test_strategies():
 
         assert faults == sorted(faults)
         mt.replay(
-            scenario, seed=seed, faults=faults, invariants=[mt.invariants.connected()],
-            until="4min", calm="15min",
+            scenario,
+            seed=seed,
+            faults=faults,
+            invariants=[mt.invariants.connected()],
+            until="4min",
+            calm="15min",
         )
 
     holds()

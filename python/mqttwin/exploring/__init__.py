@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import invariants as ready
 from .. import mischief, units
 from .._pools import cores
 from ..errors import ConfigError
@@ -255,6 +254,8 @@ def _plan(
     names = [kind.name for kind in chosen]
     if len(set(names)) < len(names):
         raise ConfigError("has a kind twice: its faults would come at once", key="faults")
+    from .. import invariants as ready  # which needs this package
+
     wanted = [make() for make in ready.DEFAULT]
     if invariants is not None:
         wanted = _several(invariants, "invariants")

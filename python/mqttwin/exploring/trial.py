@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 from .. import mischief, units
@@ -191,7 +192,7 @@ class Trial:
             fleet.link_up()
             fleet.clear_fault()
             for direction in ("up", "down"):
-                fleet.read_on(direction=direction)  # type: ignore[arg-type]
+                fleet.read_on(direction=direction)
         for broker in self.world.brokers.values():
             broker.up()
         for fleet in self._impostors:
@@ -234,7 +235,7 @@ def _play(trial: Trial, plan: Plan, faults: Sequence[Fault], until: int) -> list
     for fault in faults:
         at = round(fault.at * units.SECOND)
         if world._core.now <= at < until:
-            world._timeline.add(at, lambda fault=fault: trial.strike(fault))
+            world._timeline.add(at, partial(trial.strike, fault))
     rest = max(0, until - world._core.now)
     world.run(rest / units.SECOND, progress=False)
     trial.still()
