@@ -61,7 +61,7 @@ class Cloud(mt.Device):
         self.done: Counter[tuple[str, int]] = Counter()
         self.reachable: set[str] = set()
         self.failed = 0
-        self.connections = Counter[str]()  # announcements and wills: another is another connection
+        self.connections = Counter[str]()  # announcements, wills and losses: each ends what was
 
     def on_boot(self, event: device.BootEvent) -> None:
         self.connect()
@@ -80,6 +80,7 @@ class Cloud(mt.Device):
     def forgive(self, name: str) -> None:
         """The broker's session of a device was lost, or is somebody else's."""
         self.reachable.discard(name)
+        self.connections[name] += 1  # who was about to be reachable is not
         done = {number for device_id, number in self.acted_upon() if device_id == name}
         for command in self.commands[name]:
             command.owed &= command.number in done

@@ -1,9 +1,9 @@
 """What the firmwares have in common: one protocol, done right.
 
-    d/{id}/status   retained, "online" or, by the will, "offline"
-    d/{id}/data     {"seq": n, "value": x} every 30 s; n counts from 1 without gaps
-    d/{id}/cmd      {"id": n, "do": "..."}: to be acted upon once
-    d/{id}/done     {"id": n}: it was
+d/{id}/status   retained, "online" or, by the will, "offline"
+d/{id}/data     {"seq": n, "value": x} every 30 s; n counts from 1 without gaps
+d/{id}/cmd      {"id": n, "do": "..."}: to be acted upon once
+d/{id}/done     {"id": n}: it was
 """
 
 from __future__ import annotations
@@ -75,7 +75,10 @@ class Firmware(mt.Device):
         self.keep("d/{id}/data", seq=seq, value=self.meter.read())
 
     def keep(self, topic: str, **fields: Any) -> None:
-        """Puts a message where it is safe until the broker has acknowledged it."""
+        """Puts a message where it is safe until the broker has acknowledged it.
+
+        `storage_limit` is the bound: there is room for the readings of ten hours.
+        """
         self.storage["backlog"] = [*self.storage.get("backlog", []), (topic, json.dumps(fields))]
         self.deliver_soon()
 

@@ -2,9 +2,10 @@
 
 Symptom: The night the clocks were corrected, devices repeated commands of the day.
 
-Cause: To save room the firmware forgets the numbers of commands after ten minutes, "because no
+Cause: To save room the firmware forgets the numbers of commands after five minutes, "because no
 repetition comes that late", and asks the wall clock how old they are. When time is set (NTP after a
-boot without battery, a network's time zone), ten minutes pass in an instant.
+boot without battery, a network's time zone), five minutes pass in an instant; when it is set back,
+the numbers seem to be of the future, and are thrown away as implausible.
 
 Fix: Bound what is remembered by number, not by age. Where it must be age, use a monotonic clock,
 and know that it starts anew with the device.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from .firmware import REMEMBERED, Firmware
 
-AGE = 600.0
+AGE = 300.0
 """Seconds after which a command cannot come again."""
 
 
@@ -30,7 +31,7 @@ class Correct(Firmware):
 class Buggy(Firmware):
     def is_new(self, number: int) -> bool:
         now = self.clock.now()
-        seen = {n: at for n, at in self.storage.get("seen", {}).items() if now - at < AGE}
+        seen = {n: at for n, at in self.storage.get("seen", {}).items() if 0 <= now - at < AGE}
         if number in seen:
             return False
         self.storage["seen"] = {**seen, number: now}

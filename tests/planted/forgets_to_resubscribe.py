@@ -6,8 +6,8 @@ a backup or ran out of room for sessions. They keep publishing. A reboot does no
 Cause: A subscription is part of the server's session. The firmware subscribes once in its life and
 notes in its flash that it has, so it relies for ever on somebody else's memory.
 
-Fix: Look at *session present* in CONNACK: where it is 0, subscribe again. Subscribing at every
-connection is as right, and simpler; it costs one packet.
+Fix: Subscribe at every connection; it costs one packet. (To do so only where CONNACK says that no
+session is present saves that packet, and has a bug of its own.)
 """
 
 from __future__ import annotations

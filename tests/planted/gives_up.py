@@ -2,11 +2,11 @@
 
 Symptom: After a long outage a part of the fleet stays away until somebody drives there.
 
-Cause: The firmware counts failed attempts and stops after the fifth, to spare the battery or
+Cause: The firmware counts failed attempts and stops after the third, to spare the battery or
 because an example did. Nothing starts it again.
 
-Fix: A device that nobody can reach has nothing better to do than to try: for ever, ever more rarely.
-Where there is a limit, let something follow it: a reboot, another network, another server.
+Fix: A device that nobody can reach has nothing better to do than to try, for ever, if ever more
+rarely. Where there is a limit, let something follow it: a reboot, another network, another server.
 """
 
 from __future__ import annotations
@@ -30,6 +30,6 @@ class Buggy(Firmware):
 
     def on_disconnect(self, event: device.DisconnectEvent) -> None:
         self.failures = 0 if event.was_connected else self.failures + 1
-        if self.failures == 5:
+        if self.failures == 3:
             self.log.error("the server cannot be reached")
             self.disconnect()

@@ -8,7 +8,8 @@ connection breaks after CONNACK and before SUBSCRIBE has arrived, the server has
 any subscription; at the next connection it is present, and the firmware takes that for subscribed.
 
 Fix: *Session present* tells that a session is there, not what is in it. Subscribe at every
-connection, or until SUBACK was seen in this session.
+connection; it costs one packet. To remember that SUBACK was seen is not enough: the CONNACK that
+said that this session is gone may be lost with its connection, and the next one finds a session.
 """
 
 from __future__ import annotations
@@ -20,13 +21,8 @@ from .firmware import Firmware
 
 class Correct(Firmware):
     async def on_connect(self, event: device.ConnectEvent) -> None:
-        joined = event.session_present and self.storage.get("joined", False)
-        if not joined:
-            self.storage["joined"] = False
-            if not await self.join():
-                return
-            self.storage["joined"] = True
-        self.announce()
+        if await self.join():
+            self.announce()
 
 
 class Buggy(Firmware):

@@ -2,8 +2,8 @@
 
 Symptom: Devices are online, obey commands, and have not reported since the last outage.
 
-Cause: A publish that is not acknowledged in time raises an error, and the error leaves the loop that
-reports. There is a handler further out, which logs.
+Cause: A publish that is not acknowledged in time raises an error, and the error leaves the loop
+that reports. There is a handler further out, which logs.
 
 Fix: A periodic task handles the errors of one turn within that turn. If anything ends it, let that
 be a crash which the watchdog sees.

@@ -3,8 +3,8 @@
 Symptom: A device stops reporting for exactly an hour, or for the years since 1970. It is connected
 and obeys commands.
 
-Cause: The next reading is due at an instant of the wall clock. When that is set back by an hour, the
-instant is an hour away; set forward, all the readings of that hour are due at once.
+Cause: The next reading is due at an instant of the wall clock. When that is set back by an hour,
+the instant is an hour away; set forward, all the readings of that hour are due at once.
 
 Fix: Periods are measured with a clock that nobody sets. The wall clock is for labels.
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import pickle
 from collections.abc import Iterator, MutableMapping
 from typing import Any
@@ -32,7 +31,7 @@ class Storage(MutableMapping[str, Any]):
             raise ConfigError(f"must be from 0 to {MAXIMUM_LIMIT:,}", key="storage_limit")
         self.limit = limit
         self.writes = 0
-        self._values: dict[str, Any] = {}
+        self._frozen: dict[str, bytes] = {}  # pickled: reading it is to copy it
         self._sizes: dict[str, int] = {}
 
     @property
@@ -41,7 +40,7 @@ class Storage(MutableMapping[str, Any]):
         return sum(self._sizes.values())
 
     def __getitem__(self, key: str) -> Any:
-        return copy.deepcopy(self._values[key])
+        return pickle.loads(self._frozen[key])
 
     def __setitem__(self, key: str, value: Any) -> None:
         if not isinstance(key, str):
@@ -57,19 +56,19 @@ class Storage(MutableMapping[str, Any]):
                 f"{self.limit - self.used:,} left"
             )
         self.writes += 1
-        self._values[key] = copy.deepcopy(value)
+        self._frozen[key] = frozen
         self._sizes[key] = size
 
     def __delitem__(self, key: str) -> None:
-        del self._values[key]
+        del self._frozen[key]
         del self._sizes[key]
         self.writes += 1
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
+        return iter(self._frozen)
 
     def __len__(self) -> int:
-        return len(self._values)
+        return len(self._frozen)
 
     def __repr__(self) -> str:
-        return f"<Storage {self.used:,} of {self.limit:,} bytes: {', '.join(self._values)}>"
+        return f"<Storage {self.used:,} of {self.limit:,} bytes: {', '.join(self._frozen)}>"
