@@ -31,7 +31,6 @@ class SpiedMessage:
         payload: Its content.
         qos: The quality of service that it was published with.
         retain: Whether the broker was asked to keep it.
-        duplicate: Whether its packet was sent again (DUP).
         client_id: Of the publisher; empty for the broker itself, and where nobody knows.
         properties: What goes with it to subscribers (MQTT 5.0): ``"content_type"``,
             ``"user_properties"`` …
@@ -44,7 +43,6 @@ class SpiedMessage:
     payload: bytes
     qos: int
     retain: bool
-    duplicate: bool
     client_id: str
     properties: dict[str, Any] = field(default_factory=dict, repr=False)
     at: int = field(default=0, repr=False)
@@ -55,8 +53,6 @@ class SpiedMessage:
         parts = [f"{self.time:.3f} s", self.topic, shown(self.payload), f"QoS {self.qos}"]
         if self.retain:
             parts.append("retain")
-        if self.duplicate:
-            parts.append("sent again")
         if self.client_id:
             parts.append(f"from {self.client_id}")
         return "  ".join(parts)
@@ -71,7 +67,7 @@ def shown(payload: bytes) -> str:
 
 def message_of(row: tuple[Any, ...]) -> SpiedMessage:
     """A message as the core gives it."""
-    at, published, _, client, topic, payload, qos, retain, dup, properties = row
+    at, published, _, client, topic, payload, qos, retain, _, properties = row
     return SpiedMessage(
         time=at / units.SECOND,
         published=published / units.SECOND if published >= 0 else None,
@@ -79,7 +75,6 @@ def message_of(row: tuple[Any, ...]) -> SpiedMessage:
         payload=payload,
         qos=qos,
         retain=retain,
-        duplicate=dup,
         client_id=client,
         properties=properties,
         at=at,

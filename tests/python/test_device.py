@@ -228,7 +228,7 @@ def test_connect_gives_up_in_time(world: mt.World) -> None:
 
 def test_what_connect_says_counts_for_the_device_alone() -> None:
     world = mt.World(seed=2)
-    broker = world.broker()
+    world.broker()
     watcher = world.fleet("watcher", keep=10).subscribe("status/#")
 
     class Own(mt.Device):
@@ -252,7 +252,6 @@ def test_what_connect_says_counts_for_the_device_alone() -> None:
     world.run("1s")
     got = sorted(zip(watcher.received["topic"], watcher.received["payload"], strict=True))
     assert got == [("status/own-0", b"of the class"), ("status/own-1/own", b"mine")]
-    assert broker.counts()["sessions"] >= 1 if hasattr(broker, "counts") else True
 
 
 # --- callback style ------------------------------------------------------------------------------

@@ -217,7 +217,7 @@ def digest(seed: int, *, split: bool = False, extra: bool = False) -> Any:
         world.add(Sender, 3, broker="other", name="zzz stranger")
     for _ in range(10 if split else 1):
         result = world.run(12 if split else 120)
-    table = result.devices("chatter") if hasattr(result, "devices") else None
+    table = result.devices("chatter")
     return result.digest, [dut.heard for dut in chatters], table
 
 

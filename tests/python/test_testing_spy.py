@@ -30,7 +30,7 @@ def test_what_a_spy_sees():
         assert first.client_id in fleet.ids()
         assert first.topic == f"pump/{first.client_id}/flow"
         assert first.payload == b'{"n":0}'
-        assert (first.qos, first.retain, first.duplicate) == (1, False, False)
+        assert (first.qos, first.retain) == (1, False)
         assert first.time == pytest.approx(first.published + 0.04, abs=1e-3)
         assert spy.last("pump/pump-1/+").client_id == "pump-1"
         assert [m.time for m in spy] == sorted(m.time for m in spy)
@@ -146,8 +146,8 @@ def test_exactly_once_holds_at_qos_2_over_outages():
         world.run("20s")
         published = len(world._applications().by(set(fleet.ids()), "#"))
         assert published > 30
+        testing.assert_exactly_once(spy, fleet, "pump/+/flow")
         testing.assert_in_order(spy, fleet, "pump/+/flow")
-        testing.assert_at_least_once(spy, "pump-1")
 
 
 def test_exactly_once_tells_what_is_missing():
@@ -175,7 +175,7 @@ def test_exactly_once_tells_what_came_twice():
         world.run("40s")
         fleet.cut(after_bytes=1, direction="down")
         world.run("5min")
-        assert any(m.duplicate for m in spy)
+        assert len({m.payload for m in spy}) < spy.count
         testing.assert_at_least_once(spy, fleet)
         with pytest.raises(AssertionError, match="seen again: "):
             testing.assert_exactly_once(spy, fleet)

@@ -149,7 +149,7 @@ def resubscribe(suite: Suite) -> str:
         raise Skipped("it subscribes to nothing")
     rig.broker.restart(keep_sessions=False)
     lost = rig.world.now
-    rig.wait(lambda: not rig.dut.connected(), 300.0, "it did not notice the restart")
+    rig.run(5)  # it may be back before anybody looks
     rig.connect(_RECOVERY)
     rig.run(30)
     missing = [f for f in before if f not in rig.filters(lost)]
