@@ -100,7 +100,7 @@ class Scenario:
         """Exploring is about to do something; the cloud owes and is owed accordingly."""
         if fault.kind == "impostor":
             self.cloud.forgive(fault.target)
-        elif fault.kind == "restart" and fault.details["down"] >= LONG_OUTAGE:
+        elif fault.kind == "restart":
             self.returns.append(self.world.now + fault.details["down"])
 
     # --- running --------------------------------------------------------------------------------
