@@ -9,7 +9,7 @@
 ...     result = world.run("1h")
 """
 
-from . import backoff, dist, gen, links, testing, units
+from . import backoff, dist, gen, invariants, links, mischief, testing, units
 from ._core import __version__, topic_matches
 from .arrivals import Arrival, once, periodic, poisson, replay_times
 from .backoff import Backoff
@@ -31,6 +31,7 @@ from .device import Condition, Device, Devices, Sensor, when
 from .dist import Distribution
 from .ensemble import run_many
 from .errors import ConfigError, MqttwinError, ProtocolError, SimulationError
+from .exploring import Counterexample, Exploration, explore, load_scenario, replay
 from .fleet import Fleet
 from .gen import Generator
 from .latency import Latency
@@ -60,11 +61,13 @@ __all__ = [
     "ConfigError",
     "ConnectError",
     "Conservation",
+    "Counterexample",
     "Device",
     "Devices",
     "DisconnectedError",
     "Distribution",
     "Duration",
+    "Exploration",
     "Fleet",
     "Generator",
     "IncomingMessage",
@@ -94,9 +97,13 @@ __all__ = [
     "__version__",
     "backoff",
     "dist",
+    "explore",
     "gen",
+    "invariants",
     "json",
     "links",
+    "load_scenario",
+    "mischief",
     "msgpack",
     "once",
     "periodic",
@@ -104,6 +111,7 @@ __all__ = [
     "random_bytes",
     "raw",
     "read_trace",
+    "replay",
     "replay_times",
     "run_many",
     "seconds",

@@ -11,6 +11,7 @@ import math
 import re
 from datetime import timedelta
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, TypeAlias
 
 from .errors import ConfigError
@@ -119,6 +120,7 @@ def _exact_seconds(value: object, key: str) -> Fraction:
 _DURATION_HINT = " (write '90s', '15min', '24h' or a number of seconds)"
 
 
+@lru_cache(maxsize=1024)  # code says the same few again and again
 def _text_seconds(text: str, key: str) -> Fraction:
     body = text.strip()
     sign = 1

@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-SHARED = ("cloud", "firmware", "harness", "pages")
+SHARED = ("cloud", "exploring", "firmware", "harness", "pages")
 
 
 def names() -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import mqttwin as mt
+from mqttwin.mischief import Fault
 
 from .cloud import PERIOD, Cloud
 from .firmware import Firmware
@@ -44,10 +45,20 @@ class Scenario:
         firmware: The class.
         count: Devices.
         seed: Of the world.
+        world: Instead of a new one.
     """
 
-    def __init__(self, firmware: type[Firmware], count: int = 3, *, seed: int = 1) -> None:
-        self.world = mt.World(seed=seed)
+    spared = ("cloud",)  # whom exploring draws no faults for
+
+    def __init__(
+        self,
+        firmware: type[Firmware],
+        count: int = 3,
+        *,
+        seed: int = 1,
+        world: mt.World | None = None,
+    ) -> None:
+        self.world = mt.World(seed=seed) if world is None else world
         self.broker = self.world.broker()
         self.actuator: list[tuple[str, int, float]] = []
         link = mt.links.lte_m(jitter=0, idle_timeout="300s")
@@ -84,6 +95,13 @@ class Scenario:
         self._impostors.append(
             self.world.fleet(name, client_id=self.ids[index], clean_start=clean_start, backoff=None)
         )
+
+    def before_fault(self, fault: Fault) -> None:
+        """Exploring is about to do something; the cloud owes and is owed accordingly."""
+        if fault.kind == "impostor":
+            self.cloud.forgive(fault.target)
+        elif fault.kind == "restart":
+            self.returns.append(self.world.now + fault.details["down"])
 
     # --- running --------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""The command line: ``mqttwin run``, ``replay``, ``serve``, ``passwd``, ``pub``, ``sub``."""
+"""The command line: ``run``, ``replay``, ``serve``, ``explore``, ``passwd``, ``pub``, ``sub``."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from .._core import __version__
 from ..errors import ConfigError
-from . import parameters, passwd, properties, pub, replaying, serving, sub
+from . import exploring, parameters, passwd, properties, pub, replaying, serving, sub
 from .checks import Check, Outcome
 from .running import FAILED, OK, Finished, Order, execute
 from .scenario import Scenario, load
@@ -150,6 +150,7 @@ def load_scenario(path: Path) -> Scenario:
 
 
 app.command()(serving.serve)
+app.command()(exploring.explore)
 app.command()(passwd.passwd)
 # -h is the host here, as people know it.
 for _command in (pub.pub, sub.sub):

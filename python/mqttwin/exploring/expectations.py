@@ -1,0 +1,314 @@
+"""What the ready-made invariants are made of; `mqttwin.invariants` makes them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from .. import testing
+from ..errors import ConfigError
+from ..fleet import Fleet
+from ..mischief import Fault
+from ..spy import Spy, shown
+
+if TYPE_CHECKING:
+    from .trial import Trial
+
+_LISTED = 8
+_EPSILON = 1e-6  # seconds, of sums of binary fractions
+
+
+@dataclass
+class Connected:
+    """Made by `connected`."""
+
+    name: ClassVar[str] = "connected"
+
+    def __call__(self, trial: Trial) -> Iterator[str]:
+        """What does not hold."""
+        for fleet in trial.fleets:
+            here = [d for n, d in trial.devices.items() if trial.place(n)[0] is fleet]  # type: ignore[index]
+            for device in here:
+                if not device.connected:
+                    yield f"{device.client_id} is still not connected"
+            if not here and fleet.online < len(fleet):
+                yield f"of {fleet.name} {len(fleet) - fleet.online} are still not connected"
+
+    def __repr__(self) -> str:
+        return "mt.invariants.connected()"
+
+
+@dataclass
+class NoProtocolViolation:
+    """Made by `no_protocol_violation`."""
+
+    name: ClassVar[str] = "no protocol violation"
+
+    def __call__(self, trial: Trial) -> Iterator[str]:
+        """What does not hold."""
+        counts = trial.world.result().counts
+        for key, who in (
+            ("closes.protocol_fault", "a broker has ended {} connections"),
+            ("disconnects.protocol_fault", "clients have ended {} connections"),
+        ):
+            if counts[key]:
+                yield f"{who.format(counts[key])} because of one"
+
+    def __repr__(self) -> str:
+        return "mt.invariants.no_protocol_violation()"
+
+
+@dataclass
+class NoCrash:
+    """Made by `no_crash`."""
+
+    name: ClassVar[str] = "no crash"
+
+    def __call__(self, trial: Trial) -> Iterator[str]:
+        """What does not hold."""
+        for client_id, device in trial.devices.items():
+            if device.crashes:
+                yield f"the code of {client_id} has failed, {device.crashes} times"
+
+    def __repr__(self) -> str:
+        return "mt.invariants.no_crash()"
+
+
+@dataclass
+class NoGaps:
+    """Made by `no_gaps`."""
+
+    filter: str
+    key: str
+    first: int
+    name: ClassVar[str] = "no gaps"
+    _spy: Spy | None = field(default=None, repr=False)
+
+    def prepare(self, trial: Trial) -> None:
+        """Watches."""
+        self._spy = trial.world.spy(self.filter)
+
+    def __call__(self, trial: Trial) -> Iterator[str]:
+        """What does not hold."""
+        seen = _numbers(self._spy, self.filter, self.key)
+        for topic, counts in sorted(seen.items()):
+            missing = [n for n in range(self.first, max(counts)) if n not in counts]
+            if missing:
+                yield f"{topic}: {self.key} {_list(missing)} missing, up to {max(counts)}"
+
+    def __repr__(self) -> str:
+        return f"mt.invariants.no_gaps({self.filter!r}, {self.key!r}, first={self.first})"
+
+
+@dataclass
+class OnceEach:
+    """Made by `once_each`."""
+
+    filter: str
+    key: str
+    name: ClassVar[str] = "once each"
+    _spy: Spy | None = field(default=None, repr=False)
+
+    def prepare(self, trial: Trial) -> None:
+        """Watches."""
+        self._spy = trial.world.spy(self.filter)
+
+    def __call__(self, trial: Trial) -> Iterator[str]:
+        """What does not hold."""
+        for topic, counts in sorted(_numbers(self._spy, self.filter, self.key).items()):
+            twice = [n for n, count in sorted(counts.items()) if count > 1]
+            if twice:
+                yield f"{topic}: {self.key} {_list(twice)} more than once"
+
+    def __repr__(self) -> str:
+        return f"mt.invariants.once_each({self.filter!r}, {self.key!r})"
+
+
+@dataclass
+class Delivered:
+    """Made by `exactly_once` and `at_least_once`."""
+
+    filter: str
+    name: str
+    _spy: Spy | None = field(default=None, repr=False)
+
+    def prepare(self, trial: Trial) -> None:
+        """Watches."""
+        self._spy = trial.world.spy(self.filter)
+
+    def __call__(self, trial: Trial) -> None:
+        """What does not hold."""
+        exactly = self.name == "exactly once"
+        check = testing.assert_exactly_once if exactly else testing.assert_at_least_once
+        check(self._spy, [*trial.fleets], self.filter)  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
+        return f"mt.invariants.{self.name.replace(' ', '_')}({self.filter!r})"
+
+
+@dataclass
+class StatusAgrees:
+    """Made by `status_agrees`."""
+
+    topic: str
+    online: bytes
+    offline: bytes
+    dies: float
+    name: ClassVar[str] = "status agrees"
+
+    def __call__(self, trial: Trial) -> Iterator[str]:
+        """What does not hold."""
+        devices = trial.devices
+        retained = self._retained(trial, 0)
+        for client_id, device in devices.items():
+            topic = self.topic.replace("{id}", client_id)
+            wanted = self.online if device.connected else self.offline
+            if retained.get(topic) != wanted:
+                yield self._told(client_id, bool(device.connected), retained.get(topic))
+        first = next(iter(devices.values()), None)
+        if self.dies <= 0 or first is None:
+            return
+        first.power_off()
+        trial.world.run(self.dies, progress=False)
+        topic = self.topic.replace("{id}", first.client_id)
+        after = self._retained(trial, 1).get(topic)
+        if after != self.offline:
+            yield self._told(first.client_id, False, after)
+
+    def _told(self, client_id: str, connected: bool, status: bytes | None) -> str:
+        is_so = "connected" if connected else "gone"
+        said = "there is none" if status is None else f"it is {shown(status)}"
+        return f"{client_id} is {is_so}; who looks for its retained status finds: {said}"
+
+    def _retained(self, trial: Trial, number: int) -> dict[str, bytes]:
+        auditor = trial.world.fleet(f"status-auditor-{number}", keep=100_000)
+        auditor.subscribe(self.topic.replace("{id}", "+"), qos=1)
+        trial.world.run("2s", progress=False)
+        got = auditor.received
+        auditor.disconnect()
+        return dict(zip(got["topic"], got["payload"], strict=True))
+
+    def __repr__(self) -> str:
+        given = f"{self.topic!r}, online={self.online!r}, offline={self.offline!r}"
+        return f"mt.invariants.status_agrees({given}, dies={self.dies!r})"
+
+
+@dataclass
+class NotInStep:
+    """Made by `not_in_step`."""
+
+    within: float
+    away: float
+    times: int
+    name: ClassVar[str] = "not in step"
+    _spreads: dict[str, list[float]] = field(default_factory=dict, repr=False)
+
+    _STEP: ClassVar[float] = 0.1
+    _PATIENCE: ClassVar[float] = 120.0
+
+    def prepare(self, trial: Trial) -> None:
+        """Nothing is known of this run."""
+        self._spreads = {}
+
+    def after_fault(self, trial: Trial, fault: Fault) -> None:
+        """Looks closely at who comes back when a broker does."""
+        if fault.kind == "restart" and fault.details["down"] >= self.away:
+            number = trial.world.brokers[fault.target]._number
+            for fleet in trial.fleets:
+                if len(fleet) > 2 and fleet._spec.broker == number:
+                    follow = self._follower(trial, fleet, trial.world.now + fault.details["down"])
+                    trial.later(fault.details["down"], follow)
+
+    def _follower(self, trial: Trial, fleet: Fleet, back: float) -> Callable[[], None]:
+        spreads = self._spreads.setdefault(fleet.name, [])
+        first: float | None = None
+
+        def look() -> None:
+            nonlocal first
+            now, online = trial.world.now, fleet.online
+            if now <= back and online:
+                return  # the calm has begun meanwhile, and has ended the absence
+            if first is None and online:
+                first = now
+            if first is not None and online == len(fleet):
+                spreads.append(now - first)
+            elif first is not None and now - first > self.within + self._STEP:
+                spreads.append(math.inf)  # not in step, however far
+            elif now - back < self._PATIENCE:
+                trial.later(self._STEP, look)
+
+        return look
+
+    def __call__(self, trial: Trial) -> Iterator[str]:
+        """What does not hold."""
+        for name, spreads in self._spreads.items():
+            close = [spread for spread in spreads if spread <= self.within + _EPSILON]
+            if len(close) >= self.times:
+                yield (
+                    f"all of {name} were back within {self.within:g} s after {len(close)} "
+                    f"of {len(spreads)} long absences"
+                )
+
+    def __repr__(self) -> str:
+        given = f"within={self.within!r}, away={self.away!r}, times={self.times}"
+        return f"mt.invariants.not_in_step({given})"
+
+
+@dataclass
+class NoHammering:
+    """Made by `no_hammering`."""
+
+    attempts: int
+    name: ClassVar[str] = "no hammering"
+    _minutes: list[float] = field(default_factory=list, repr=False)
+
+    def prepare(self, trial: Trial) -> None:
+        """Counts failed attempts to connect, a minute."""
+        self._minutes = []
+        devices = sum(len(fleet) for fleet in trial.fleets)
+        before = 0
+
+        def look() -> None:
+            nonlocal before
+            failed = trial.world.result().counts["connects_failed"]
+            if failed - before > self.attempts * devices:
+                self._minutes.append((failed - before) / devices)
+            before = failed
+
+        trial.world.every("60s", look)
+
+    def __call__(self, trial: Trial) -> Iterator[str]:
+        """What does not hold."""
+        if self._minutes:
+            most = max(self._minutes)
+            yield f"a device has tried {most:.0f} times a minute to connect, on average"
+
+    def __repr__(self) -> str:
+        return f"mt.invariants.no_hammering({self.attempts})"
+
+
+# --- shared -------------------------------------------------------------------------------------
+
+
+def _numbers(spy: Spy | None, filter: str, name: str) -> dict[str, Counter[int]]:
+    assert spy is not None
+    if spy.left_out:
+        raise ConfigError(f"more matched {filter!r} than a spy keeps", key="filter")
+    found: dict[str, Counter[int]] = {}
+    for message in spy:
+        try:
+            number = json.loads(message.payload)[name]
+        except (ValueError, TypeError, KeyError):
+            continue
+        if isinstance(number, int):
+            found.setdefault(message.topic, Counter())[number] += 1
+    return found
+
+
+def _list(numbers: list[int]) -> str:
+    more = f" and {len(numbers) - _LISTED} more" if len(numbers) > _LISTED else ""
+    return ", ".join(map(str, numbers[:_LISTED])) + more
