@@ -519,3 +519,16 @@ def test_real_sockets_are_nobodys_simulation():
             broker.move()
         with pytest.raises(mt.ConfigError, match="brokers"):
             world.partition(fleet, broker)
+
+
+def test_a_second_black_hole_finds_nothing_left_to_swallow():
+    """What the first has kept from the broker is not handed over by the second."""
+    with mt.World(seed=604) as world:
+        world.broker()
+        fleet = world.fleet("meter", link=mt.links.lte_m(), keep_alive="60s", session_expiry="1h")
+        fleet.subscribe("d/{id}/cmd", qos=1)
+        world.at(0, lambda: fleet.black_hole(0, after_bytes=1))
+        world.at("15s", lambda: fleet.black_hole(0))
+        result = world.run("5min")
+        assert result.counts["closes.protocol_fault"] == 0
+        assert fleet.online == 1

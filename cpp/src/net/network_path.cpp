@@ -256,6 +256,7 @@ void Network::set_reading(Instant now, FlowId id, End end, bool reading) {
 
 /// Hands over what has been waiting for a reader, and the end of the stream if that was waiting.
 void Network::read_on(Instant now, const Ref& r, End reader) {
+    if (r.flow->hole) return;  // what a fault has kept from the reader stays with it
     const End sender = other(reader);
     const auto waits = [&] {
         const tcp::Endpoint& e = r.end(reader);
