@@ -127,8 +127,7 @@ void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body,
 
 void Network::write(Instant now, const Ref& r, End sender, std::uint32_t bytes) {
     catch_up(now, r, sender);
-    if (quiet_ &&
-        (write_quietly(now, r, sender, bytes) || write_plainly(now, r, sender, bytes))) {
+    if (quiet_ && (write_quietly(now, r, sender, bytes) || write_plainly(now, r, sender, bytes))) {
         return;
     }
     rouse(now, r, sender);
@@ -278,8 +277,8 @@ void Network::bury(Instant now, const Ref& r) {
             if (l.units != kNone && ((nobody_sends && l.packets == kNone) || nobody_reads)) {
                 discard_units(now, r, sender);
             }
-            idle = idle && l.units == kNone && l.packets == kNone && l.out == 0 &&
-                   l.owing == 0 && r.end(sender).flight == tcp::kNoFlight;
+            idle = idle && l.units == kNone && l.packets == kNone && l.out == 0 && l.owing == 0 &&
+                   r.end(sender).flight == tcp::kNoFlight;
         }
         if (!idle) return;
         if (!over && max(r.busy->lane[0].settled, r.busy->lane[1].settled) > now) return;
@@ -349,8 +348,8 @@ Traffic Network::traffic(End sender) const {
 }
 
 std::size_t Network::footprint() const {
-    std::size_t bytes = flows_.footprint() + units_.footprint() + busy_.footprint() +
-                        packets_.footprint();
+    std::size_t bytes =
+        flows_.footprint() + units_.footprint() + busy_.footprint() + packets_.footprint();
     for (const Host& host : machines_) bytes += host.tcp.footprint();
     for (const Population& p : populations_) {
         bytes += p.newest.capacity() * sizeof(FlowId) + p.attempts.capacity();

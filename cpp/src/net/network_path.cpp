@@ -63,7 +63,8 @@ bool Network::forwarded(Instant now, const Ref& r, End sender) {
 }
 
 /// The middlebox has forgotten the flow, and says so to who still uses it.
-void Network::reset_by_middlebox(Instant now, const Ref& r, End sender, const tcp::Segment& segment) {
+void Network::reset_by_middlebox(Instant now, const Ref& r, End sender,
+                                 const tcp::Segment& segment) {
     const LinkSpec& link = r.p->links.spec();
     tcp::Segment answer;
     if (!r.flow->forgotten || r.flow->hole || !link.nat.reset) return;
@@ -268,8 +269,7 @@ void Network::read_on(Instant now, const Ref& r, End reader) {
     const std::uint32_t expected = r.end(reader).expected;
     const std::uint32_t come = tcp::after(expected, l.written) ? l.written : expected;
     if (tcp::after(come, l.read)) hand_over(now, r, reader, come - l.read);
-    if (waits() && r.end(reader).state == tcp::State::close_wait &&
-        !r.flow->done[side(reader)]) {
+    if (waits() && r.end(reader).state == tcp::State::close_wait && !r.flow->done[side(reader)]) {
         peer_closed(now, r, reader);
     }
 }

@@ -193,8 +193,7 @@ void Turn::cubic_update(std::uint32_t acked) {
 
 /// Leaves slow start when round trips grow, or when a train of ACKs fills half of one.
 void Turn::hystart(std::uint32_t rtt) {
-    if (f_.epoch >= 0 && long_ticks() - f_.epoch < seconds(1).ns / p_.jiffy.ns)
-        return;
+    if (f_.epoch >= 0 && long_ticks() - f_.epoch < seconds(1).ns / p_.jiffy.ns) return;
     if (f_.delay_min == 0 || rtt < f_.delay_min) f_.delay_min = rtt;
     if (e_.cwnd >= e_.ssthresh || f_.slow_start_over) return;
     if (after(e_.acked, f_.round_end)) {

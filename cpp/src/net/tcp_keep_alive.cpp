@@ -12,9 +12,7 @@ void Turn::begin_keep_alive() {
     arm_keep_alive(ticks_of(p_.keep_alive_idle, p_.jiffy));
 }
 
-void Turn::arm_keep_alive(std::uint32_t delay) {
-    f_.keep_alive = fires_after(delay);
-}
+void Turn::arm_keep_alive(std::uint32_t delay) { f_.keep_alive = fires_after(delay); }
 
 void Turn::heard() {
     f_.heard = ticks();

@@ -70,8 +70,8 @@ std::size_t Turn::covered(std::uint32_t ack) const {
 /// False: nothing was done.
 bool Turn::receive_plainly(const Segment& s) {
     stays_plain_ = true;
-    if (s.syn || s.fin || s.reset || !s.has_ack || s.sacks > 0 || s.seq != e_.expected || !e_.reading ||
-        s.length >= p_.mss() || before(s.ack, e_.acked) || after(s.ack, f_.next)) {
+    if (s.syn || s.fin || s.reset || !s.has_ack || s.sacks > 0 || s.seq != e_.expected ||
+        !e_.reading || s.length >= p_.mss() || before(s.ack, e_.acked) || after(s.ack, f_.next)) {
         return false;
     }
     const bool advanced = s.ack != e_.acked;

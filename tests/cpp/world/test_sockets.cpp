@@ -35,13 +35,13 @@ class SocketsTest : public testing::Test {
         EXPECT_TRUE(sockets.ready(id).writable);
         return id;
     }
-    std::string receive(SocketId id, SocketError& error, std::size_t most = 1000) {
-        const auto bytes = sockets.receive(id, most, false, error);
+    std::string receive(SocketId id, SocketError& problem, std::size_t most = 1000) {
+        const auto bytes = sockets.receive(id, most, false, problem);
         return {bytes.begin(), bytes.end()};
     }
-    std::size_t send(SocketId id, std::string_view text, SocketError& error) {
+    std::size_t send(SocketId id, std::string_view text, SocketError& problem) {
         const auto* first = reinterpret_cast<const std::uint8_t*>(text.data());
-        return sockets.send(id, {first, text.size()}, error);
+        return sockets.send(id, {first, text.size()}, problem);
     }
     /// A listener, and a connection to it: both ends.
     std::pair<SocketId, SocketId> pair() {

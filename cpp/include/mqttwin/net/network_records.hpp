@@ -105,7 +105,7 @@ struct Flow {
     std::uint32_t index = 0;
     std::uint32_t broker = 0;
     Slot server_slot = kNoSlot;
-    FlowId older = kNoFlow;                       // of the same device
+    FlowId older = kNoFlow;                         // of the same device
     std::uint32_t busy = ChunkedSlab<Busy>::kNone;  // if that is still this flow's
     std::uint16_t population = 0;
     std::uint8_t attempt = 0;

@@ -53,7 +53,7 @@ inline void fill(Segment& s, const Endpoint& e, const Profile& p, std::uint32_t 
 }  // namespace quiet
 
 inline void Machine::write_quietly(Instant now, Endpoint& e, std::uint32_t bytes, bool owing,
-                            Segment& s) {
+                                   Segment& s) {
     const quiet::Clock clock(now, e, tick_);
     if (profile_.slow_start_after_idle) {
         std::int64_t idle = clock.ticks - e.last_sent;

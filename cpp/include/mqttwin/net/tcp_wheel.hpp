@@ -14,9 +14,9 @@ constexpr std::uint32_t ticks_of(Duration d, Duration jiffy) {
     return ticks < 1 ? 1U : static_cast<std::uint32_t>(ticks);
 }
 
-/// The tick at which a timer fires that is set at tick `current` for so many. Linux keeps 8 rings of
-/// 64 buckets; from ring to ring a bucket is 8 times as wide, and a timer goes into the bucket after
-/// the one it falls into, so it is never early.
+/// The tick at which a timer fires that is set at tick `current` for so many. Linux keeps 8 rings
+/// of 64 buckets; from ring to ring a bucket is 8 times as wide, and a timer goes into the bucket
+/// after the one it falls into, so it is never early.
 constexpr std::int64_t fires_at_tick(std::int64_t current, std::uint32_t ticks, bool wheel) {
     constexpr std::int64_t kInnermost = 63;
     constexpr int kWidening = 3;
