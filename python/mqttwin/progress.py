@@ -11,6 +11,19 @@ from . import units
 DELAY = 0.3  # seconds before a bar appears
 
 
+def _bars() -> Any:
+    """Tqdm without the thread that watches over its bars.
+
+    It would outlive them, and wait on the clock of whatever scope comes next.
+    """
+    from tqdm.auto import tqdm
+
+    class Bar(tqdm):  # type: ignore[type-arg]
+        monitor_interval = 0
+
+    return Bar
+
+
 class Progress:
     """Shows how far a run has come; does nothing where nobody looks."""
 
@@ -38,9 +51,7 @@ class Progress:
         self._bar.refresh()
 
     def _new_bar(self, text: str, virtual: float) -> Any:
-        from tqdm.auto import tqdm
-
-        return tqdm(
+        return _bars()(
             total=(self._until - self._start) / units.SECOND,
             initial=virtual,
             desc=text,
@@ -66,9 +77,7 @@ class RunsProgress:
         self._virtual = 0
         self._bar: Any = None
         if _somebody_looks() if show is None else show:
-            from tqdm.auto import tqdm
-
-            self._bar = tqdm(
+            self._bar = _bars()(
                 total=total,
                 desc=self._text(),
                 bar_format="{desc} |{bar}| {percentage:.0f}%",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 
 import mqttwin as mt
@@ -48,6 +50,7 @@ def peers(devices: int) -> mt.World:
     [(meters, 8_000, "10min"), (sensors, 8_000, "20s"), (peers, 3_000, "70s")],
 )
 def test_an_estimate_is_right_to_a_factor(describe, devices, duration):
+    gc.collect()  # worlds of earlier tests are not to be freed meanwhile
     before = heap_bytes()
     with describe(devices) as world:
         expected = world.estimate(duration)
