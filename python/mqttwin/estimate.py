@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import _core, units
-from ._matching import Audience
+from .audience import Audience
 from .errors import ConfigError
 from .units import format_bytes, format_duration
 

@@ -12,9 +12,9 @@ import pytest
 BENCH = Path(__file__).parents[2] / "bench"
 
 
-def bench(*words: str) -> subprocess.CompletedProcess[str]:
+def bench(*words: str, program: str = "run.py") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(BENCH / "run.py"), *words],
+        [sys.executable, str(BENCH / program), *words],
         check=False,
         capture_output=True,
         text=True,
@@ -36,23 +36,12 @@ def test_scale_prints_a_line_a_figure_and_a_sum(tmp_path: Path) -> None:
 
 
 def test_scale_measures_memory_and_fan_out() -> None:
-    words = ("asleep", json.dumps({"devices": 1000}))
-    done = subprocess.run(
-        [sys.executable, str(BENCH / "scale" / "worlds.py"), *words],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = bench("asleep", json.dumps({"devices": 1000}), program="scale/worlds.py")
+    assert done.returncode == 0, done.stderr
     assert 0 < json.loads(done.stdout)["described"] <= json.loads(done.stdout)["bytes"]
-    words = ("fan_out", json.dumps({"subscribers": 100, "sizes": [64, 16_384]}))
-    done = subprocess.run(
-        [sys.executable, str(BENCH / "scale" / "worlds.py"), *words],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    sizes = json.dumps({"subscribers": 100, "sizes": [64, 16_384]})
+    done = bench("fan_out", sizes, program="scale/worlds.py")
+    assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["ns_64"] > 0
 
 

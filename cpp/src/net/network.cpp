@@ -352,7 +352,8 @@ std::size_t Network::footprint() const {
         flows_.footprint() + units_.footprint() + busy_.footprint() + packets_.footprint();
     for (const Host& host : machines_) bytes += host.tcp.footprint();
     for (const Population& p : populations_) {
-        bytes += p.newest.capacity() * sizeof(FlowId) + p.attempts.capacity();
+        bytes +=
+            p.newest.capacity() * sizeof(FlowId) + p.attempts.capacity() * sizeof(p.attempts[0]);
         bytes += p.links.footprint();
     }
     return bytes;

@@ -277,10 +277,7 @@ void Network::hand_over(Instant now, const Ref& r, End receiver, std::uint32_t b
                 talk(now, r);
                 talked = false;
             }
-            // One buffer serves all deliveries; nobody delivers while somebody is handling.
-            sink_->on_bytes(now, r.id, receiver, whole(unit.head, unit.body), unit.stamp);
-            pool_->release(unit.head);
-            pool_->release(unit.body);
+            deliver(now, r, receiver, unit);
         }
         units_.give_back(index);
     }

@@ -43,7 +43,8 @@ bool Network::write_quietly(Instant now, const Ref& r, End sender, std::uint32_t
         const tcp::Endpoint& peer = r.end(other(sender));
         back.promised = passage.arrives - back.sent < tcp(r, other(sender)).patience(peer);
     }
-    put_data(r, sender, index);
+    link_packet(l, index);
+    schedule_arrival(r, sender);
     return true;
 }
 
@@ -64,7 +65,8 @@ bool Network::write_plainly(Instant now, const Ref& r, End sender, std::uint32_t
         packet.arrives = passage.arrives;
         packet.tells = true;
         packet.held = passage.held;
-        put_data(r, sender, index);
+        link_packet(r.lane(sender), index);
+        schedule_arrival(r, sender);
     } else {
         const tcp::Segment segment = packet.segment;
         packets_.give_back(index);
@@ -73,18 +75,6 @@ bool Network::write_plainly(Instant now, const Ref& r, End sender, std::uint32_t
     schedule_arrival(r, other(sender));  // an ACK under way is not that of everything any more
     schedule_timer(r, sender);
     return true;
-}
-
-void Network::put_data(const Ref& r, End sender, std::uint32_t packet) {
-    Lane& l = r.lane(sender);
-    const bool only = l.packets == kNone;
-    link_packet(l, packet);
-    if (!only || behind_ == r.id) {
-        schedule_arrival(r, sender);
-    } else if (l.first < l.arrival_event) {
-        l.arrival_event = l.first;
-        push_event(r, l.first, arrival_event(sender));
-    }
 }
 
 /// Its only unit has been read, whole: what most segments bring. False: there is more to it.
@@ -99,9 +89,7 @@ inline bool Network::hand_over_one(Instant now, const Ref& r, End receiver, std:
     l.read = unit.end;
     l.units = unit.next;
     if (unit.next == kNone) l.last_unit = kNone;
-    sink_->on_bytes(now, r.id, receiver, whole(unit.head, unit.body), unit.stamp);
-    pool_->release(unit.head);
-    pool_->release(unit.body);
+    deliver(now, r, receiver, unit);
     units_.give_back(index);
     return true;
 }

@@ -134,12 +134,16 @@ bool EventLog::filtered_out(const Event& event) {
 
 void EventLog::name_entity(std::uint32_t tag, std::string_view name) {
     if (stopped_ || !wants(tag)) return;
+    define(Kind::entity, tag, name.substr(0, format::kMaxText));
+}
+
+// What a number of later records stands for.
+void EventLog::define(Kind kind, std::uint32_t number, std::string_view text) {
     const std::size_t before = used_;
-    const std::string_view text = name.substr(0, format::kMaxText);
     LogEncoder out = room(2 + LogEncoder::kNumber + LogEncoder::kTextHead + text.size());
     out.array(3);
-    out.number(static_cast<std::uint8_t>(Kind::entity));
-    out.number(tag);
+    out.number(static_cast<std::uint8_t>(kind));
+    out.number(number);
     out.text(text);
     written_to(out);
     finish_record(before);
@@ -151,14 +155,7 @@ std::uint32_t EventLog::topic_id(std::string_view topic) {
     if (found != topic_ids_.end()) return found->second;
     if (topic_ids_.size() >= max_topics_) return format::kNoTopicId;
     const auto id = static_cast<std::uint32_t>(topic_ids_.size());
-    const std::size_t before = used_;
-    LogEncoder out = room(2 + LogEncoder::kNumber + LogEncoder::kTextHead + topic.size());
-    out.array(3);
-    out.number(static_cast<std::uint8_t>(Kind::topic));
-    out.number(id);
-    out.text(topic);
-    written_to(out);
-    finish_record(before);
+    define(Kind::topic, id, topic);
     topic_ids_.emplace(topic, id);
     return id;
 }

@@ -210,14 +210,7 @@ Fault VirtualWorld::check_publish(std::uint32_t fleet, std::uint32_t device,
 
 ScriptedPublish VirtualWorld::publish(std::uint32_t fleet, std::uint32_t device,
                                       const wire::Publish& message) {
-    FleetHost& host = scripted_at(fleet, device).fleet;
-    Stamp stamp{now_, host.tag(device), 0};
-    if (message.qos != wire::QoS::at_most_once) stamp.sequence = ++host.numbered[device];
-    recorder_->published(now_, host.tag(device), message);
-    const auto outcome = host.clients.publish(now_, device, message, stamp);
-    recorder_->publish_outcome(now_, host.tag(device), message.qos, outcome);
-    drain(host);
-    return {outcome, stamp.sequence};
+    return publish(scripted_at(fleet, device).fleet, device, message);
 }
 
 client::Clients& VirtualWorld::clients(std::uint32_t fleet, std::uint32_t device) {

@@ -273,15 +273,22 @@ void VirtualWorld::dispatch(const sim::Event& next) {
 void VirtualWorld::behave(FleetHost& fleet, std::uint32_t device, std::uint8_t behaviour) {
     wire::Publish message;
     const Instant next = fleet.behaviours[behaviour].fire(device, now_, message);
+    publish(fleet, device, message);
+    if (next != Instant::never()) {
+        queue_.push(event(next, fleet.population, device, EventKind::behaviour, behaviour));
+    }
+}
+
+/// A device has made a message.
+ScriptedPublish VirtualWorld::publish(FleetHost& fleet, std::uint32_t device,
+                                      const wire::Publish& message) {
     Stamp stamp{now_, fleet.tag(device), 0};
     if (message.qos != wire::QoS::at_most_once) stamp.sequence = ++fleet.numbered[device];
     recorder_->published(now_, fleet.tag(device), message);
     const auto outcome = fleet.clients.publish(now_, device, message, stamp);
     recorder_->publish_outcome(now_, fleet.tag(device), message.qos, outcome);
     drain(fleet);
-    if (next != Instant::never()) {
-        queue_.push(event(next, fleet.population, device, EventKind::behaviour, behaviour));
-    }
+    return {outcome, stamp.sequence};
 }
 
 void VirtualWorld::arm(FleetHost& fleet) {

@@ -413,6 +413,12 @@ class Network {
     void take(Instant now, const Ref& r, End receiver, const tcp::Segment& segment);
     void request(Instant now, const Ref& r, const tcp::Segment& segment);
     void answer_for_nobody(Instant now, const Ref& r, End end, const tcp::Segment& segment);
+    /// One buffer serves all deliveries; nobody delivers while somebody is handling.
+    void deliver(Instant now, const Ref& r, End receiver, const Unit& unit) {
+        sink_->on_bytes(now, r.id, receiver, whole(unit.head, unit.body), unit.stamp);
+        pool_->release(unit.head);
+        pool_->release(unit.body);
+    }
     void hand_over(Instant now, const Ref& r, End receiver, std::uint32_t bytes);
     bool hand_over_one(Instant now, const Ref& r, End receiver, std::uint32_t bytes);
     void hand_over_part(Instant now, const Ref& r, End receiver);
@@ -425,7 +431,6 @@ class Network {
     bool take_quietly(Instant now, const Ref& r, End receiver, const tcp::Segment& segment);
     bool write_plainly(Instant now, const Ref& r, End sender, std::uint32_t bytes);
     bool take_simply(Instant now, const Ref& r, End receiver, const tcp::Segment& segment);
-    void put_data(const Ref& r, End sender, std::uint32_t packet);
     bool settle(const Ref& r, End sender, Instant arrives, const tcp::Segment& ack);
     void settle_debt(Instant now, const Ref& r, End end);
     void wake(Instant now, const Ref& r, End end);

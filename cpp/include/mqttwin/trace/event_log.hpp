@@ -152,6 +152,7 @@ class EventLog {
     /// Where to write so many bytes at most; `used_` follows in written_to.
     LogEncoder room(std::size_t size);
     void written_to(const LogEncoder& encoder);
+    void define(Kind kind, std::uint32_t number, std::string_view text);
     std::uint32_t topic_id(std::string_view topic);
     [[nodiscard]] ByteView block() const { return as_bytes({block_.data(), used_}); }
     void finish_record(std::size_t before);
