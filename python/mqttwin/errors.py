@@ -56,10 +56,12 @@ class SimulationError(MqttwinError):
     """A run cannot go on, or did not come to what it was to reach.
 
     Attributes:
+        message: What happened, without the instant.
         virtual_time: When, in seconds of virtual time.
     """
 
     def __init__(self, message: str, *, virtual_time: float) -> None:
+        self.message = message
         self.virtual_time = virtual_time
         super().__init__(f"{message} (at {virtual_time:.9g} s of virtual time)")
 

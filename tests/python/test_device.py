@@ -536,9 +536,10 @@ def test_the_wall_clock_is_explained(world: mt.World, call: Any, instead: str) -
         call()
 
     before = time.time, time.sleep, asyncio.sleep
-    with pytest.raises(mt.SimulationError, match=f"wall clock.*{instead}"):
+    with pytest.raises(mt.SimulationError, match=f"wall clock.*{instead}") as caught:
         run_main(world, main)
     assert before == (time.time, time.sleep, asyncio.sleep)
+    assert str(caught.value).count("virtual time)") == 1
 
 
 def test_a_class_without_anything_to_do_is_refused(world: mt.World) -> None:

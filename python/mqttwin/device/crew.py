@@ -164,7 +164,9 @@ class Crew:
             self.error = error
             return
         name = f"{self.device_class.__name__} {unit.client_id!r}"
-        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        # The instant stands at the end of the whole.
+        said = error.message if isinstance(error, SimulationError) else str(error)
+        reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
         if self.on_crash == "reboot":
             unit.device.log.error("crashed, and reboots: %s", reason, exc_info=error)
             unit.boot_at(unit.now + self.reboot_time, "crash")
