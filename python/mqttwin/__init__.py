@@ -30,7 +30,7 @@ from .conservation import Conservation
 from .device import Condition, Device, Devices, Sensor, when
 from .dist import Distribution
 from .ensemble import run_many
-from .errors import ConfigError, MqttwinError, ProtocolError, SimulationError
+from .errors import ConfigError, MqttwinError, ProtocolError, SimulationError, SnapshotError
 from .exploring import Counterexample, Exploration, explore, load_scenario, replay
 from .fleet import Fleet
 from .gen import Generator
@@ -87,6 +87,7 @@ __all__ = [
     "Sensor",
     "SimulationError",
     "Size",
+    "SnapshotError",
     "SubscribeError",
     "Table",
     "Timer",

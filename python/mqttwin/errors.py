@@ -52,6 +52,10 @@ class ProtocolError(MqttwinError):
         super().__init__(f"{message} (reason code 0x{reason_code:02X}){where}")
 
 
+class SnapshotError(MqttwinError):
+    """A world cannot be stored, or a file is no snapshot that could be restored; it says why."""
+
+
 class SimulationError(MqttwinError):
     """A run cannot go on, or did not come to what it was to reach.
 

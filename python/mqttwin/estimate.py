@@ -90,7 +90,7 @@ def estimate(world: World, duration_ns: int) -> Estimate:
     events = connecting * large.events_connect + large.each(large.events, handled, duration_ns)
     cpu = connecting * large.cpu_connect + large.each(large.cpu, handled, duration_ns)
     packets = large.each(large.packets, handled, duration_ns) + 4 * connecting
-    kept = min(world._keep_messages, round(deliveries)) * _KEPT_ROW
+    kept = min(world._options["keep_messages"], round(deliveries)) * _KEPT_ROW
     return Estimate(
         duration=duration_ns / units.SECOND,
         devices=devices,

@@ -77,6 +77,11 @@ class Timeline:
             self._core.stop_serving()  # it looks at the barriers again
         return Timer(barrier)
 
+    def put_back(self, at: int, number: int, callback: Callback, period: int) -> None:
+        """A callback of a restored world, which keeps its place among those of an instant."""
+        heapq.heappush(self._barriers, _Barrier(at, number, callback, period))
+        self._numbers = itertools.count(max(number + 1, next(self._numbers)))
+
     def advance(
         self,
         until: int,

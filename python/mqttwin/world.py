@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from . import _core, fleet_spec, links, units
+from . import _core, fleet_spec, links, snapshots, units
 from .backoff import Backoff
 from .broker import Broker, hostname_of, options_of, ttl_of
 from .device import Device, Devices, add_devices
@@ -60,18 +60,23 @@ class World(Running, Watching):
         series_width: Duration = "1s",
         series_buckets: int = 1440,
     ) -> None:
-        self.seed = units.whole(seed, "seed", 0, 2**64 - 1)
-        self._late_after = units.duration(late_after, "late_after")
-        self._keep_messages = units.whole(keep_messages, "keep_messages", 0, 2**40)
-        self._core = _core.World(
-            self.seed,
-            keep_messages=self._keep_messages,
-            series_buckets=units.whole(series_buckets, "series_buckets", 2, 10**7),
-            series_width=units.duration(series_width, "series_width", zero=False),
-            late_after=self._late_after,
-        )
+        number = units.whole(seed, "seed", 0, 2**64 - 1)
+        options = {
+            "keep_messages": units.whole(keep_messages, "keep_messages", 0, 2**40),
+            "series_buckets": units.whole(series_buckets, "series_buckets", 2, 10**7),
+            "series_width": units.duration(series_width, "series_width", zero=False),
+            "late_after": units.duration(late_after, "late_after"),
+        }
+        self._begin(number, options, _core.World(number, **options))
+
+    def _begin(self, seed: int, options: dict[str, int], core: _core.World) -> None:
+        """A world with nothing in it yet, over a core."""
+        self.seed = seed
+        self._options = options
+        self._core = core
         self.brokers: dict[str, Broker] = {}
         self.fleets: dict[str, Fleet] = {}
+        self.devices: dict[str, Devices[Any]] = {}  # whose behaviour is Python, by their fleet
         self.parameters: dict[str, object] = {}
         self._timeline = Timeline(self._core)
         self._apart: Counter[tuple[int, int]] = Counter()  # fleet and broker: by so many
@@ -411,6 +416,61 @@ class World(Running, Watching):
             raise ConfigError(message, key="broker")
         return next(iter(self.brokers.values()))._number
 
+    # --- snapshots --------------------------------------------------------------------------------
+
+    def snapshot(self, path: str | os.PathLike[str], *, replay: bool = False) -> None:
+        """Stores the world as it is now; it goes on as if nothing had been.
+
+        A world that is restored from it comes to the same digest. Whole, or not at all: a file of
+        that name stays as it was until everything is written. An event log, a capture and spies
+        are no part of it.
+
+        Args:
+            path: Of the file.
+            replay: Stores no state, but how far the world has come, which `restore` repeats: for
+                worlds with coroutines, threads or sockets.
+
+        Raises:
+            SnapshotError: Something runs that cannot be stored (named), or the file cannot be
+                written.
+        """
+        snapshots.save(self, path, replay=replay)
+
+    @classmethod
+    def restore(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        devices: Iterable[type[Device]] = (),
+        replay: Callable[[World], object] | None = None,
+    ) -> World:
+        """A world that goes on where another one was stored; as often as wanted.
+
+        Snapshots are for the version of mqttwin that wrote them. Damage is found, malice is not:
+        restore only what you trust, like a program.
+
+        Args:
+            path: Of a file that `snapshot` has written.
+            devices: The classes of its devices whose behaviour is Python.
+            replay: For a snapshot without state: the function that described the world, which is
+                called with a fresh one (and may run it). It is then run to where it was stored.
+
+        Raises:
+            SnapshotError: The file is damaged, foreign, or from another version; a class is
+                missing; or the repetition came to something else.
+        """
+        return snapshots.load(cls, path, devices, replay)
+
+    def fork(self) -> World:
+        """A second world that goes on from here; the two share nothing.
+
+        Its brokers, fleets and devices are in its own `brokers`, `fleets` and `devices`.
+
+        Raises:
+            SnapshotError: Something runs that cannot be stored, as for `snapshot`.
+        """
+        return snapshots.fork(self)
+
     # --- the real world -------------------------------------------------------------------------
 
     def serve(
@@ -507,7 +567,7 @@ class World(Running, Watching):
             events=self._core.events,
             stopped=stopped,
             trace_problem=trace_problem or self._core.event_log_problem(),
-            late_after_ns=self._late_after,
+            late_after_ns=self._options["late_after"],
             fleets={name: (f._number, len(f)) for name, f in self.fleets.items()},
             links={name: f.link for name, f in self.fleets.items()},
             layers={name: f.layers for name, f in self.fleets.items() if f.layers},

@@ -16,7 +16,9 @@ std::uint32_t BlobPool::add_chunk(std::uint32_t cls, std::size_t bytes) {
         memory_.emplace_back();
         chunks_.emplace_back();
     }
-    memory_[chunk].reset(new std::byte[bytes]);
+    // Blocks hold what was written to them and nothing else: an archive has them as they are.
+    memory_[chunk] = cls == kClasses ? std::unique_ptr<std::byte[]>(new std::byte[bytes])
+                                     : std::make_unique<std::byte[]>(bytes);
     chunks_[chunk] = {cls, bytes};
     footprint_ += bytes;
     return chunk;
@@ -77,6 +79,18 @@ void BlobPool::copy_from(const BlobPool& other) {
         if (!other.memory_[i]) continue;
         memory.reset(new std::byte[chunks_[i].bytes]);
         std::memcpy(memory.get(), other.memory_[i].get(), chunks_[i].bytes);
+    }
+}
+
+void BlobPool::archive(Archive& a) {
+    a(chunks_, free_chunks_, classes_, live_, footprint_);
+    if (a.reading()) memory_.resize(chunks_.size());
+    for (std::size_t i = 0; i < chunks_.size(); ++i) {
+        if (a.count(chunks_[i].bytes) != chunks_[i].bytes) a.fail("a chunk of another size");
+        if (a.reading()) {  // one that holds nothing has no memory
+            memory_[i].reset(chunks_[i].bytes == 0 ? nullptr : new std::byte[chunks_[i].bytes]);
+        }
+        a.block(memory_[i].get(), chunks_[i].bytes);
     }
 }
 

@@ -49,6 +49,12 @@ class Sensor {
         return py::none();
     }
 
+    // Between two readings.
+    void archive(Archive& a) {
+        a(readings_, last_);
+        for (double& value : generator_.state()) a(value);
+    }
+
    private:
     fleet::Generator generator_;
     std::vector<std::uint32_t> readings_;
@@ -97,10 +103,12 @@ void bind_device_parts(py::module_& m) {
         .def_readwrite("watched", &PyScript::watched);
     py::class_<Stream>(m, "Stream")
         .def(py::init([](std::uint64_t seed, const std::string& population,
-                         const std::string& purpose, std::uint64_t index) {
-                 return Stream(StreamKey::of(seed, population, purpose), index);
+                         const std::string& purpose, std::uint64_t index, std::uint64_t position) {
+                 return Stream(StreamKey::of(seed, population, purpose), index, position);
              }),
-             py::arg("seed"), py::arg("population"), py::arg("purpose"), py::arg("index"))
+             py::arg("seed"), py::arg("population"), py::arg("purpose"), py::arg("index"),
+             py::arg("position") = 0)
+        .def_property_readonly("position", &Stream::position)
         .def("next", &Stream::next)
         .def("unit", &Stream::unit)
         .def("normal", &Stream::normal)
@@ -108,5 +116,22 @@ void bind_device_parts(py::module_& m) {
     py::class_<Sensor>(m, "Sensor")
         .def(py::init<const fleet::GeneratorSpec&, const fleet::Population&, const std::string&>(),
              py::arg("spec"), py::arg("population"), py::arg("purpose"))
-        .def("read", &Sensor::read, py::arg("device"), py::arg("now"));
+        .def("read", &Sensor::read, py::arg("device"), py::arg("now"))
+        .def("state",
+             [](Sensor& self) {
+                 std::string bytes;
+                 Archive a([&](ByteView piece) { bytes += as_text(piece); });
+                 a(self);
+                 a.flush();
+                 return py::bytes(bytes);
+             })
+        .def(
+            "restore",
+            [](Sensor& self, const py::bytes& state) {
+                const std::string bytes = state;
+                Archive a(as_bytes(bytes));
+                a(self);
+                a.end();
+            },
+            py::arg("state"));
 }

@@ -445,4 +445,5 @@ void bind_world(py::module_& m) {
     bind_device_world(cls);
     bind_event_log(cls);
     bind_watch(cls);
+    bind_snapshot_world(cls);
 }

@@ -20,6 +20,7 @@ void bind_capture(pybind11::class_<PyWorld>& cls);
 void bind_device_world(pybind11::class_<PyWorld>& cls);
 void bind_event_log(pybind11::class_<PyWorld>& cls);
 void bind_watch(pybind11::class_<PyWorld>& cls);
+void bind_snapshot_world(pybind11::class_<PyWorld>& cls);
 }  // namespace mqttwin
 
 void bind_auth(pybind11::module_& m);
@@ -29,5 +30,6 @@ void bind_device_parts(pybind11::module_& m);
 void bind_fleet(pybind11::module_& m);
 void bind_links(pybind11::module_& m);
 void bind_layers(pybind11::module_& m);
+void bind_snapshots(pybind11::module_& m);
 void bind_trace(pybind11::module_& m);
 void bind_world(pybind11::module_& m);

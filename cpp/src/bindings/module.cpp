@@ -16,4 +16,5 @@ PYBIND11_MODULE(_core, m) {
     bind_device_parts(m);
     bind_layers(m);
     bind_world(m);
+    bind_snapshots(m);
 }

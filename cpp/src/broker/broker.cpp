@@ -203,6 +203,10 @@ Broker::~Broker() {
     s.pool->release(s.pingresp);
 }
 
+void Broker::archive(Archive& a) { state_->archive(a); }
+
+void Broker::abandon() { state_.reset(); }
+
 void Broker::rebind(BlobPool& pool, Observer& observer) {
     state_->pool = &pool;
     state_->observer = &observer;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/blob_pool.hpp"
 #include "mqttwin/session/slab.hpp"
 
@@ -46,6 +47,7 @@ class Groups {
         groups_[group - 1].latest = session;
     }
     [[nodiscard]] std::size_t size() const { return groups_.live(); }
+    void archive(Archive& a) { a(groups_, by_text_); }
 
    private:
     struct Group {

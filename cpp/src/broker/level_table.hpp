@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/hash.hpp"
 
 namespace mqttwin::broker {
@@ -125,6 +126,9 @@ class LevelTable {
     /// No node was ever deeper than this; the root's depth is 0.
     [[nodiscard]] std::uint32_t deepest() const { return deepest_; }
     [[nodiscard]] std::size_t size() const { return count_ - 1; }
+    void archive(Archive& a) {
+        a(slots_, capacity_, count_, slot_of_, free_id_, deepest_, long_texts_, wasted_text_);
+    }
     [[nodiscard]] std::size_t footprint() const {
         return slots_.capacity() * sizeof(Node) + slot_of_.capacity() * sizeof(std::uint32_t) +
                long_texts_.capacity();

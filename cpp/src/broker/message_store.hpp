@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/blob_pool.hpp"
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/session/engine.hpp"
@@ -58,6 +59,7 @@ class MessageStore {
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
     /// What a message with so many bytes of topic, properties and payload adds to that, or less.
     [[nodiscard]] static std::uint64_t cost(std::size_t size) { return size + kOverhead; }
+    void archive(Archive& a) { a(messages_, bytes_); }
 
    private:
     static constexpr std::uint64_t kOverhead = sizeof(Message) + 32;  // and the blobs' own

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
+
 #include "level_table.hpp"
 
 namespace mqttwin::broker {
@@ -43,6 +45,7 @@ class RetainedStore {
     [[nodiscard]] std::size_t size() const { return size_; }
     /// Bytes held.
     [[nodiscard]] std::size_t footprint() const { return nodes_.footprint(); }
+    void archive(Archive& a) { a(nodes_, size_, sets_); }
     void clear();
 
    private:

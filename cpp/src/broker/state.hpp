@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/blob_pool.hpp"
 #include "mqttwin/base/hash.hpp"
 #include "mqttwin/base/random.hpp"
@@ -112,6 +113,9 @@ struct Exchange {
     };
     std::vector<Early> early;
     std::vector<std::uint8_t> early_bytes;
+    void archive(Archive& a) {
+        a(token, asked, first, again, method, data, connect, early, early_bytes);
+    }
 };
 
 /// One session. What it has under way is in a Traffic, which an idle one lacks.
@@ -223,6 +227,16 @@ struct State {
 
     [[nodiscard]] std::uint32_t hash_of(std::string_view text) const {
         return static_cast<std::uint32_t>(hash_text(text, key.value));
+    }
+
+    /// Everything but what the constructor was given and what lasts for one call. The options are
+    /// among it: commands change some.
+    void archive(Archive& a) {
+        a.section("broker");
+        a(options, connections, extras, exchanges, last_token, pace, connection_deadlines);
+        a(sessions, clients, session_deadlines, subscriptions, groups, retained);
+        a(messages, labelled, pending, traffic, wills, connected, queued, in_flight);
+        a(tally, sys, pingresp);
     }
 
     Options options;

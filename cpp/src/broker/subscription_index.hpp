@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/session/slab.hpp"
 #include "mqttwin/wire/packets.hpp"
 #include "mqttwin/wire/types.hpp"
@@ -73,6 +74,7 @@ class SubscriptionIndex {
 
     [[nodiscard]] std::size_t size() const { return records_.live(); }  // subscriptions
     /// Bytes held, subscriptions and tables.
+    void archive(Archive& a) { a(nodes_, lists_, records_); }
     [[nodiscard]] std::size_t footprint() const;
 
    private:
@@ -94,6 +96,7 @@ class SubscriptionIndex {
     struct List {
         std::vector<Entry> entries;
         std::uint32_t live = 0;
+        void archive(Archive& a) { a(entries, live); }
     };
     /// A subscription as its session's list sees it.
     struct Record {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/time.hpp"
 
 namespace mqttwin::broker {
@@ -36,6 +37,8 @@ struct SysTopics {
     Instant updated;
     std::array<LoadAverage, kLoads> loads;
     std::vector<std::string> said;  // by topic, in the order of their publication
+
+    void archive(Archive& a) { a(next, started, updated, loads, said); }
 };
 
 /// Counts from zero again; the first update is due at `now`, if there are such topics.

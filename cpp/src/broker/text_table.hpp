@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
+
 namespace mqttwin::broker {
 
 /// An open-addressing table from the (keyed) hash of a text to the index of its record. The text
@@ -50,6 +52,7 @@ class TextTable {
     }
 
     [[nodiscard]] std::size_t size() const { return size_; }
+    void archive(Archive& a) { a(cells_, size_); }
 
    private:
     struct Cell {

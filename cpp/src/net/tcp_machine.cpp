@@ -19,6 +19,19 @@ void Flight::reset() {
     news = std::move(blocks);
 }
 
+void Flight::archive(Archive& a) {
+    a(plain, queue, next, written, filled, send_buffer, widest, fin_written, sacked_out, lost_out);
+    a(again_out, timer, fires, retransmits, total_timeouts, backoff, first_again, sent_first);
+    a(congestion, high, round_mark, usage_mark, undo_possible, undo_mark, undo_again, prior_cwnd);
+    a(prior_ssthresh, prr_delivered, prr_out, frto, probing, probe_again, probe_high);
+    a(order, rack_order, rack_advanced, dsack_seen);
+    a(cwnd_count, ack_count, count, reno_cwnd, origin, k, epoch, updated, updated_cwnd, delay_min);
+    a(round_start, last_ack, round_end, round_rtt, round_samples, slow_start_over);
+    a(gaps_after, news, duplicate, report_duplicate, acked_to, edge, unread, ack_due, ack_now);
+    a(pushed, ack_at, fin_seen, fin_at, tuning, keep_alive, heard, keep_probes);
+    a(first_echo, spurious_syn);
+}
+
 std::uint32_t FlightPool::take() {
     if (free_.empty()) {
         flights_.emplace_back();

@@ -235,4 +235,22 @@ void EventQueue::collapse() {
     }
 }
 
+void EventQueue::archive(Archive& a) {
+    std::vector<Event> events;
+    std::int64_t last = last_at_;
+    if (!a.reading()) {
+        events.reserve(size_);
+        for_each([&](const Event& event) { events.push_back(event); });
+        std::sort(events.begin(), events.end());
+    }
+    a(events, last);
+    if (!a.reading()) return;
+    clear();
+    for (const Event& event : events) {
+        if (event.at < last) a.fail("an event of the past");
+        push(event);
+    }
+    last_at_ = last;
+}
+
 }  // namespace mqttwin::sim

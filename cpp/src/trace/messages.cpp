@@ -132,4 +132,31 @@ Table MessageLog::table(const std::shared_ptr<const Array>& names) const {
     return Table(std::move(fields), std::move(batches), {{"not_kept", std::to_string(not_kept_)}});
 }
 
+void MessageLog::archive(Archive& a) {
+    a(max_rows_, max_topics_, rows_, used_, not_kept_, topics_);
+    if (used_ > kChunkRows) a.fail("a chunk of another size");
+    const std::size_t chunks = a.count(chunks_.size());
+    if (a.reading()) {
+        chunks_.clear();
+        for (std::size_t i = 0; i < chunks; ++i) chunks_.push_back(std::make_shared<Chunk>());
+        current_ = chunks == 0 ? nullptr : chunks_.back().get();
+        topic_ids_.clear();
+        for (std::size_t i = 0; i < topics_.size(); ++i) {
+            topic_ids_.emplace(topics_[i], static_cast<std::uint32_t>(i));
+        }
+    }
+    for (const auto& chunk : chunks_) {
+        const std::size_t rows = chunk == chunks_.back() ? used_ : kChunkRows;
+        const auto column = [&](auto& values) { a.block(values.data(), rows * sizeof(values[0])); };
+        column(chunk->published);
+        column(chunk->delivered);
+        column(chunk->publisher);
+        column(chunk->subscriber);
+        column(chunk->payload_bytes);
+        column(chunk->topic);
+        column(chunk->qos);
+        column(chunk->flags);
+    }
+}
+
 }  // namespace mqttwin::trace

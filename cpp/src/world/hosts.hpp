@@ -7,22 +7,24 @@
 #include <unordered_map>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/world/virtual_world.hpp"
 
 namespace mqttwin::world {
 
 /// A fleet: its client engine, its behaviours, and which flow each device has.
 struct VirtualWorld::FleetHost final : client::Listener {
-    FleetHost(VirtualWorld& the_world, const FleetSpec& spec, fleet::Population population_,
+    FleetHost(VirtualWorld& the_world, const FleetSpec& the_spec, fleet::Population population_,
               std::uint32_t first_tag, std::uint16_t population_number)
         : world(the_world),
+          spec(the_spec),
           who(std::move(population_)),
-          broker(spec.broker),
+          broker(the_spec.broker),
           base(first_tag),
           population(population_number),
-          profile_spec(spec.profile),
+          profile_spec(the_spec.profile),
           profile(profile_spec, who),
-          clients(spec.client, profile, the_world.pool_, *this, who.count(),
+          clients(the_spec.client, profile, the_world.pool_, *this, who.count(),
                   who.key("reconnect back-off")),
           flow(who.count(), net::kNoFlow),
           numbered(who.count(), 0),
@@ -42,6 +44,7 @@ struct VirtualWorld::FleetHost final : client::Listener {
                     client::PublishOutcome outcome) override;
 
     VirtualWorld& world;
+    FleetSpec spec;
     fleet::Population who;
     std::uint32_t broker;
     std::uint32_t base;  // tag of device 0
@@ -50,9 +53,10 @@ struct VirtualWorld::FleetHost final : client::Listener {
     fleet::FleetProfile profile;
     client::Clients clients;
     std::vector<fleet::PublishBehaviour> behaviours;
-    std::vector<net::FlowId> flow;        // the device's present connection
-    std::vector<std::uint32_t> numbered;  // own publishes with QoS > 0 so far
-    std::vector<bool> started;            // has been online: its behaviours run
+    std::vector<fleet::PublishSpec> publishes;  // what they were made from
+    std::vector<net::FlowId> flow;              // the device's present connection
+    std::vector<std::uint32_t> numbered;        // own publishes with QoS > 0 so far
+    std::vector<bool> started;                  // has been online: its behaviours run
     std::vector<bool> is_online;
     std::uint32_t online = 0;
     Instant armed = Instant::never();        // the deadline event that counts
@@ -63,6 +67,7 @@ struct VirtualWorld::FleetHost final : client::Listener {
 class PasswordCache {
    public:
     bool check(const auth::Record& record, const std::string& password);
+    void archive(Archive& a) { a(results_); }
 
    private:
     static constexpr std::size_t kMaximum = 1'000'000;
@@ -71,9 +76,10 @@ class PasswordCache {
 
 /// A broker: its engine, and which flow each of its connection slots stands for.
 struct VirtualWorld::BrokerHost {
-    BrokerHost(VirtualWorld& world, std::string the_name, const broker::Options& options,
+    BrokerHost(VirtualWorld& world, std::string the_name, const broker::Options& the_options,
                std::uint16_t population_number)
         : name(std::move(the_name)),
+          options(the_options),
           engine(options, world.pool_, *world.recorder_,
                  StreamKey::of(world.seed_, name, "broker")),
           population(population_number) {}
@@ -81,6 +87,7 @@ struct VirtualWorld::BrokerHost {
     [[nodiscard]] bool remote() const { return !remote_host.empty(); }
 
     std::string name;
+    broker::Options options;  // as described
     broker::Broker engine;
     std::uint16_t population;
     std::uint32_t dns_name = kUnnamed;

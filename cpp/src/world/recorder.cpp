@@ -488,4 +488,20 @@ std::string Recorder::stop_log() {
     return error;
 }
 
+void Recorder::archive(Archive& a) {
+    const std::size_t devices = entities_.size();
+    a(options_, counters_, latency_, ingest_, ack_, series_, messages_, entities_, totals_);
+    if (entities_.size() != devices || totals_.size() != devices) a.fail("other devices");
+    if (a.count(fleets_.size()) != fleets_.size()) a.fail("other fleets");
+    for (Fleet& fleet : fleets_) {
+        a(fleet.kept);
+        bool tracked = fleet.latencies != nullptr;
+        a(tracked);
+        if (!tracked) continue;
+        if (a.reading()) fleet.latencies = std::make_unique<trace::CoarseHistograms>(fleet.count);
+        a(*fleet.latencies);
+    }
+    a(any_keep_, any_latencies_, online_);
+}
+
 }  // namespace mqttwin::world

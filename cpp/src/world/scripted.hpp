@@ -41,6 +41,12 @@ struct VirtualWorld::ScriptedHost final : client::Listener, client::Profile {
                   std::vector<std::string>& scratch) const override;
 
     void stir();
+    void archive(Archive& a) {
+        a(asked, own, alarm);
+        if (asked.size() != fleet.who.count() || alarm.size() != fleet.who.count()) {
+            a.fail("a fleet of another size");
+        }
+    }
 
     FleetHost& fleet;
     std::shared_ptr<Script> script;

@@ -27,9 +27,12 @@ constexpr std::size_t kEventsWorthLookingAhead = 5'000;
 }  // namespace
 
 VirtualWorld::VirtualWorld(const WorldOptions& options)
-    : seed_(options.seed),
+    : options_(options),
+      seed_(options.seed),
       network_(queue_, pool_, options.seed),
-      recorder_(std::make_unique<Recorder>(options.recorder)) {}
+      recorder_(std::make_unique<Recorder>(options.recorder)) {
+    network_.set_sink(*this);
+}
 
 VirtualWorld::~VirtualWorld() = default;
 
@@ -127,6 +130,7 @@ void VirtualWorld::add_publish(std::uint32_t fleet, const fleet::PublishSpec& sp
         throw std::invalid_argument("a fleet has at most 256 publishing behaviours");
     }
     host.behaviours.emplace_back(spec, host.who);
+    host.publishes.push_back(spec);
     const auto number = static_cast<std::uint8_t>(host.behaviours.size() - 1);
     for (std::uint32_t device = 0; device < host.who.count(); ++device) {
         if (!host.started[device]) continue;

@@ -109,7 +109,9 @@ def add_devices(
     )
     crew.man(fleet)
     world._crews.append(crew)
-    return Devices(crew, [unit.device for unit in crew.units])  # type: ignore[misc]
+    devices: Devices[D] = Devices(crew, [unit.device for unit in crew.units])  # type: ignore[misc]
+    world.devices[fleet.name] = devices
+    return devices
 
 
 def _every(holds: Sequence[Callable[[], bool]]) -> Callable[[], bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .. import units
@@ -235,6 +235,26 @@ class Device(ClientPart):
         part: P = unit.parts[name]
         return part
 
+    # --- snapshots ------------------------------------------------------------------------------
+
+    def state(self) -> Any:
+        """What it remembers, for `World.snapshot`; by default its attributes.
+
+        To be made of numbers, texts, bytes, lists, tuples, sets, dictionaries, arrays and received
+        messages; what `every` has returned may be among them. Storage, clock, sensors, random
+        numbers and alarms are stored without it.
+        """
+        return {name: value for name, value in self.__dict__.items() if name != "_unit"}
+
+    def restore(self, state: Any) -> None:
+        """Remembers what `state` gave, after `__init__` has run.
+
+        Args:
+            state: A copy of that.
+        """
+        for name, value in state.items():
+            setattr(self, name, value)
+
     # --- power ----------------------------------------------------------------------------------
 
     def power_off(self) -> None:
@@ -265,7 +285,7 @@ class Device(ClientPart):
         pause = units.duration(off_for, "off_for")
         luck = self._part("brown-out", lambda unit: unit.stream("brown-out"))
         instant = unit.now + int(span * luck.unit())
-        unit.scheduler.at(instant, lambda: unit.brown_out(pause), survives=True)
+        unit.scheduler.at(instant, partial(unit.brown_out, pause), survives=True)
         unit.arm()
         return instant / units.SECOND
 

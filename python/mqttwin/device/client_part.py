@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import units
@@ -109,7 +110,7 @@ class ClientPart:
         unit.core.script_connect(unit.number, unit.index, **terms)
         if timeout is not None:
             ns = units.duration(timeout, "timeout", zero=False)
-            waiter.limit = unit.after(ns, lambda: unit.give_up(waiter, ns))
+            waiter.limit = unit.after(ns, partial(unit.give_up, waiter, ns))
         return waiter
 
     def disconnect(self, reason_code: int = 0) -> Awaitable[None]:

@@ -60,7 +60,7 @@ class Crew:
         reboot_time: int,
     ) -> None:
         self.world = world
-        self.core = world._core
+        self.core: _core.World
         self.device_class = device_class
         self.kind = kind
         self.parameters = parameters
@@ -82,6 +82,7 @@ class Crew:
     def man(self, fleet: Fleet) -> None:
         """The fleet is there: makes the devices."""
         self.fleet = fleet
+        self.core = fleet._world._core
         self.number = fleet._number
         for index, client_id in enumerate(fleet.ids()):
             device = object.__new__(self.device_class)

@@ -10,6 +10,7 @@ from ..errors import ConfigError, refusals
 
 if TYPE_CHECKING:
     from .api import Device
+    from .crew import Crew
     from .unit import Unit
 
 
@@ -62,15 +63,20 @@ class Sensor:
         function, index, device = self._function, unit.index, unit.device
         if function is not None:
             return lambda now: function(device, now / units.SECOND)
-        shared = unit.crew.sensors
-        core = shared.get(self._name)
-        if core is None:
+        core = self._core_of(unit.crew)
+        return lambda now: core.read(index, now)
+
+    def _core_of(self, crew: Crew) -> _core.Sensor:
+        """Of all the devices that were added together."""
+        shared = crew.sensors
+        if self._name not in shared:
             assert self._generator is not None
             with refusals(self._name):
-                core = shared[self._name] = _core.Sensor(
-                    self._generator._spec, unit.crew.fleet._population, f"sensor {self._name}"
+                shared[self._name] = _core.Sensor(
+                    self._generator._spec, crew.fleet._population, f"sensor {self._name}"
                 )
-        return lambda now: core.read(index, now)
+        core: _core.Sensor = shared[self._name]
+        return core
 
 
 class BoundSensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import _core, units
@@ -40,7 +41,7 @@ class Unit:
         self.core = crew.core
         self.number = crew.number
         self.scheduler = Scheduler(
-            crew.script, index, crew.now, lambda: self.boot("power_on"), self.crash
+            crew.script, index, crew.now, partial(self.boot, "power_on"), self.crash
         )
         self.on = False
         self.boots = 0
@@ -109,7 +110,7 @@ class Unit:
 
     def boot_at(self, instant: int, cause: str) -> None:
         """Power will be there at an instant."""
-        self.scheduler.at(instant, lambda: self.boot(cause), survives=True)
+        self.scheduler.at(instant, partial(self.boot, cause), survives=True)
         self.arm()
 
     def boot(self, cause: str) -> None:
@@ -156,10 +157,11 @@ class Unit:
             self.boot_at(self.now + pause, "power_on")
             self._stop()
 
-    def stream(self, purpose: str) -> _core.Stream:
-        """A random stream of this device alone."""
+    def stream(self, purpose: str, position: int = 0) -> _core.Stream:
+        """A random stream of this device alone, after so many draws."""
         crew = self.crew
-        return _core.Stream(crew.world.seed, crew.fleet.name, f"device {purpose}", self.index)
+        name = f"device {purpose}"
+        return _core.Stream(crew.world.seed, crew.fleet.name, name, self.index, position)
 
     def crash(self, error: BaseException) -> None:
         """Its code has failed."""
@@ -204,7 +206,7 @@ class Unit:
         ns = units.duration(timeout, "timeout")
         text = units.format_duration(ns)
         error = ClientTimeout(f"{what} within {text}")
-        waiter.limit = self.after(ns, lambda: waiter.fail(error))
+        waiter.limit = self.after(ns, partial(waiter.fail, error))
         return waiter
 
     def disconnected_error(self) -> DisconnectedError:

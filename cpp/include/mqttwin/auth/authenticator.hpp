@@ -15,6 +15,7 @@
 #include "mqttwin/auth/record.hpp"
 #include "mqttwin/auth/scram.hpp"
 #include "mqttwin/auth/users.hpp"
+#include "mqttwin/base/archive.hpp"
 
 namespace mqttwin::auth {
 
@@ -86,12 +87,16 @@ class Authenticator {
     /// From now on; exchanges under way end with the records they began with.
     void replace_users(Users users) { users_ = std::move(users); }
     [[nodiscard]] const Users& users() const { return users_; }
+    [[nodiscard]] const Policy& policy() const { return policy_; }
     [[nodiscard]] std::size_t exchanges() const { return exchanges_.size(); }
+    /// Its users, too; not where nonces come from.
+    void archive(Archive& a) { a(users_, policy_, secret_, exchanges_, user_names_); }
 
    private:
     struct Exchange {
         ScramServer scram;
         bool known = false;
+        void archive(Archive& a) { a(scram, known); }
     };
     struct Subject {
         Record record;

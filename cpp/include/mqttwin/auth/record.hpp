@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/bytes.hpp"
 
 namespace mqttwin::auth {
@@ -37,6 +38,7 @@ struct Record {
     std::string salt;
     Key stored_key{};
     Key server_key{};
+    void archive(Archive& a) { a(iterations, salt, stored_key, server_key); }
 
     friend bool operator==(const Record&, const Record&) = default;
 };

@@ -18,6 +18,7 @@
 
 #include "mqttwin/auth/record.hpp"
 #include "mqttwin/auth/saslprep.hpp"
+#include "mqttwin/base/archive.hpp"
 
 namespace mqttwin::auth {
 
@@ -60,6 +61,10 @@ class ScramServer {
     std::string challenge(const Record& record, std::string_view nonce);
     /// server-final, for a client that knows the password or does not.
     ScramStep read_final(std::string_view message);
+    void archive(Archive& a) {
+        a(stage_, user_name_, gs2_header_, first_bare_, server_first_, nonce_, stored_key_);
+        a(server_key_, server_signature_);
+    }
 
    private:
     enum class Stage : std::uint8_t { first, challenge, final, over };

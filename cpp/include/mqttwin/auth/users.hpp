@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "mqttwin/auth/record.hpp"
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/hash.hpp"
 
 namespace mqttwin::auth {
@@ -73,6 +74,7 @@ class Users {
     /// A secret for made_up_record() that stays while the first user's record does, so that made-up
     /// salts outlive a restart. Of no users: a constant, because there is no name to find out.
     [[nodiscard]] Key secret() const { return secret_; }
+    void archive(Archive& a) { a(records_, users_by_iterations_, secret_); }
 
    private:
     // Peers choose what is looked for, not what is in here.

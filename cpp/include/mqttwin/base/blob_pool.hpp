@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/bytes.hpp"
 
 namespace mqttwin {
@@ -93,6 +94,8 @@ class BlobPool {
         __builtin_prefetch(block);
         __builtin_prefetch(block + 64);
     }
+    /// Handles stay what they are. Blobs are not moved, so views of them end when it is read.
+    void archive(Archive& a);
 
    private:
     struct Header {
@@ -133,6 +136,7 @@ class BlobPool {
         std::vector<std::uint32_t> free;  // handles, last in first out: the warmest block first
         std::uint32_t next = 0;           // the first never used in the newest chunk
         std::uint32_t left = 0;           // blocks from there on
+        void archive(Archive& a) { a(free, next, left); }
     };
 
     [[nodiscard]] const Header& header(BlobId id) const {

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
+
 namespace mqttwin {
 
 /// `take` gives the index of a default-constructed record, `give_back` frees it. Indices are
@@ -40,6 +42,7 @@ class Slab {
     }
     [[nodiscard]] std::size_t live() const { return live_; }
     [[nodiscard]] std::size_t capacity() const { return records_.size(); }
+    void archive(Archive& a) { a(records_, free_, live_); }
 
    private:
     std::vector<T> records_;
@@ -83,6 +86,15 @@ class ChunkedSlab {
     [[nodiscard]] std::uint32_t size() const { return size_; }
     [[nodiscard]] std::size_t footprint() const {
         return chunks_.size() * kChunk * sizeof(T) + free_.capacity() * sizeof(std::uint32_t);
+    }
+    void archive(Archive& a) {
+        a(size_, free_);
+        const std::size_t chunks = (size_ + kChunk - 1) / kChunk;
+        if (a.reading()) chunks_.assign(chunks, std::vector<T>(kChunk));
+        for (std::vector<T>& chunk : chunks_) a(chunk);
+        for (const std::vector<T>& chunk : chunks_) {
+            if (chunk.size() != kChunk) a.fail("a chunk of another size");
+        }
     }
 
    private:

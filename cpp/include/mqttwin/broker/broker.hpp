@@ -6,6 +6,7 @@
 #include <memory>
 #include <string_view>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/blob_pool.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/base/time.hpp"
@@ -85,6 +86,11 @@ class Broker {
     /// Gives back all blobs, those in the outbox included. The pool outlives the broker.
     ~Broker();
 
+    /// Its state, between two calls and with an empty outbox.
+    void archive(Archive& a);
+    /// Its pool is not what it was: forgets everything without giving it back. Good for nothing
+    /// afterwards but its end.
+    void abandon();
     /// The pool and the observer have moved.
     void rebind(BlobPool& pool, Observer& observer);
 

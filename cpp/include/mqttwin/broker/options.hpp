@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/wire/types.hpp"
 
@@ -58,6 +59,18 @@ struct Options {
     std::string response_information;
     Duration sys_interval{};               // between updates of $SYS topics; 0: there are none
     std::string version_text = "mqttwin";  // of $SYS/broker/version
+
+    void archive(Archive& a) {
+        a(maximum_packet_size, receive_maximum, max_in_flight, max_queued, max_stored_bytes);
+        a(queue_qos0_offline, max_session_expiry, maximum_qos, retain_available);
+        a(wildcard_subscriptions_available, subscription_identifiers_available);
+        a(shared_subscriptions_available, max_retained, max_sessions);
+        a(max_subscriptions_per_session, max_topic_levels, topic_alias_maximum);
+        a(outbound_topic_aliases, server_keep_alive, connect_timeout, authenticate);
+        a(allow_anonymous, max_early_bytes, retain_clears_with_empty, check_payload_format);
+        a(shared_strategy, redistribute_shared, server_reference, server_moved);
+        a(response_information, sys_interval, version_text);
+    }
 };
 
 }  // namespace mqttwin::broker

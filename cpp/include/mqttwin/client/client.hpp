@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/blob_pool.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/base/time.hpp"
@@ -116,6 +117,10 @@ class Clients {
     [[nodiscard]] std::uint32_t queued(Slot client) const;
     /// Each of those, oldest first within a client.
     void for_each_pending(const std::function<void(Slot, const Stamp&, wire::QoS)>& visit) const;
+    /// Everything but what the constructor was given. Between two calls, with an empty outbox.
+    void archive(Archive& a) {
+        a(clients_, deadlines_, flows_, links_, pending_, terms_, recent_terms_);
+    }
 
    private:
     static constexpr std::uint32_t kNone = 0xFFFF'FFFFU;
@@ -160,6 +165,7 @@ class Clients {
         Exchange exchange = Exchange::none;
         InboundAliases inbound;
         OutboundAliases outbound;
+        void archive(Archive& a) { a(method, exchange, inbound, outbound); }
     };
 
     /// What a server grants in its CONNACK.

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/blob_pool.hpp"
 
 namespace mqttwin::client {
@@ -19,6 +20,7 @@ class InboundAliases {
         return alias <= topics_.size() ? topics_[alias - 1U] : BlobId::none;
     }
     void clear(BlobPool& pool);
+    void archive(Archive& a) { a(topics_); }
 
    private:
     std::vector<BlobId> topics_;
@@ -39,6 +41,7 @@ class OutboundAliases {
     /// After `find` gave an alias that is not known: the peer is being told.
     void add(BlobPool& pool, std::string_view topic);
     void clear(BlobPool& pool);
+    void archive(Archive& a) { a(topics_, by_topic_, limit_); }
 
    private:
     void rehash(const BlobPool& pool);

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/fleet/column.hpp"
 #include "mqttwin/fleet/population.hpp"
@@ -21,6 +22,7 @@ struct Periodic {
     /// None: uniform in [0, every), drawn for each device. 0: the fleet acts in step.
     std::optional<DurationColumn> phase;
     DurationColumn jitter = Duration{0};
+    void archive(Archive& a) { a(every, phase, jitter); }
 };
 
 /// Exponential gaps with this mean, or with this rate per second where one is given; the first
@@ -28,6 +30,7 @@ struct Periodic {
 struct Poisson {
     DurationColumn mean = seconds(60);
     std::optional<Column> rate;
+    void archive(Archive& a) { a(mean, rate); }
 };
 
 /// Recorded instants, in ascending order, relative to the beginning of the recording. A device
@@ -38,11 +41,13 @@ struct ReplayedInstants {
     DurationColumn offset = Duration{0};
     bool loop = false;
     Duration span{0};
+    void archive(Archive& a) { a(instants, offset, loop, span); }
 };
 
 /// Once, this long after the start.
 struct Once {
     DurationColumn at = Duration{0};
+    void archive(Archive& a) { a(at); }
 };
 
 /// A process, and the window of world time in which it is heard: from `from`, before `until`.
@@ -51,6 +56,7 @@ struct ArrivalSpec {
     std::variant<Periodic, Poisson, ReplayedInstants, Once> process = Periodic{};
     Instant from{0};
     Instant until = Instant::never();
+    void archive(Archive& a) { a(process, from, until); }
 };
 
 /// Refuses what no fleet could make right.

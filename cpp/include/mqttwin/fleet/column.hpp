@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/fleet/population.hpp"
@@ -67,6 +68,8 @@ class Column {
     void prefetch(Device device) const {
         if (kind_ == Kind::values) __builtin_prefetch(values_->data() + device);
     }
+    /// Of a description; one that is bound stays bound.
+    void archive(Archive& a) { a(kind_, a_, b_, key_, range_, values_, cumulative_); }
 
    private:
     enum class Kind : std::uint8_t {
@@ -117,6 +120,7 @@ class DurationColumn {
     static constexpr double kMaximumSeconds = 3'155'760'000.0;
     /// Seconds to the nearest nanosecond, halves away from zero.
     static Duration from_seconds(double seconds);
+    void archive(Archive& a) { a(per_device_, scalar_, seconds_); }
 
    private:
     bool per_device_ = false;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/bytes.hpp"
 #include "mqttwin/fleet/column.hpp"
 #include "mqttwin/fleet/generator.hpp"
@@ -20,6 +21,7 @@ inline constexpr std::uint32_t kMaximumPayload = 268'369'920;
 struct FieldSpec {
     std::string name;
     GeneratorSpec value;
+    void archive(Archive& a) { a(name, value); }
 };
 
 /// What a payload is made of. Use the makers below.
@@ -33,6 +35,8 @@ struct PayloadSpec {
     /// Shorter payloads are filled up: JSON and text with spaces at the end, MessagePack with a
     /// last entry "pad" of zero bytes, everything else with zero bytes.
     std::uint32_t minimum_size = 0;
+
+    void archive(Archive& a) { a(format, fields, layout, bytes, size, minimum_size); }
 
     /// A compact JSON object. Real numbers are the shortest text that reads back as the same
     /// double (or have their fixed digits); a missing or infinite value is null.

@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/fleet/column.hpp"
 #include "mqttwin/fleet/population.hpp"
@@ -26,6 +27,7 @@ namespace gen {
 /// The same for every message: a number a device, an integer, a truth value or a text.
 struct Constant {
     std::variant<Column, std::int64_t, bool, std::string> value = Column{0.0};
+    void archive(Archive& a) { a(value); }
 };
 /// start + n * step, an integer (fractions of the columns are cut off); modulo `wrap` if not 0,
 /// like the 16-bit counter of a device that sends a 16-bit counter (wrap = 65536).
@@ -33,15 +35,18 @@ struct Counter {
     Column start = 0.0;
     Column step = 1.0;
     std::uint64_t wrap = 0;
+    void archive(Archive& a) { a(start, step, wrap); }
 };
 struct Normal {
     Column mean = 0.0;
     Column sd = 1.0;
+    void archive(Archive& a) { a(mean, sd); }
 };
 /// Uniform in [low, high).
 struct Uniform {
     Column low = 0.0;
     Column high = 1.0;
+    void archive(Archive& a) { a(low, high); }
 };
 /// x_0 = start, x_n = x_(n-1) + N(0, step), reflected at low and high where they are given.
 struct RandomWalk {
@@ -49,6 +54,7 @@ struct RandomWalk {
     Column step = 1.0;
     std::optional<Column> low;
     std::optional<Column> high;
+    void archive(Archive& a) { a(start, step, low, high); }
 };
 /// The mean-reverting process dx = (mean - x)/tau dt + sigma sqrt(2/tau) dW, with stationary
 /// standard deviation sigma and autocorrelation exp(-gap/tau), sampled exactly whatever the gaps
@@ -57,6 +63,7 @@ struct OrnsteinUhlenbeck {
     Column mean = 0.0;
     Column sigma = 1.0;
     DurationColumn tau = hours(1);
+    void archive(Archive& a) { a(mean, sigma, tau); }
 };
 /// mean + amplitude * cos(2 pi (hour - peak_hour) / 24) + N(0, noise), by the hour (UTC) of the
 /// world's epoch.
@@ -65,6 +72,7 @@ struct Diurnal {
     Column amplitude = 1.0;
     Column peak_hour = 14.0;
     Column noise = 0.0;
+    void archive(Archive& a) { a(mean, amplitude, peak_hour, noise); }
 };
 /// Recorded values. The position is offset + n * stride, or, with `step` > 0, offset +
 /// stride * (whole steps of world time); `offset` is a whole number of values. Beyond the end it
@@ -76,6 +84,7 @@ struct Replay {
     Duration step{0};
     bool loop = true;
     bool integers = false;  // the values are whole numbers and are sent as such
+    void archive(Archive& a) { a(values, offset, stride, step, loop, integers); }
 };
 /// One of some numbers or of some texts, with equal chances or in proportion to `weights`.
 struct Choice {
@@ -83,6 +92,7 @@ struct Choice {
     std::vector<std::string> texts;
     std::vector<double> weights;
     bool integers = false;
+    void archive(Archive& a) { a(numbers, texts, weights, integers); }
 };
 /// The instant of the message: since the Unix epoch (`absolute`, by the population's epoch), or
 /// since the start of the world. `iso8601` is text, in milliseconds: 2025-01-01T00:00:00.000Z.
@@ -90,14 +100,17 @@ struct Timestamp {
     enum class Unit : std::uint8_t { seconds, milliseconds, microseconds, nanoseconds, iso8601 };
     Unit unit = Unit::milliseconds;
     bool absolute = true;
+    void archive(Archive& a) { a(unit, absolute); }
 };
 struct DeviceIndex {};
 /// A template (see TextTemplate), rendered for the device.
 struct Text {
     std::string text;
+    void archive(Archive& a) { a(text); }
 };
 struct Boolean {
     Column probability = 0.5;
+    void archive(Archive& a) { a(probability); }
 };
 
 using Model = std::variant<Constant, Counter, Normal, Uniform, RandomWalk, OrnsteinUhlenbeck,
@@ -110,6 +123,7 @@ struct GeneratorSpec {
     /// Real numbers are rounded to this many decimals, 0 to 9 (halves away from zero) and are
     /// written with all of them in text; -1 leaves them as they are.
     int digits = -1;
+    void archive(Archive& a) { a(model, digits); }
 };
 
 /// Refuses what no fleet could make right. `field` is the name for error messages.

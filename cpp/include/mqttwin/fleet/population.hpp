@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/base/time.hpp"
 
@@ -35,6 +36,8 @@ class TextColumn {
     [[nodiscard]] std::size_t longest() const { return longest_; }
     /// For each distinct text the first device that has it: enough to check them all.
     [[nodiscard]] const std::vector<Device>& representatives() const { return representatives_; }
+    TextColumn() = default;  // to be read from an archive
+    void archive(Archive& a) { a(name_, dictionary_, index_, representatives_, longest_); }
 
    private:
     std::string name_;
@@ -57,6 +60,8 @@ struct PopulationSpec {
     /// Unix time of the world's instant 0, for timestamps and the hour of the day.
     std::int64_t epoch_ns = 1'735'689'600'000'000'000;  // 2025-01-01T00:00:00Z
     std::vector<TextColumn> texts;
+
+    void archive(Archive& a) { a(seed, name, count, id, group_size, groups, epoch_ns, texts); }
 };
 
 /// A fleet of `count` devices; immutable, and cheap to copy (copies share).

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/client/client.hpp"
 #include "mqttwin/fleet/population.hpp"
 #include "mqttwin/fleet/text_template.hpp"
@@ -15,6 +16,7 @@ namespace mqttwin::fleet {
 struct SubscriptionSpec {
     std::string filter;  // a template
     wire::SubscriptionOptions options;
+    void archive(Archive& a) { a(filter, options); }
 };
 
 struct WillSpec {
@@ -24,6 +26,7 @@ struct WillSpec {
     wire::QoS qos = wire::QoS::at_most_once;
     bool retain = false;
     std::uint32_t delay_interval = 0;  // seconds; MQTT 5.0
+    void archive(Archive& a) { a(topic, payload, payload_is_bytes, qos, retain, delay_interval); }
 };
 
 struct ProfileSpec {
@@ -31,6 +34,7 @@ struct ProfileSpec {
     std::optional<WillSpec> will;
     std::optional<std::string> user_name;  // a template
     std::optional<std::string> password;   // a template
+    void archive(Archive& a) { a(subscriptions, will, user_name, password); }
 };
 
 /// The profile of one fleet; the slot of a client is the index of its device.

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/fleet/arrival.hpp"
 #include "mqttwin/fleet/encoder.hpp"
@@ -29,6 +30,10 @@ struct PublishSpec {
     std::optional<std::uint32_t> message_expiry;  // seconds
     std::string content_type;                     // empty: none
     std::vector<std::pair<std::string, std::string>> user_properties;
+    void archive(Archive& a) {
+        a(name, topic, arrival, payload, qos, retain, message_expiry, content_type,
+          user_properties);
+    }
 };
 
 /// A PublishSpec at work in one fleet. Four bytes of state a device, and what its generators need.

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/time.hpp"
 
 namespace mqttwin::net {
@@ -22,6 +23,7 @@ struct LatencyCurve {
     bool linear = false;        // between points; else a point holds until the next
     Duration repeat{0};         // starts again after so long; 0: the last point holds for ever
 
+    void archive(Archive& a) { a(points, linear, repeat); }
     [[nodiscard]] bool empty() const { return points.empty(); }
     /// Of a curve with points. Before the first one its values hold, or those of the end of the
     /// time before, if it repeats. `hint` is where the last search ended, any number

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/bytes.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/net/script.hpp"
@@ -20,6 +21,8 @@ struct LayersSpec {
 
     /// MQTT is on TCP itself: no script, and bytes are what they are.
     [[nodiscard]] bool none() const { return !tls && !websocket; }
+
+    void archive(Archive& a) { a(tls, websocket); }
 };
 
 /// Throws std::invalid_argument, naming the parameter ("tls.chain") and its range.

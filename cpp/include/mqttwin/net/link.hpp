@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/net/pipe.hpp"
 
@@ -70,6 +71,8 @@ struct LinkSpec {
     NatSpec nat;
     TcpOptions tcp;
     std::uint32_t shared = kNotShared;  // index of the medium that it shares with other devices
+
+    void archive(Archive& a) { a(up, down, mtu, sleep, outages, random_outages, nat, tcp, shared); }
 };
 
 /// Throws std::invalid_argument, naming the parameter and its range.

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/base/slab.hpp"
 #include "mqttwin/base/time.hpp"
@@ -66,6 +67,11 @@ class LinkTable {
     [[nodiscard]] std::size_t footprint() const;
     void prefetch(std::uint32_t device) const {
         if (width_ > 0) __builtin_prefetch(rows_.data() + std::size_t{device} * width_);
+    }
+    /// The state of its devices' links, not what they are.
+    void archive(Archive& a) {
+        a(any_down_, rows_, down_, waiting_);
+        if (rows_.size() != std::size_t{devices_} * width_) a.fail("links of other devices");
     }
 
    private:

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/time.hpp"
 
 namespace mqttwin::net {
@@ -66,12 +67,15 @@ class Names {
     [[nodiscard]] std::uint32_t question_bytes(std::uint32_t name) const;
     [[nodiscard]] static std::uint32_t question_bytes(std::string_view name);
     [[nodiscard]] std::uint32_t answer_bytes(std::uint32_t name) const;
+    void archive(Archive& a) { a(records_, hosts_); }
 
    private:
     struct Record {
         std::string name;
         Address address = 0;
         Duration ttl;
+
+        void archive(Archive& a) { a(name, address, ttl); }
     };
     std::vector<Record> records_;
     std::map<Address, std::uint32_t> hosts_;

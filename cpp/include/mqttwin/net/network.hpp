@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/blob_pool.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/base/slab.hpp"
@@ -118,6 +119,9 @@ class Network {
     /// A medium that populations share; `LinkSpec::shared` names it by this number.
     std::uint32_t add_shared(const SharedSpec& spec);
     [[nodiscard]] std::size_t shared_count() const { return shared_.size(); }
+    [[nodiscard]] const SharedSpec& shared(std::size_t medium) const {
+        return shared_[medium].spec();
+    }
     Names& names() { return names_; }
     [[nodiscard]] const Names& names() const { return names_; }
 
@@ -209,6 +213,11 @@ class Network {
         queue_ = &queue;
         pool_ = &pool;
     }
+    /// Everything under way. Reading: into a network with the same populations and media. Between
+    /// two events; a tap is not part of it.
+    void archive(Archive& a);
+    /// Who hears of what commands discard before the first event.
+    void set_sink(Sink& sink) { sink_ = &sink; }
     void set_tap(Tap* tap) { tap_ = tap; }
     /// For a tap that comes late: on_written for what is in the streams and has not been read.
     void tell_streams(Instant now, Tap& tap) const;

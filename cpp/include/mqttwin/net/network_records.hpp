@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/blob_pool.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/base/slab.hpp"
@@ -126,6 +127,7 @@ struct Talk {
     Instant gives_up = Instant::never();  // the server, while it is not open
     Progress progress;
     std::array<bool, 2> thinking{};
+    void archive(Archive& a) { a(script, gives_up, progress, thinking); }
 };
 
 struct Lookup {
@@ -155,6 +157,11 @@ struct Population {
     std::vector<std::uint32_t> attempts;     // by index
     std::array<Traffic, 2> traffic{};        // by sender
 
+    /// What changes; the rest is as it was described.
+    void archive(Archive& a) {
+        a(links, reach, cache, session, apart, on_demand, quiet_path, plain, newest, attempts,
+          traffic);
+    }
     void set_plain() { plain = quiet_path && apart.empty() && links.spec().shared == kNotShared; }
 };
 

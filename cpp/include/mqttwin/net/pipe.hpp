@@ -8,6 +8,7 @@
 #include <deque>
 #include <string_view>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/net/latency_curve.hpp"
@@ -59,6 +60,11 @@ struct PipeSpec {
     std::uint32_t queue_packets = kUnbounded;  // waiting for the bandwidth or on it
     std::uint32_t queue_bytes = kUnbounded;
     LatencyCurve curve;  // in place of `latency` (and of `loss`, where it says so)
+
+    void archive(Archive& a) {
+        a(latency, jitter, jitter_kind, reorder, loss, bursts, bandwidth, queue_packets);
+        a(queue_bytes, curve);
+    }
 };
 
 /// Throws std::invalid_argument, naming the parameter and its range; `where` precedes the name.

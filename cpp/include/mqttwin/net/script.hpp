@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/time.hpp"
 
 namespace mqttwin::net {
@@ -60,6 +61,7 @@ struct Script {
     bool resumed = false;  // a TLS session
 
     [[nodiscard]] std::uint32_t bytes(Side sender) const;
+    void archive(Archive& a) { a(steps, pieces, opens, resumed); }
 };
 
 /// How far one connection is in a script. Told of what was read and written; moves nothing itself.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/net/pipe.hpp"
 
 namespace mqttwin::net {
@@ -45,6 +46,8 @@ class SharedCapacity {
     [[nodiscard]] Duration backlog(Instant now, bool up) const {
         return max(ways_[up ? 0 : 1].free - now, Duration{0});
     }
+    /// What waits, not what it is.
+    void archive(Archive& a) { a(ways_); }
 
    private:
     struct Way {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/net/tcp_rtt.hpp"
 #include "mqttwin/net/tcp_segment.hpp"
@@ -192,6 +193,7 @@ struct Flight {
     }
     /// Empty again, keeping the memory of its queues.
     void reset();
+    void archive(Archive& a);
 };
 
 /// Flights are recycled: no allocation once the pool has seen the largest crowd.
@@ -204,6 +206,7 @@ class FlightPool {
     [[nodiscard]] std::size_t live() const { return flights_.size() - free_.size(); }
     /// Bytes held, without what queues have allocated.
     [[nodiscard]] std::size_t footprint() const { return flights_.capacity() * sizeof(Flight); }
+    void archive(Archive& a) { a(flights_, free_); }
 
    private:
     std::vector<Flight> flights_;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/net/tcp_endpoint.hpp"
 #include "mqttwin/net/tcp_profile.hpp"
 #include "mqttwin/net/tcp_wheel.hpp"
@@ -162,6 +163,8 @@ class Machine {
     [[nodiscard]] const Flight* flight_of(const Endpoint& end) const {
         return end.flight == kNoFlight ? nullptr : &pool_[end.flight];
     }
+    /// Its connections, not its profile.
+    void archive(Archive& a) { a(counters_, pool_); }
 
    private:
     friend class Turn;

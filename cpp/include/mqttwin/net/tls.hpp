@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/net/script.hpp"
 
@@ -57,6 +58,11 @@ struct TlsSpec {
     std::uint32_t session_context = 0;
     TlsCompute compute_full;
     TlsCompute compute_resumed;
+
+    void archive(Archive& a) {
+        a(version, key, cipher, chain, mutual, client_key, client_chain, resumption, tickets);
+        a(server_name, offers_both, pads_hello, session_context, compute_full, compute_resumed);
+    }
 };
 
 /// Throws std::invalid_argument, naming the parameter and its range; `where` precedes the name.

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/bytes.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/net/script.hpp"
@@ -18,6 +19,8 @@ struct WebSocketSpec {
     /// Further header lines of the request and of the answer; each ends with CR LF.
     std::string request_headers;
     std::string response_headers;
+
+    void archive(Archive& a) { a(host, path, request_headers, response_headers); }
 };
 
 /// Throws std::invalid_argument, naming the parameter and its range; `where` precedes the name.

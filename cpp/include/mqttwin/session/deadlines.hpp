@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/time.hpp"
 
 namespace mqttwin {
@@ -37,6 +38,7 @@ class DeadlineHeap {
     Entry pop();
     [[nodiscard]] std::size_t size() const { return heap_.size(); }
     void clear() { heap_.clear(); }
+    void archive(Archive& a) { a(heap_); }
 
    private:
     std::vector<Entry> heap_;  // 4-ary: half the cache misses of a binary one

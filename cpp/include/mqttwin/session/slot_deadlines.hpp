@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/session/engine.hpp"
 
@@ -32,6 +33,7 @@ class SlotDeadlines {
     /// Whose it is. Precondition: there is one.
     [[nodiscard]] Slot first() const { return heap_.front().slot; }
     [[nodiscard]] std::size_t size() const { return heap_.size(); }
+    void archive(Archive& a) { a(heap_, places_); }
 
    private:
     static constexpr std::uint32_t kNowhere = 0xFFFF'FFFFU;

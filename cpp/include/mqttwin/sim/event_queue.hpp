@@ -8,6 +8,8 @@
 #include <span>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
+
 namespace mqttwin::sim {
 
 /// What an event's key says: whose event it is, and what kind.
@@ -84,6 +86,8 @@ class EventQueue {
 
     /// Forgets everything, also what was popped last.
     void clear() { *this = {}; }
+    /// The events; not how they lie, which makes no difference.
+    void archive(Archive& a);
     /// Bytes held.
     [[nodiscard]] std::size_t footprint() const;
 

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
+
 namespace mqttwin::trace {
 
 /// Counts of nanoseconds in buckets no wider than 1/8 of their lower edge: percentiles are right
@@ -38,6 +40,7 @@ class CoarseHistograms {
     [[nodiscard]] std::size_t footprint() const {
         return places_.capacity() * sizeof(Place) + pool_.capacity() * sizeof(std::uint32_t);
     }
+    void archive(Archive& a) { a(places_, pool_, free_); }
 
    private:
     static constexpr unsigned kSubBits = 3;  // 8 buckets an octave

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/trace/columns.hpp"
 
 namespace mqttwin::trace {
@@ -145,6 +146,8 @@ class Counters {
     friend bool operator==(const Counters& a, const Counters& b) {
         return a.values_ == b.values_ && a.reasons_ == b.reasons_;
     }
+    /// Counts, not names.
+    void archive(Archive& a) { a(values_, reasons_); }
 
    private:
     std::array<std::uint64_t, kCounters> values_{};

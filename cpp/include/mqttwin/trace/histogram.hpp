@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/bytes.hpp"
 #include "mqttwin/base/time.hpp"
 
@@ -89,6 +90,7 @@ class Histogram {
 
     /// Same values in the same buckets, same totals; spare room does not matter.
     friend bool operator==(const Histogram& a, const Histogram& b);
+    void archive(Archive& a) { a(counts_, first_, count_, sum_, min_, max_); }
 
    private:
     __extension__ using Wide = unsigned __int128;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/trace/columns.hpp"
 #include "mqttwin/trace/direction.hpp"
@@ -77,6 +78,7 @@ class MessageLog {
     /// qos, payload_bytes, duplicate, replay. Publisher and subscriber are tags (uint32), or, when
     /// `names` gives utf8 by tag, dictionaries of names. Metadata: `not_kept`.
     [[nodiscard]] Table table(const std::shared_ptr<const Array>& names = nullptr) const;
+    void archive(Archive& a);
 
    private:
     static constexpr std::size_t kChunkRows = std::size_t{1} << 16;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/trace/columns.hpp"
 
@@ -59,6 +60,10 @@ class TimeSeries {
     /// Columns: `time` (start of the bucket, duration), one int64 a counter, three a gauge:
     /// NAME (level at the end), NAME.min, NAME.max. Metadata: `width_ns`.
     [[nodiscard]] Table table() const;
+    /// What was counted, not what it is called.
+    void archive(Archive& a) {
+        a(width_, max_buckets_, row_begin_, row_, counts_, gauges_, levels_, extended_);
+    }
 
    private:
     [[nodiscard]] std::size_t bucket_of(Instant at);

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/broker/broker.hpp"
 #include "mqttwin/client/client.hpp"
 #include "mqttwin/net/network.hpp"
@@ -139,6 +140,8 @@ class Recorder final : public broker::Observer {
     Watch& watch();
     /// Nothing, while nobody does.
     [[nodiscard]] Watch* watching() { return watch_.get(); }
+    /// What was recorded. Reading: of the same fleets. Not the log, and not who watches.
+    void archive(Archive& a);
 
    private:
     /// All that is kept for one device: one cache line.
@@ -165,6 +168,9 @@ class Recorder final : public broker::Observer {
         std::vector<std::uint8_t> flags;  // QoS, retain, duplicate
         std::string text;
         std::uint64_t not_kept = 0;
+        void archive(Archive& a) {
+            a(at, published, device, publisher, topic_end, payload_end, flags, text, not_kept);
+        }
     };
     struct Fleet {
         std::string name;

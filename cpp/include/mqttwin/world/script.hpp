@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/client/listener.hpp"
 #include "mqttwin/client/options.hpp"
@@ -36,12 +37,14 @@ struct ScriptedConnect {
         wire::QoS qos = wire::QoS::at_most_once;
         bool retain = false;
         std::uint32_t delay_interval = 0;  // seconds; MQTT 5.0
+        void archive(Archive& a) { a(topic, payload, qos, retain, delay_interval); }
     };
     /// Nothing: the fleet's.
     std::optional<Will> will;
     bool without_will = false;
     std::optional<std::string> user_name;
     std::optional<std::string> password;
+    void archive(Archive& a) { a(terms, will, without_will, user_name, password); }
 };
 
 /// What became of a publish command. `number` tells the message in on_acknowledged and on_dropped

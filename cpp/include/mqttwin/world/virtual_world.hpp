@@ -6,12 +6,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "mqttwin/auth/authenticator.hpp"
+#include "mqttwin/base/archive.hpp"
 #include "mqttwin/broker/broker.hpp"
 #include "mqttwin/client/client.hpp"
 #include "mqttwin/fleet/profile.hpp"
@@ -51,7 +53,15 @@ struct FleetSpec {
     std::uint32_t keep = 0;
     /// Whose code the devices run. None: they are declared, and connect when they are switched on.
     std::shared_ptr<Script> script;
+
+    /// All but the script.
+    void archive(Archive& a) {
+        a(population, broker, link, layers, reach, resolver, client, profile, start, ramp, keep);
+    }
 };
+
+/// Whose code the devices of some fleets run, by the name of the fleet.
+using Scripts = std::map<std::string, std::shared_ptr<Script>, std::less<>>;
 
 /// A whole run in virtual time. Not thread-safe: one world is one thread.
 ///
@@ -62,6 +72,18 @@ class VirtualWorld final : private net::Sink {
     ~VirtualWorld() override;
     VirtualWorld(const VirtualWorld&) = delete;
     VirtualWorld& operator=(const VirtualWorld&) = delete;
+
+    /// Written: the world, which changes nothing in it. Throws std::invalid_argument, see
+    /// `not_archivable`. Read: into a fresh world with the options that `options_of` has read
+    /// before; it goes on as the one that was written would. Throws ArchiveError, or what a
+    /// description throws that cannot be; the world is then good for nothing.
+    ///
+    /// Fleets whose devices run somebody's code are written without it: `scripts` gives it back,
+    /// by the name of the fleet.
+    void archive(Archive& a, const Scripts& scripts = {});
+    static WorldOptions options_of(Archive& a);
+    /// Why this world cannot be an archive; empty: it can.
+    [[nodiscard]] std::string not_archivable() const;
 
     // Description; also between runs.
     std::uint32_t add_broker(std::string name, const broker::Options& options);
@@ -186,6 +208,10 @@ class VirtualWorld final : private net::Sink {
     }
     BlobPool& pool() { return pool_; }
 
+    /// What a fleet was described as; its subscriptions are those of the start.
+    [[nodiscard]] const FleetSpec& spec(std::uint32_t fleet);
+    [[nodiscard]] const std::vector<fleet::PublishSpec>& publishes(std::uint32_t fleet);
+
     // Looking.
     [[nodiscard]] Instant now() const { return now_; }
     [[nodiscard]] std::uint64_t events() const { return events_; }
@@ -280,6 +306,12 @@ class VirtualWorld final : private net::Sink {
     PeerHost& peers_at(std::uint32_t peers);
     [[nodiscard]] std::uint32_t checked_device(const FleetHost& fleet, std::uint32_t device) const;
 
+    void archive_description(Archive& a, const Scripts& scripts);
+    void archive_broker(Archive& a, BrokerHost* broker);
+    void archive_fleet(Archive& a, FleetHost* fleet, const Scripts& scripts);
+    void archive_state(Archive& a);
+
+    WorldOptions options_;
     std::uint64_t seed_;
     Instant now_{0};
     std::uint64_t events_ = 0;
