@@ -52,6 +52,8 @@ class Estimate:
         memory_bytes: That the world will hold at its end.
         cpu_seconds: On this machine; right to a factor of 2 or so while others use it.
         log_bytes: Of an event log of everything.
+        unforeseen: Devices whose behaviour is Python and that have not run yet, so that nobody
+            knows what they will publish; the figures are those of the others.
     """
 
     duration: float
@@ -62,15 +64,18 @@ class Estimate:
     memory_bytes: int
     cpu_seconds: float
     log_bytes: int
+    unforeseen: int = 0
 
     def __str__(self) -> str:
         span = format_duration(self.duration * units.SECOND)
+        but = f"; what {self.unforeseen:,} Python devices will do is not in it"
         return (
             f"{span} of {self.devices:,} devices: {self.messages:,} messages, "
             f"{self.deliveries:,} deliveries, {self.events:,} events; about "
             f"{format_bytes(self.memory_bytes)} of memory and "
             f"{format_duration(self.cpu_seconds * units.SECOND)} of CPU time "
             f"(an event log of everything: {format_bytes(self.log_bytes)})"
+            f"{but if self.unforeseen else ''}"
         )
 
 
@@ -83,6 +88,8 @@ def estimate(world: World, duration_ns: int) -> Estimate:
     devices = sum(len(fleet) for fleet in world.fleets.values())
     begin = world._core.now
     messages, deliveries = _expected(world, begin, begin + duration_ns)
+    more = _as_so_far(world, begin, duration_ns)
+    messages, deliveries = messages + more[0], deliveries + more[1]
     small = _probe(world, 0.25 * min(1.0, PROBED_DEVICES / max(devices, 1)), duration_ns)
     large = _probe(world, min(1.0, PROBED_DEVICES / max(devices, 1)), duration_ns)
     handled = messages + deliveries
@@ -100,6 +107,7 @@ def estimate(world: World, duration_ns: int) -> Estimate:
         memory_bytes=round(_extrapolated(small, large, devices)) + kept,
         cpu_seconds=cpu * _cache_factor(devices),
         log_bytes=round(2 * packets * _LOG_RECORD),
+        unforeseen=0 if begin else sum(len(crew.units) for crew in world._crews),
     )
 
 
@@ -124,6 +132,19 @@ def _expected(world: World, begin: int, end: int) -> tuple[float, float]:
             messages += made * count / len(sampled)
             deliveries += heard * count / len(sampled)
     return messages, deliveries
+
+
+def _as_so_far(world: World, begin: int, duration_ns: int) -> tuple[float, float]:
+    """Messages and deliveries of devices whose code is Python, if they go on as they did."""
+    if not begin or not world._crews:
+        return 0.0, 0.0
+    counts = world._core.counts()
+    each = counts["delivered"] / max(1, counts["offered"])
+    made = sum(
+        float(world._core.devices(crew.number).column("published").sum()) for crew in world._crews
+    )
+    messages = made * duration_ns / begin
+    return messages, messages * each
 
 
 def _first_messages(

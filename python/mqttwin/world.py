@@ -543,7 +543,8 @@ class World(Running, Watching):
         What is published and who is to have it follows from the description; what that costs is
         measured with a small world of the same description, which takes about half a second.
         Right to a factor of 1.5 or so, in a world that goes on as it is described: what `at` and
-        `every` will do, and what losses cause, is not foreseen.
+        `every` will do, and what losses cause, is not foreseen. Devices whose behaviour is Python
+        are taken to go on as they did so far; before they have run they are `unforeseen`.
 
         Args:
             duration: Of virtual time, from now.

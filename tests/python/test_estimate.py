@@ -134,3 +134,27 @@ def test_bounds_end_a_run_with_what_it_has():
         ]:
             with pytest.raises(mt.ConfigError, match=message):
                 again.run("1s", **wrong)
+
+
+class Beacon(mt.Device):
+    def on_connect(self, event):
+        self.every("10s", self.beat)
+
+    def beat(self):
+        self.publish("beat", b"x", qos=1)
+
+
+def test_devices_in_python_are_taken_to_go_on():
+    with mt.World() as world:
+        world.broker()
+        world.add(Beacon, 20)
+        world.fleet("sink").subscribe("beat")
+        before = world.estimate("1h")
+        assert before.unforeseen == 20
+        assert "what 20 Python devices will do is not in it" in str(before)
+        world.run("10min")
+        after = world.estimate("1h")
+        assert after.unforeseen == 0
+        assert "Python" not in str(after)
+        assert after.messages == pytest.approx(20 * 360, rel=0.05)
+        assert after.deliveries == pytest.approx(20 * 360, rel=0.05)
