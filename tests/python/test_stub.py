@@ -29,4 +29,6 @@ def test_every_member():
     for node in STUB.body:
         if isinstance(node, ast.ClassDef):
             found = getattr(_core, node.name)
+            if issubclass(found, Exception):
+                continue
             assert public(members(node)) == public(dir(found)), node.name
