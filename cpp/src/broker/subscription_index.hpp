@@ -59,8 +59,9 @@ class SubscriptionIndex {
     /// a session with several overlapping filters is visited several times. The order follows from
     /// the filters and, within a filter, from the order of subscription; neither from hashes nor
     /// from what else is subscribed. The visitor must neither change this index nor match again.
+    /// Returns how many filters match: by one of them, a session comes at most once for each group.
     template <typename Visitor>
-    void for_each_match(std::string_view topic, Visitor&& visitor);
+    std::size_t for_each_match(std::string_view topic, Visitor&& visitor);
 
     /// Starts loading what for_each_match(topic) will look at first.
     void prefetch(std::string_view topic);
@@ -190,7 +191,7 @@ inline SubscriptionData SubscriptionIndex::unpack(const Entry& entry) {
 }
 
 template <typename Visitor>
-void SubscriptionIndex::for_each_match(std::string_view topic, Visitor&& visitor) {
+std::size_t SubscriptionIndex::for_each_match(std::string_view topic, Visitor&& visitor) {
     find_matches(topic);
     for (const std::uint32_t matched : matched_) {
         const Filter& filter = filters_[matched];
@@ -202,6 +203,7 @@ void SubscriptionIndex::for_each_match(std::string_view topic, Visitor&& visitor
             if (entry.session != kNone) visit(entry, visitor);
         }
     }
+    return matched_.size();
 }
 
 }  // namespace mqttwin::broker
