@@ -240,7 +240,7 @@ void report_drop(State& s, Instant now, const Session& to, const Stamp& stamp, Q
     s.observer->on_drop(now, to.tag, stamp, qos, reason);
 }
 
-void deliver(State& s, Instant now, std::uint32_t index, Fanout& fanout, const Copy& copy) {
+void deliver_somehow(State& s, Instant now, std::uint32_t index, Fanout& fanout, const Copy& copy) {
     const Session& to = s.sessions[index];
     const auto drop = [&](DropReason reason) {
         report_drop(s, now, to, fanout.stamp(), copy.qos, reason);

@@ -11,7 +11,19 @@
 namespace mqttwin::broker {
 
 /// Gives a session its copy: sends it, or queues it, or drops it and says why.
-void deliver(State& s, Instant now, std::uint32_t session, Fanout& fanout, const Copy& copy);
+void deliver_somehow(State& s, Instant now, std::uint32_t session, Fanout& fanout,
+                     const Copy& copy);
+/// The same. At QoS 0 to a client that is there and has nothing under way, which is most of a large
+/// fan-out, it is sent at once.
+[[gnu::always_inline]] inline void deliver(State& s, Instant now, std::uint32_t session,
+                                           Fanout& fanout, const Copy& copy) {
+    const Session& to = s.sessions[session];
+    const bool idle = to.connected() && !to.congested && to.traffic == kNone;
+    if (idle && copy.qos == wire::QoS::at_most_once && fits(s, to, fanout, copy)) {
+        return transmit(s, to, fanout, copy, 0, false, fanout.stamp());
+    }
+    deliver_somehow(s, now, session, fanout, copy);
+}
 
 /// The client is back: what it has not acknowledged is sent again, then what waited
 /// [MQTT-4.4.0-1].

@@ -5,25 +5,10 @@
 
 #include "mqttwin/wire/encode.hpp"
 
-#include "connections.hpp"
-
 namespace mqttwin::broker {
 namespace {
 
 using wire::QoS;
-
-// Inline: a fan-out at QoS 0 does little else.
-[[gnu::always_inline]] inline void push_publish(State& s, Slot slot, const Fanout::Frame& frame,
-                                                const Stamp& stamp) {
-    Output& out = s.outbox.emplace_back();
-    out.kind = Output::Kind::send;
-    out.is_publish = true;
-    out.slot = slot;
-    out.head = frame.head;
-    out.body = frame.body;
-    out.stamp = stamp;
-    count_sent(s, frame.head, frame.body);
-}
 
 // --- Aliases towards a client: the first topics that it gets have one ---------------------------
 
@@ -63,9 +48,10 @@ Alias usable_alias(State& s, const Session& to, Fanout& fanout, const Copy& copy
     return size <= packet_limit(s, to) ? alias : Alias{};
 }
 
-// A packet that this copy does not share with everybody.
-[[gnu::noinline]] void transmit_own(State& s, const Session& to, Fanout& fanout, const Copy& copy,
-                                    bool plain, wire::PacketId id, bool dup, const Stamp& stamp) {
+}  // namespace
+
+void transmit_own(State& s, const Session& to, Fanout& fanout, const Copy& copy, bool plain,
+                  wire::PacketId id, bool dup, const Stamp& stamp) {
     const Alias alias = usable_alias(s, to, fanout, copy);
     if (plain) {
         const Fanout::Frame frame = fanout.aliased_frame(s, copy.retain, alias);
@@ -79,27 +65,10 @@ Alias usable_alias(State& s, const Session& to, Fanout& fanout, const Copy& copy
     if (alias.number != 0 && !alias.known) give_alias(s, to, fanout);
 }
 
-}  // namespace
-
-bool fits(State& s, const Session& to, Fanout& fanout, const Copy& copy) {
-    if (!to.limited) return true;
+bool fits_limit(State& s, const Session& to, Fanout& fanout, const Copy& copy) {
     const Alias alias = usable_alias(s, to, fanout, copy);
     return wire::encoded_size(to.version, fanout.address(copy, 1, false, alias)) <=
            packet_limit(s, to);
-}
-
-void transmit(State& s, const Session& to, Fanout& fanout, const Copy& copy, wire::PacketId id,
-              bool dup, const Stamp& stamp) {
-    ++s.tally.publishes_sent;
-    s.tally.publish_bytes_sent += fanout.payload_size();
-    const bool v5 = to.version == wire::Version::v5;
-    const bool plain = copy.qos == QoS::at_most_once && (copy.identifiers.empty() || !v5);
-    if (!plain || to.aliased) {
-        return transmit_own(s, to, fanout, copy, plain, id, dup, stamp);
-    }
-    const BlobId frame = fanout.plain_frame(s, v5, copy.retain);
-    s.pool->retain(frame);
-    push_publish(s, to.connection, {frame, BlobId::none}, stamp);
 }
 
 // --- Fanout -------------------------------------------------------------------------------------

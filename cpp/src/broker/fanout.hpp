@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "connections.hpp"
 #include "state.hpp"
 
 namespace mqttwin::broker {
@@ -111,10 +112,42 @@ class Fanout {
 };
 
 /// [MQTT-3.1.2-24] [MQTT-3.1.2-25]: what is too large for the client is not sent, as if it were.
-[[nodiscard]] bool fits(State& s, const Session& to, Fanout& fanout, const Copy& copy);
+[[nodiscard]] bool fits_limit(State& s, const Session& to, Fanout& fanout, const Copy& copy);
+[[nodiscard]] inline bool fits(State& s, const Session& to, Fanout& fanout, const Copy& copy) {
+    return !to.limited || fits_limit(s, to, fanout, copy);
+}
 
-/// Sends a copy. Precondition: connected, and it fits.
-void transmit(State& s, const Session& to, Fanout& fanout, const Copy& copy, wire::PacketId id,
-              bool dup, const Stamp& stamp);
+[[gnu::always_inline]] inline void push_publish(State& s, Slot slot, const Fanout::Frame& frame,
+                                                const Stamp& stamp) {
+    Output& out = s.outbox.emplace_back();
+    out.kind = Output::Kind::send;
+    out.is_publish = true;
+    out.slot = slot;
+    out.head = frame.head;
+    out.body = frame.body;
+    out.stamp = stamp;
+    count_sent(s, frame.head, frame.body);
+}
+
+/// A packet that this copy does not share with everybody.
+void transmit_own(State& s, const Session& to, Fanout& fanout, const Copy& copy, bool plain,
+                  wire::PacketId id, bool dup, const Stamp& stamp);
+
+/// Sends a copy. Precondition: connected, and it fits. Inline, like what it is made of: a fan-out
+/// at QoS 0 does little else.
+[[gnu::always_inline]] inline void transmit(State& s, const Session& to, Fanout& fanout,
+                                            const Copy& copy, wire::PacketId id, bool dup,
+                                            const Stamp& stamp) {
+    ++s.tally.publishes_sent;
+    s.tally.publish_bytes_sent += fanout.payload_size();
+    const bool v5 = to.version == wire::Version::v5;
+    const bool plain = copy.qos == wire::QoS::at_most_once && (copy.identifiers.empty() || !v5);
+    if (!plain || to.aliased) {
+        return transmit_own(s, to, fanout, copy, plain, id, dup, stamp);
+    }
+    const BlobId frame = fanout.plain_frame(s, v5, copy.retain);
+    s.pool->retain(frame);
+    push_publish(s, to.connection, {frame, BlobId::none}, stamp);
+}
 
 }  // namespace mqttwin::broker

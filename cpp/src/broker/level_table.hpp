@@ -1,4 +1,4 @@
-// A tree of topic levels in one hash table, for the subscription index and the retained messages.
+// A tree of topic levels in one hash table, for the retained messages.
 #pragma once
 
 #include <algorithm>
@@ -15,18 +15,8 @@
 
 namespace mqttwin::broker {
 
-/// What a level of a filter is. A level of a topic is always literal.
-enum class LevelKind : std::uint8_t { literal = 0, plus = 1, hash = 2 };
-
-constexpr LevelKind level_kind(std::string_view level) {
-    if (level == "+") return LevelKind::plus;
-    if (level == "#") return LevelKind::hash;
-    return LevelKind::literal;
-}
-
 /// Nodes are cache lines in one open-addressing table. A node's key, and so its address, is a
-/// chained hash of its path: whoever knows a topic knows where each of its prefixes would be, and
-/// can load them all at once instead of following pointers.
+/// chained hash of its path: whoever knows a topic knows where each of its prefixes would be.
 ///
 /// Exactness does not rest on the hash: a node is only taken for a child if its parent and the text
 /// of its level agree, so paths whose keys collide live side by side.
@@ -45,70 +35,49 @@ class LevelTable {
         [[nodiscard]] std::uint64_t key() const { return key_; }
         [[nodiscard]] std::uint32_t id() const { return id_; }
         [[nodiscard]] std::uint32_t parent() const { return parent_; }
-        [[nodiscard]] LevelKind kind() const { return kind_; }
-        /// Whether there may be a literal child whose level has this hash. Saves most searches for
-        /// what is not there, each of which would read memory that nobody needs.
-        [[nodiscard]] bool may_have_literal(std::uint64_t level_hash) const {
-            return (literal_filter_ >> (level_hash % 16) & 1U) != 0;
-        }
-        [[nodiscard]] bool has_plus() const { return has_plus_; }
-        [[nodiscard]] bool has_hash() const { return has_hash_; }
-        [[nodiscard]] bool has_children() const {
-            return literal_children_ != 0 || has_plus_ || has_hash_;
-        }
+        [[nodiscard]] bool has_children() const { return children_ != 0; }
 
        private:
         friend class LevelTable;
-        static constexpr std::size_t kInline = 38 - sizeof(Payload);
+        static constexpr std::size_t kInline = 42 - sizeof(Payload);
 
+        std::uint32_t children_ = 0;
         char text_[kInline] = {};  // of the level; where it is too long, its place in `long_texts_`
         std::uint16_t text_size_ = 0;
         std::uint64_t key_ = 0;
         std::uint32_t id_ = 0;  // 0: the slot is free
         std::uint32_t parent_ = 0;
-        std::uint32_t literal_children_ = 0;
-        LevelKind kind_ = LevelKind::literal;
-        bool has_plus_ : 1 = false;
-        bool has_hash_ : 1 = false;
-        std::uint16_t literal_filter_ = 0;  // a bit for each literal child's hash, modulo 16
     };
     static_assert(sizeof(Node) == 64 && sizeof(Payload) <= 24);
 
     /// `key` keys the hashes of the text that peers choose.
-    explicit LevelTable(std::uint64_t key)
-        : key_(key), plus_hash_(mix64(key + 1)), hash_hash_(mix64(key + 2)) {
-        clear();
-    }
+    explicit LevelTable(std::uint64_t key) : key_(key) { clear(); }
 
-    [[nodiscard]] std::uint64_t level_hash(std::string_view level, LevelKind kind) const {
-        if (kind == LevelKind::plus) return plus_hash_;
-        if (kind == LevelKind::hash) return hash_hash_;
+    [[nodiscard]] std::uint64_t level_hash(std::string_view level) const {
         return Hash(level, key_);
     }
     [[nodiscard]] static std::uint64_t child_key(std::uint64_t parent_key, std::uint64_t level) {
         return fold_multiply(parent_key ^ level, 0xE7037ED1A0B428DBULL);
     }
-    void prefetch(std::uint64_t key) const { __builtin_prefetch(&slots_[home(key)]); }
 
     /// The child of a node, or null. `key` is child_key() of the parent's key and the level.
-    [[nodiscard]] const Node* find(std::uint64_t key, std::uint32_t parent, LevelKind kind,
+    [[nodiscard]] const Node* find(std::uint64_t key, std::uint32_t parent,
                                    std::string_view level) const {
         for (const Node* node = &slots_[home(key)]; node->id_ != 0 && node->key_ <= key; ++node) {
-            if (node->key_ == key && is_child(*node, parent, kind, level)) return node;
+            if (node->key_ == key && node->parent_ == parent && text(*node) == level) return node;
         }
         return nullptr;
     }
     [[nodiscard]] const Node& at(std::uint32_t id) const { return slots_[slot_of_[id]]; }
     Node& at(std::uint32_t id) { return slots_[slot_of_[id]]; }
     [[nodiscard]] const Node& root() const { return at(kRoot); }
-    /// The node of a path (levels joined by slashes), or null; wildcards are levels of their own
-    /// in a filter and literal text in a topic.
-    [[nodiscard]] const Node* find_path(std::string_view path, bool is_filter) const;
+    /// The node of a path (levels joined by slashes), or null.
+    [[nodiscard]] const Node* find_path(std::string_view path) const;
 
     /// The node of a path, added with all that leads there where it is missing. `on_add(node)` is
     /// called for each new node, from the root down; it may use at() and change payloads.
     template <typename OnAdd>
-    Node& add_path(std::string_view path, bool is_filter, OnAdd&& on_add);
+    Node& add_path(std::string_view path, OnAdd&& on_add);
     /// Erases a node and then its ancestors as far as they hold nothing and lead nowhere.
     /// `on_erase(node)` is called before each goes; it may use at() and change payloads.
     template <typename OnErase>
@@ -123,11 +92,9 @@ class LevelTable {
     /// Appends the path of a node.
     void append_path(std::uint32_t id, std::string& path) const;
 
-    /// No node was ever deeper than this; the root's depth is 0.
-    [[nodiscard]] std::uint32_t deepest() const { return deepest_; }
     [[nodiscard]] std::size_t size() const { return count_ - 1; }
     void archive(Archive& a) {
-        a(slots_, capacity_, count_, slot_of_, free_id_, deepest_, long_texts_, wasted_text_);
+        a(slots_, capacity_, count_, slot_of_, free_id_, long_texts_, wasted_text_);
     }
     [[nodiscard]] std::size_t footprint() const {
         return slots_.capacity() * sizeof(Node) + slot_of_.capacity() * sizeof(std::uint32_t) +
@@ -144,19 +111,13 @@ class LevelTable {
         __extension__ using Wide = unsigned __int128;
         return static_cast<std::size_t>((static_cast<Wide>(key) * capacity_) >> 64);
     }
-    [[nodiscard]] bool is_child(const Node& node, std::uint32_t parent, LevelKind kind,
-                                std::string_view level) const {
-        if (node.parent_ != parent || node.kind_ != kind) return false;
-        return kind != LevelKind::literal || text(node) == level;
-    }
     static std::uint64_t long_offset(const Node& node) {
         std::uint64_t offset = 0;
         std::memcpy(&offset, node.text_, sizeof offset);
         return offset;
     }
 
-    std::uint32_t add_child(std::uint32_t parent_id, std::uint64_t hash, LevelKind kind,
-                            std::string_view level);
+    std::uint32_t add_child(std::uint32_t parent_id, std::uint64_t hash, std::string_view level);
     void insert(const Node& node);
     void erase_leaf(std::uint32_t id);
     void set_text(Node& node, std::string_view level);
@@ -164,14 +125,11 @@ class LevelTable {
     void resize(std::size_t capacity);
 
     std::uint64_t key_;
-    std::uint64_t plus_hash_;
-    std::uint64_t hash_hash_;
     std::vector<Node> slots_;  // capacity_ + kSlack, the last one always free
     std::size_t capacity_ = 0;
     std::size_t count_ = 0;               // the root included
     std::vector<std::uint32_t> slot_of_;  // by id; of a free id, the next free one
     std::uint32_t free_id_ = 0;
-    std::uint32_t deepest_ = 0;
     std::string long_texts_;
     std::size_t wasted_text_ = 0;
 };
@@ -183,7 +141,6 @@ void LevelTable<Payload, Hash>::clear() {
     count_ = 0;
     slot_of_.assign(kRoot + 1, 0);
     free_id_ = 0;
-    deepest_ = 0;
     long_texts_.clear();
     wasted_text_ = 0;
     Node root;
@@ -193,14 +150,12 @@ void LevelTable<Payload, Hash>::clear() {
 }
 
 template <typename Payload, auto Hash>
-auto LevelTable<Payload, Hash>::find_path(std::string_view path, bool is_filter) const
-    -> const Node* {
+auto LevelTable<Payload, Hash>::find_path(std::string_view path) const -> const Node* {
     const Node* node = &root();
     for (std::size_t begin = 0; begin <= path.size();) {
         const std::size_t end = std::min(path.find('/', begin), path.size());
         const std::string_view level = path.substr(begin, end - begin);
-        const LevelKind kind = is_filter ? level_kind(level) : LevelKind::literal;
-        node = find(child_key(node->key_, level_hash(level, kind)), node->id_, kind, level);
+        node = find(child_key(node->key_, level_hash(level)), node->id_, level);
         if (node == nullptr) return nullptr;
         begin = end + 1;
     }
@@ -209,24 +164,20 @@ auto LevelTable<Payload, Hash>::find_path(std::string_view path, bool is_filter)
 
 template <typename Payload, auto Hash>
 template <typename OnAdd>
-auto LevelTable<Payload, Hash>::add_path(std::string_view path, bool is_filter, OnAdd&& on_add)
-    -> Node& {
+auto LevelTable<Payload, Hash>::add_path(std::string_view path, OnAdd&& on_add) -> Node& {
     std::uint32_t id = kRoot;
-    std::uint32_t depth = 0;
-    for (std::size_t begin = 0; begin <= path.size(); ++depth) {
+    for (std::size_t begin = 0; begin <= path.size();) {
         const std::size_t end = std::min(path.find('/', begin), path.size());
         const std::string_view level = path.substr(begin, end - begin);
-        const LevelKind kind = is_filter ? level_kind(level) : LevelKind::literal;
-        const std::uint64_t hash = level_hash(level, kind);
-        if (const Node* child = find(child_key(at(id).key_, hash), id, kind, level)) {
+        const std::uint64_t hash = level_hash(level);
+        if (const Node* child = find(child_key(at(id).key_, hash), id, level)) {
             id = child->id_;
         } else {
-            id = add_child(id, hash, kind, level);
+            id = add_child(id, hash, level);
             on_add(at(id));
         }
         begin = end + 1;
     }
-    deepest_ = std::max(deepest_, depth);
     return at(id);
 }
 
@@ -245,11 +196,10 @@ void LevelTable<Payload, Hash>::prune(std::uint32_t id, OnErase&& on_erase) {
 
 template <typename Payload, auto Hash>
 std::uint32_t LevelTable<Payload, Hash>::add_child(std::uint32_t parent_id, std::uint64_t hash,
-                                                   LevelKind kind, std::string_view level) {
+                                                   std::string_view level) {
     Node child;
     child.key_ = child_key(at(parent_id).key_, hash);
     child.parent_ = parent_id;
-    child.kind_ = kind;
     set_text(child, level);
     if (free_id_ != 0) {
         child.id_ = free_id_;
@@ -259,15 +209,7 @@ std::uint32_t LevelTable<Payload, Hash>::add_child(std::uint32_t parent_id, std:
         slot_of_.push_back(0);
     }
     insert(child);
-    Node& parent = at(parent_id);
-    if (kind == LevelKind::plus) {
-        parent.has_plus_ = true;
-    } else if (kind == LevelKind::hash) {
-        parent.has_hash_ = true;
-    } else {
-        ++parent.literal_children_;
-        parent.literal_filter_ |= static_cast<std::uint16_t>(1U << (hash % 16));
-    }
+    ++at(parent_id).children_;
     return child.id_;
 }
 
@@ -297,14 +239,7 @@ template <typename Payload, auto Hash>
 void LevelTable<Payload, Hash>::erase_leaf(std::uint32_t id) {
     const Node& node = at(id);
     drop_text(node);
-    Node& parent = at(node.parent_);
-    if (node.kind_ == LevelKind::plus) {
-        parent.has_plus_ = false;
-    } else if (node.kind_ == LevelKind::hash) {
-        parent.has_hash_ = false;
-    } else if (--parent.literal_children_ == 0) {
-        parent.literal_filter_ = 0;
-    }
+    --at(node.parent_).children_;
 
     std::size_t hole = slot_of_[id];
     // Those behind move up to the first that is where it belongs.

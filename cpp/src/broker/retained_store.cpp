@@ -8,7 +8,7 @@ namespace mqttwin::broker {
 
 std::uint32_t RetainedStore::set(std::string_view topic, std::uint32_t handle) {
     assert(handle != kNone);
-    Node& node = nodes_.add_path(topic, false, [this](Node& added) { link(added); });
+    Node& node = nodes_.add_path(topic, [this](Node& added) { link(added); });
     ++sets_;
     node.payload.set_low = static_cast<std::uint32_t>(sets_);
     node.payload.set_high = static_cast<std::uint32_t>(sets_ >> 32U);
@@ -18,7 +18,7 @@ std::uint32_t RetainedStore::set(std::string_view topic, std::uint32_t handle) {
 }
 
 std::uint32_t RetainedStore::erase(std::string_view topic) {
-    const Node* found = nodes_.find_path(topic, false);
+    const Node* found = nodes_.find_path(topic);
     if (found == nullptr || found->payload.empty()) return kNone;
     Node& node = nodes_.at(found->id());
     const std::uint32_t erased = std::exchange(node.payload.handle, kNone);
@@ -28,7 +28,7 @@ std::uint32_t RetainedStore::erase(std::string_view topic) {
 }
 
 std::uint32_t RetainedStore::find(std::string_view topic) const {
-    const Node* node = nodes_.find_path(topic, false);
+    const Node* node = nodes_.find_path(topic);
     return node == nullptr ? kNone : node->payload.handle;
 }
 
@@ -82,20 +82,20 @@ std::vector<RetainedStore::Match> RetainedStore::find_matches(std::string_view f
     for (std::size_t begin = 0; begin <= filter.size() && !frontier.empty();) {
         const std::size_t end = std::min(filter.find('/', begin), filter.size());
         const std::string_view level = filter.substr(begin, end - begin);
-        const LevelKind kind = level_kind(level);
+        const bool is_hash = level == "#";
         const bool at_root = begin == 0;
         begin = end + 1;
-        if (kind == LevelKind::hash && !at_root) {
+        if (is_hash && !at_root) {
             all_below = true;
             break;
         }
-        const std::uint64_t hash = nodes_.level_hash(level, LevelKind::literal);
+        const bool is_literal = !is_hash && level != "+";
+        const std::uint64_t hash = nodes_.level_hash(level);
         next.clear();
         for (const std::uint32_t id : frontier) {
             const Node& node = nodes_.at(id);
-            if (kind == LevelKind::literal) {
-                const Node* child =
-                    nodes_.find(Nodes::child_key(node.key(), hash), id, LevelKind::literal, level);
+            if (is_literal) {
+                const Node* child = nodes_.find(Nodes::child_key(node.key(), hash), id, level);
                 if (child != nullptr) next.push_back(child->id());
                 continue;
             }
@@ -108,7 +108,7 @@ std::vector<RetainedStore::Match> RetainedStore::find_matches(std::string_view f
             }
         }
         frontier.swap(next);
-        all_below = kind == LevelKind::hash;
+        all_below = is_hash;
     }
     for (const std::uint32_t id : frontier) {
         if (all_below) {

@@ -13,11 +13,12 @@ namespace {
 
 using wire::QoS;
 
-// All subscriptions that match [MQTT-3.3.2-3], [MQTT-4.5.0-1], those of shared ones apart.
-void gather(State& s, std::uint32_t publisher, std::string_view topic) {
+// All subscriptions that match [MQTT-3.3.2-3], [MQTT-4.5.0-1], those of shared ones apart. Whether
+// some may be of one session.
+bool gather(State& s, std::uint32_t publisher, std::string_view topic) {
     s.matches.clear();
     s.shared_matches.clear();
-    s.subscriptions.for_each_match(topic, [&](std::uint32_t session, const SubscriptionData& data) {
+    const auto add = [&](std::uint32_t session, const SubscriptionData& data) {
         // [MQTT-3.8.3-3]: not back to where it came from.
         if (data.no_local && session == publisher) return;
         Match match;
@@ -28,7 +29,8 @@ void gather(State& s, std::uint32_t publisher, std::string_view topic) {
         } else {
             s.shared_matches.push_back({match, 0});
         }
-    });
+    };
+    return s.subscriptions.for_each_match(topic, add) > 1;
 }
 
 // Links the subscriptions of a session behind its first one: a session gets one copy, and no
@@ -37,7 +39,6 @@ void gather(State& s, std::uint32_t publisher, std::string_view topic) {
 // it names is one of that session.
 std::uint32_t link_overlaps(State& s) {
     const auto count = static_cast<std::uint32_t>(s.matches.size());
-    if (count < 2) return count;
     if (s.match_of_session.size() < s.sessions.capacity()) {
         s.match_of_session.resize(s.sessions.capacity());
     }
@@ -108,14 +109,16 @@ bool may_be_retained(const State& s, const wire::Publish& publish) {
 std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publish& publish,
                     const Stamp& stamp) {
     keep_end_to_end(publish);
-    gather(s, publisher, publish.topic);
-    std::uint32_t matched = link_overlaps(s);
+    const bool may_overlap = gather(s, publisher, publish.topic);
+    auto matched = static_cast<std::uint32_t>(s.matches.size());
+    if (may_overlap) matched = link_overlaps(s);
     if (!s.shared_matches.empty()) {
         const std::uint32_t from = publisher == kNone
                                        ? static_cast<std::uint32_t>(mix64(stamp.origin))
                                        : s.sessions[publisher].order;
         choose_members(s, from, publish.topic);
         matched += static_cast<std::uint32_t>(s.shared_matches.size());
+        for (const SharedMatch& chosen : s.shared_matches) s.matches.push_back(chosen.match);
     }
     const std::uint32_t tag = publisher == kNone ? stamp.origin : s.sessions[publisher].tag;
     s.observer->on_publish(now, tag, stamp, publish, matched);
@@ -133,9 +136,6 @@ std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publis
             __builtin_prefetch(&s.sessions[s.matches[i + kLookAhead].session]);
         }
         if (s.matches[i].first) serve(s, now, fanout, qos, retain, s.matches[i]);
-    }
-    for (const SharedMatch& chosen : s.shared_matches) {
-        serve(s, now, fanout, qos, retain, chosen.match);
     }
     fanout.finish(s);
     return matched;

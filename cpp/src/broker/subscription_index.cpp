@@ -10,7 +10,11 @@ namespace {
 // Scanning an entry of a list costs about a thirtieth of following a session's list by one.
 constexpr std::size_t kScannedPerFollowed = 32;
 
-constexpr auto kNothing = [](auto&) {};
+std::uint64_t load_word(const char* text) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text, sizeof word);
+    return word;
+}
 
 }  // namespace
 
@@ -21,24 +25,27 @@ SubscriptionIndex::Outcome SubscriptionIndex::subscribe(std::string_view filter,
                                                         const SubscriptionData& data,
                                                         std::uint32_t& head) {
     assert(session != kNone && data.group < (1U << 24U));
-    Node& node = nodes_.add_path(filter, true, kNothing);
-    if (Entry* entry = find_entry(node, session, data.group, head)) {
+    const FilterShapes::Place place = shapes_.make(filter);
+    std::uint32_t known = find_filter(filter, place);
+    if (known == kNone) {
+        known = add_filter(place, filter);
+    } else if (Entry* entry = find_entry(known, session, data.group, head)) {
         entry->identifier = data.identifier;
         entry->options = pack(data);
         return Outcome::replaced;
     }
     const std::uint32_t record = records_.take();
-    records_[record].node = node.id();
+    records_[record].filter = known;
     link(record, head);
-    add_entry(node, {session, data.identifier, pack(data), record});
+    add_entry(filters_[known], {session, data.identifier, pack(data), record});
     return Outcome::added;
 }
 
 bool SubscriptionIndex::unsubscribe(std::string_view filter, std::uint32_t session,
                                     std::uint32_t& head, std::uint32_t group) {
-    const Node* found = nodes_.find_path(filter, true);
-    if (found == nullptr) return false;
-    const Entry* entry = find_entry(nodes_.at(found->id()), session, group, head);
+    const std::uint32_t known = find_filter(filter, shapes_.find(filter));
+    if (known == kNone) return false;
+    const Entry* entry = find_entry(known, session, group, head);
     if (entry == nullptr) return false;
     const std::uint32_t record = entry->record;
     remove_entry(record);
@@ -59,68 +66,104 @@ std::uint32_t SubscriptionIndex::remove_session(std::uint32_t& head) {
     return removed;
 }
 
-SubscriptionIndex::Entry* SubscriptionIndex::find_entry(Node& node, std::uint32_t session,
+std::uint32_t SubscriptionIndex::find_filter(std::string_view text,
+                                             const FilterShapes::Place& place) const {
+    return by_hash_.find(
+        place.hash, [&](std::uint32_t filter) { return this->text(filters_[filter]) == text; });
+}
+
+std::uint32_t SubscriptionIndex::add_filter(const FilterShapes::Place& place,
+                                            std::string_view text) {
+    assert(text.size() <= 0xFFFF);
+    const std::uint32_t index = filters_.take();
+    Filter& filter = filters_[index];
+    filter.place = place;
+    filter.text_size = static_cast<std::uint16_t>(text.size());
+    if (text.size() <= Filter::kInline) {
+        std::copy(text.begin(), text.end(), filter.text);
+    } else {
+        const std::uint32_t long_text = long_texts_.take();
+        long_texts_[long_text].reserve(text.size() + kWord);
+        long_texts_[long_text].append(text).append(kWord, '\0');
+        std::memcpy(filter.text, &long_text, sizeof long_text);
+    }
+    shapes_.add_filter(place.shape);
+    by_hash_.insert(place.hash, index);
+    return index;
+}
+
+void SubscriptionIndex::remove_filter(std::uint32_t index) {
+    const Filter& filter = filters_[index];
+    by_hash_.erase(filter.place.hash, index);
+    shapes_.remove_filter(filter.place.shape);
+    if (filter.text_size > Filter::kInline) {
+        long_texts_[long_text(filter)] = {};
+        long_texts_.give_back(long_text(filter));
+    }
+    filters_.give_back(index);
+}
+
+SubscriptionIndex::Entry* SubscriptionIndex::find_entry(std::uint32_t index, std::uint32_t session,
                                                         std::uint32_t group, std::uint32_t head) {
+    Filter& filter = filters_[index];
     const auto is_it = [&](const Entry& entry) {
         return entry.session == session && entry.options >> 8U == group;
     };
-    if (node.payload.list == kNone) return is_it(node.payload.only) ? &node.payload.only : nullptr;
+    if (filter.list == kNone) return is_it(filter.only) ? &filter.only : nullptr;
 
     // Through the filter's subscribers or through the session's subscriptions, whatever is shorter.
-    std::vector<Entry>& entries = lists_[node.payload.list].entries;
+    std::vector<Entry>& entries = lists_[filter.list].entries;
     if (entries.size() <= kScannedPerFollowed * count(head)) {
         const auto found = std::find_if(entries.begin(), entries.end(), is_it);
         return found == entries.end() ? nullptr : &*found;
     }
     for (std::uint32_t i = head; i != kNone; i = records_[i].next) {
         const Record& record = records_[i];
-        if (record.node == node.id() && is_it(entries[record.position])) {
+        if (record.filter == index && is_it(entries[record.position])) {
             return &entries[record.position];
         }
     }
     return nullptr;
 }
 
-void SubscriptionIndex::add_entry(Node& node, const Entry& entry) {
-    Subscribers& subscribers = node.payload;
-    if (subscribers.empty()) {
-        subscribers.only = entry;
+void SubscriptionIndex::add_entry(Filter& filter, const Entry& entry) {
+    if (filter.unused()) {
+        filter.only = entry;
         return;
     }
-    if (subscribers.list == kNone) {
-        subscribers.list = lists_.take();
-        List& list = lists_[subscribers.list];
-        list.entries.push_back(subscribers.only);
+    if (filter.list == kNone) {
+        filter.list = lists_.take();
+        List& list = lists_[filter.list];
+        list.entries.push_back(filter.only);
         list.live = 1;
-        records_[subscribers.only.record].position = 0;
-        subscribers.only = {};
+        records_[filter.only.record].position = 0;
+        filter.only = {};
     }
-    List& list = lists_[subscribers.list];
+    List& list = lists_[filter.list];
     records_[entry.record].position = static_cast<std::uint32_t>(list.entries.size());
     list.entries.push_back(entry);
     ++list.live;
 }
 
 void SubscriptionIndex::remove_entry(std::uint32_t record) {
-    const std::uint32_t node = records_[record].node;
-    Subscribers& subscribers = nodes_.at(node).payload;
-    if (subscribers.list == kNone) {
-        subscribers.only = {};
-        nodes_.prune(node, kNothing);
+    Filter& filter = filters_[records_[record].filter];
+    if (filter.list == kNone) {
+        filter.only = {};
+        remove_filter(records_[record].filter);
         return;
     }
-    List& list = lists_[subscribers.list];
+    List& list = lists_[filter.list];
     list.entries[records_[record].position] = {};
     --list.live;
     if (list.live > 1) {
         if (list.live * std::size_t{2} < list.entries.size()) compact(list);
         return;
     }
-    subscribers.only = *std::find_if(list.entries.begin(), list.entries.end(),
-                                     [](const Entry& entry) { return entry.session != kNone; });
+    filter.only = *std::find_if(list.entries.begin(), list.entries.end(),
+                                [](const Entry& entry) { return entry.session != kNone; });
     list = {};
-    lists_.give_back(subscribers.list);
-    subscribers.list = kNone;
+    lists_.give_back(filter.list);
+    filter.list = kNone;
 }
 
 void SubscriptionIndex::compact(List& list) {
@@ -158,13 +201,15 @@ void SubscriptionIndex::unlink(std::uint32_t record, std::uint32_t& head) {
 }
 
 const SubscriptionIndex::Entry& SubscriptionIndex::entry_of(const Record& record) const {
-    const Subscribers& subscribers = nodes_.at(record.node).payload;
-    if (subscribers.list == kNone) return subscribers.only;
-    return lists_[subscribers.list].entries[record.position];
+    const Filter& filter = filters_[record.filter];
+    if (filter.list == kNone) return filter.only;
+    return lists_[filter.list].entries[record.position];
 }
 
 std::size_t SubscriptionIndex::footprint() const {
-    std::size_t bytes = nodes_.footprint();
+    std::size_t bytes = shapes_.footprint() + by_hash_.footprint();
+    bytes += filters_.capacity() * sizeof(Filter) + long_texts_.capacity() * sizeof(std::string);
+    for (std::uint32_t i = 0; i < long_texts_.capacity(); ++i) bytes += long_texts_[i].size();
     for (std::uint32_t i = 0; i < lists_.capacity(); ++i) {
         bytes += lists_[i].entries.capacity() * sizeof(Entry);
     }
@@ -174,96 +219,67 @@ std::size_t SubscriptionIndex::footprint() const {
 
 // --- matching -----------------------------------------------------------------------------------
 
-/// The levels of a topic, as far as filters go; whether that is all of them.
-bool SubscriptionIndex::split(std::string_view topic) {
-    levels_.clear();
-    for (std::size_t begin = 0; begin <= topic.size();) {
-        if (levels_.size() == nodes_.deepest()) return false;
-        const std::size_t end = std::min(topic.find('/', begin), topic.size());
-        const std::string_view level = topic.substr(begin, end - begin);
-        levels_.push_back({level, nodes_.level_hash(level, LevelKind::literal)});
-        begin = end + 1;
-    }
-    return true;
-}
-
-void SubscriptionIndex::prefetch(std::string_view topic) const {
-    std::uint64_t key = nodes_.root().key();
-    std::size_t begin = 0;
-    for (std::uint32_t depth = 0; depth < nodes_.deepest() && begin <= topic.size(); ++depth) {
-        const std::size_t end = std::min(topic.find('/', begin), topic.size());
-        const std::string_view level = topic.substr(begin, end - begin);
-        key = Nodes::child_key(key, nodes_.level_hash(level, LevelKind::literal));
-        nodes_.prefetch(key);
-        begin = end + 1;
-    }
-}
-
-/// A child to be looked for; its own child on the topic's path is likely to come next.
-void SubscriptionIndex::propose(const Node& parent, LevelKind kind, std::size_t depth) {
-    const std::uint64_t key =
-        Nodes::child_key(parent.key(), kind == LevelKind::literal ? levels_[depth].hash
-                                                                  : nodes_.level_hash({}, kind));
-    nodes_.prefetch(key);
-    if (kind != LevelKind::hash && depth + 1 < levels_.size()) {
-        nodes_.prefetch(Nodes::child_key(key, levels_[depth + 1].hash));
-    }
-    candidates_.push_back({key, parent.id(), kind});
-}
-
-void SubscriptionIndex::accept(const Node& node) {
-    if (node.payload.empty()) return;
-    if (node.payload.list != kNone) __builtin_prefetch(&lists_[node.payload.list]);
-    matched_.push_back(&node);
-}
-
-// Levels are compared byte by byte [MQTT-4.7.3-4].
-void SubscriptionIndex::find_matches(std::string_view topic) {
-    matched_.clear();
-    const bool all_levels = split(topic);
-
-    // Where the topic's own path would be is known before any of it is read.
-    std::uint64_t own_key = nodes_.root().key();
-    for (const LevelOfTopic& level : levels_) {
-        own_key = Nodes::child_key(own_key, level.hash);
-        nodes_.prefetch(own_key);
-    }
-
-    // [MQTT-4.7.2-1], 3.1.1 [MQTT-4.7.2-1]: wildcards at the root do not match topics that begin
-    // with "$".
-    const bool wildcards_at_root = !topic.starts_with('$');
-
-    frontier_.assign(1, &nodes_.root());
-    for (std::size_t depth = 0; !frontier_.empty(); ++depth) {
-        const bool at_end = depth == levels_.size();
-        const bool wildcards = depth > 0 || wildcards_at_root;
-        candidates_.clear();
-        for (const Node* node : frontier_) {
-            if (node->has_hash() && wildcards) propose(*node, LevelKind::hash, depth);
-            if (at_end) {
-                if (all_levels) accept(*node);
-                continue;
-            }
-            if (node->may_have_literal(levels_[depth].hash)) {
-                propose(*node, LevelKind::literal, depth);
-            }
-            if (node->has_plus() && wildcards) propose(*node, LevelKind::plus, depth);
-        }
-        frontier_.clear();
-        for (const Candidate& candidate : candidates_) {
-            const std::string_view text =
-                candidate.kind == LevelKind::literal ? levels_[depth].text : std::string_view();
-            const Node* node = nodes_.find(candidate.key, candidate.parent, candidate.kind, text);
-            if (node == nullptr) continue;
-            if (candidate.kind == LevelKind::hash) {
-                accept(*node);
-            } else {
-                frontier_.push_back(node);
-            }
-        }
-    }
+void SubscriptionIndex::prefetch(std::string_view topic) {
     levels_.clear();
     candidates_.clear();
+    shapes_.find_candidates(topic, levels_, candidates_);
+    for (const FilterShapes::Candidate& one : candidates_) by_hash_.prefetch(one.place.hash);
+}
+
+// In three steps, each of which loads for the next what lies far apart in memory.
+void SubscriptionIndex::find_matches(std::string_view topic) {
+    prefetch(topic);
+    load_words(topic);
+    std::erase_if(candidates_, [this](FilterShapes::Candidate& one) {
+        one.filter = by_hash_.find(one.place.hash, [](std::uint32_t) { return true; });
+        if (one.filter != kNone) __builtin_prefetch(&filters_[one.filter]);
+        return one.filter == kNone;
+    });
+    matched_.clear();
+    for (const FilterShapes::Candidate& one : candidates_) {
+        std::uint32_t filter = one.filter;
+        if (!matches(filters_[filter], one)) {  // another one with this hash
+            filter = by_hash_.find(
+                one.place.hash, [&](std::uint32_t other) { return matches(filters_[other], one); });
+            if (filter == kNone) continue;
+        }
+        if (filters_[filter].list != kNone) __builtin_prefetch(&lists_[filters_[filter].list]);
+        matched_.push_back(filter);
+    }
+}
+
+void SubscriptionIndex::load_words(std::string_view topic) {
+    topic_.assign(topic).append(kWord, '\0');
+    words_.clear();
+    for (const FilterShapes::Level& level : levels_) {
+        const std::uint64_t all = ~std::uint64_t{0};
+        const std::uint64_t mask = level.size < kWord ? ~(all << 8 * level.size) : all;
+        words_.push_back({load_word(topic_.data() + level.begin), mask});
+    }
+}
+
+// Level by level, without a branch on which of them are wildcards: where many filters match, that
+// is a riddle to the processor. In a valid filter a wildcard is a level of its own.
+bool SubscriptionIndex::matches(const Filter& filter, const FilterShapes::Candidate& as) const {
+    if (filter.place.shape != as.place.shape) return false;
+    const std::string_view whole = text(filter);
+    const char* own = whole.data();
+    const char* const end = own + whole.size();
+    std::uint64_t differs = 0;
+    for (std::uint32_t i = 0; i < as.levels; ++i) {
+        const std::size_t size = levels_[i].size;
+        const std::uint64_t literal = *own == '+' ? 0 : ~std::uint64_t{0};
+        differs |= (load_word(own) ^ words_[i].text) & words_[i].mask & literal;
+        if (size > kWord && literal != 0) {
+            const char* const topic = topic_.data() + levels_[i].begin;
+            if (size > static_cast<std::size_t>(end - own)) return false;
+            if (std::memcmp(own + kWord, topic + kWord, size - kWord) != 0) return false;
+        }
+        own += 1 + ((size - 1) & literal);
+        if (own >= end) return own == end && differs == 0 && i + 1 == as.levels && as.rest == 0;
+        differs |= static_cast<std::uint64_t>(*own++ ^ '/');
+    }
+    return differs == 0;
 }
 
 }  // namespace mqttwin::broker

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,7 +13,8 @@
 #include "mqttwin/wire/packets.hpp"
 #include "mqttwin/wire/types.hpp"
 
-#include "level_table.hpp"
+#include "filter_shapes.hpp"
+#include "text_table.hpp"
 
 namespace mqttwin::broker {
 
@@ -33,16 +35,17 @@ struct SubscriptionData {
 /// Filters are valid, without `$share/…/`, and no deeper than the caller's bound. Each session
 /// keeps a list head (a plain u32, `kNone` while it has no subscription) and passes it in.
 ///
-/// A filter is a path in a LevelTable; its node holds the subscriber, or a list where there are
-/// several. The nodes that match a topic are found level by level, all branches of a level at
-/// once, so that what the next level needs is loaded together.
+/// A filter is one cache line, which holds its text and the subscriber, or a list where there are
+/// several, and is found by its hash. The shapes of filters say which hashes a topic may match
+/// (see FilterShapes), so all of the table that a match needs is loaded at once, and then all of
+/// the filters. Exactness does not rest on hashes: shape and text of a filter decide.
 class SubscriptionIndex {
    public:
     static constexpr std::uint32_t kNone = 0xFFFF'FFFFU;
     enum class Outcome : std::uint8_t { added, replaced };
 
     /// `key` keys the hashes of the text that peers choose.
-    explicit SubscriptionIndex(std::uint64_t key) : nodes_(key) {}
+    explicit SubscriptionIndex(std::uint64_t key) : shapes_(key) {}
 
     /// A subscription that exists keeps its place in the order, with the new data [MQTT-3.8.4-3].
     Outcome subscribe(std::string_view filter, std::uint32_t session, const SubscriptionData& data,
@@ -57,24 +60,29 @@ class SubscriptionIndex {
     /// a session with several overlapping filters is visited several times. The order follows from
     /// the filters and, within a filter, from the order of subscription; neither from hashes nor
     /// from what else is subscribed. The visitor must neither change this index nor match again.
+    /// Returns how many filters match: by one of them, a session comes at most once for each group.
     template <typename Visitor>
-    void for_each_match(std::string_view topic, Visitor&& visitor);
+    std::size_t for_each_match(std::string_view topic, Visitor&& visitor);
 
     /// Starts loading what for_each_match(topic) will look at first.
-    void prefetch(std::string_view topic) const;
+    void prefetch(std::string_view topic);
 
     /// Number of subscriptions of the session with this list head.
     [[nodiscard]] std::uint32_t count(std::uint32_t head) const {
         return head == kNone ? 0 : records_[head].previous;
     }
     /// Calls visitor(std::string_view filter, const SubscriptionData&) for each subscription of a
-    /// session, the latest first. The text lives until the visitor returns.
+    /// session, the latest first. The text is that of the index.
     template <typename Visitor>
-    void for_each_of_session(std::uint32_t head, Visitor&& visitor) const;
+    void for_each_of_session(std::uint32_t head, Visitor&& visitor) const {
+        for (std::uint32_t record = head; record != kNone; record = records_[record].next) {
+            visitor(text(filters_[records_[record].filter]), unpack(entry_of(records_[record])));
+        }
+    }
 
     [[nodiscard]] std::size_t size() const { return records_.live(); }  // subscriptions
+    void archive(Archive& a) { a(shapes_, by_hash_, filters_, long_texts_, lists_, records_); }
     /// Bytes held, subscriptions and tables.
-    void archive(Archive& a) { a(nodes_, lists_, records_); }
     [[nodiscard]] std::size_t footprint() const;
 
    private:
@@ -85,12 +93,17 @@ class SubscriptionIndex {
         std::uint32_t options = 0;  // group << 8 | options byte as in SUBSCRIBE
         std::uint32_t record = kNone;
     };
-    /// The subscribers of a filter: one in the node, more in a list.
-    struct Subscribers {
-        Entry only;
+    /// A filter and its subscribers: one, or more in a list.
+    struct alignas(64) Filter {
+        static constexpr std::size_t kInline = 34;
+        char text[kInline] = {};  // where it is too long, its index in `long_texts_`
+        std::uint16_t text_size = 0;
+        FilterShapes::Place place;
         std::uint32_t list = kNone;
-        [[nodiscard]] bool empty() const { return only.session == kNone && list == kNone; }
+        Entry only;
+        [[nodiscard]] bool unused() const { return only.session == kNone && list == kNone; }
     };
+    static_assert(sizeof(Filter) == 64);
     /// Two subscribers or more, in the order in which they came. Those that have ended leave holes,
     /// which are closed when they are half of it: ending one of many costs nothing much.
     struct List {
@@ -100,23 +113,15 @@ class SubscriptionIndex {
     };
     /// A subscription as its session's list sees it.
     struct Record {
-        std::uint32_t node = 0;
-        std::uint32_t position = 0;  // in the node's list
+        std::uint32_t filter = 0;
+        std::uint32_t position = 0;  // in the filter's list
         std::uint32_t next = kNone;
         std::uint32_t previous = kNone;  // of the first: how many there are
     };
-    using Nodes = LevelTable<Subscribers>;
-    using Node = Nodes::Node;
-
-    struct LevelOfTopic {
-        std::string_view text;
-        std::uint64_t hash = 0;
-    };
-    /// A child that may be there, according to its parent.
-    struct Candidate {
-        std::uint64_t key = 0;
-        std::uint32_t parent = 0;
-        LevelKind kind = LevelKind::literal;
+    /// The first characters of a level, and which bytes they are.
+    struct Word {
+        std::uint64_t text = 0;
+        std::uint64_t mask = 0;
     };
 
     static std::uint32_t pack(const SubscriptionData& data);
@@ -126,28 +131,49 @@ class SubscriptionIndex {
         visitor(entry.session, unpack(entry));
     }
 
-    /// The entry of (node, session, group), or null.
-    Entry* find_entry(Node& node, std::uint32_t session, std::uint32_t group, std::uint32_t head);
-    void add_entry(Node& node, const Entry& entry);
+    /// Text is compared by words, so there may be anything behind it, but there is something.
+    static constexpr std::size_t kWord = 8;
+    static_assert(sizeof(Filter) >= Filter::kInline + kWord);
+    [[nodiscard]] std::string_view text(const Filter& filter) const {
+        if (filter.text_size <= Filter::kInline) return {filter.text, filter.text_size};
+        return {long_texts_[long_text(filter)].data(), filter.text_size};
+    }
+    static std::uint32_t long_text(const Filter& filter) {
+        std::uint32_t index = 0;
+        std::memcpy(&index, filter.text, sizeof index);
+        return index;
+    }
+    [[nodiscard]] std::uint32_t find_filter(std::string_view text,
+                                            const FilterShapes::Place& place) const;
+    void load_words(std::string_view topic);
+    [[nodiscard]] bool matches(const Filter& filter, const FilterShapes::Candidate& as) const;
+    std::uint32_t add_filter(const FilterShapes::Place& place, std::string_view text);
+    void remove_filter(std::uint32_t filter);
+
+    /// The entry of (filter, session, group), or null.
+    Entry* find_entry(std::uint32_t filter, std::uint32_t session, std::uint32_t group,
+                      std::uint32_t head);
+    void add_entry(Filter& filter, const Entry& entry);
     void remove_entry(std::uint32_t record);
     void link(std::uint32_t record, std::uint32_t& head);
     void unlink(std::uint32_t record, std::uint32_t& head);
     void compact(List& list);
     [[nodiscard]] const Entry& entry_of(const Record& record) const;
 
-    bool split(std::string_view topic);
     void find_matches(std::string_view topic);
-    void propose(const Node& parent, LevelKind kind, std::size_t depth);
-    void accept(const Node& node);
 
-    Nodes nodes_;
+    FilterShapes shapes_;
+    TextTable by_hash_;
+    Slab<Filter> filters_;
+    Slab<std::string> long_texts_;  // kWord longer
     Slab<List> lists_;
     Slab<Record> records_;
-    // Workspace of for_each_match, empty outside it and kept for its capacity.
-    std::vector<LevelOfTopic> levels_;
-    std::vector<Candidate> candidates_;
-    std::vector<const Node*> frontier_;
-    std::vector<const Node*> matched_;
+    // Workspace of for_each_match, kept for its capacity.
+    std::string topic_;  // kWord longer
+    std::vector<FilterShapes::Level> levels_;
+    std::vector<Word> words_;  // of each level
+    std::vector<FilterShapes::Candidate> candidates_;
+    std::vector<std::uint32_t> matched_;
 };
 
 inline std::uint32_t SubscriptionIndex::pack(const SubscriptionData& data) {
@@ -168,28 +194,19 @@ inline SubscriptionData SubscriptionIndex::unpack(const Entry& entry) {
 }
 
 template <typename Visitor>
-void SubscriptionIndex::for_each_match(std::string_view topic, Visitor&& visitor) {
+std::size_t SubscriptionIndex::for_each_match(std::string_view topic, Visitor&& visitor) {
     find_matches(topic);
-    for (const Node* node : matched_) {
-        if (node->payload.list == kNone) {
-            visit(node->payload.only, visitor);
+    for (const std::uint32_t matched : matched_) {
+        const Filter& filter = filters_[matched];
+        if (filter.list == kNone) {
+            visit(filter.only, visitor);
             continue;
         }
-        for (const Entry& entry : lists_[node->payload.list].entries) {
+        for (const Entry& entry : lists_[filter.list].entries) {
             if (entry.session != kNone) visit(entry, visitor);
         }
     }
-    matched_.clear();
-}
-
-template <typename Visitor>
-void SubscriptionIndex::for_each_of_session(std::uint32_t head, Visitor&& visitor) const {
-    std::string filter;
-    for (std::uint32_t record = head; record != kNone; record = records_[record].next) {
-        filter.clear();
-        nodes_.append_path(records_[record].node, filter);
-        visitor(std::string_view(filter), unpack(entry_of(records_[record])));
-    }
+    return matched_.size();
 }
 
 }  // namespace mqttwin::broker

@@ -28,6 +28,11 @@ class TextTable {
         }
     }
 
+    /// Starts loading what a search for this hash reads.
+    void prefetch(std::uint32_t hash) const {
+        if (!cells_.empty()) __builtin_prefetch(&cells_[home(hash)]);
+    }
+
     /// Precondition: the text is not in the table.
     void insert(std::uint32_t hash, std::uint32_t index) {
         if ((size_ + 1) * 4 > cells_.size() * 3) grow();
@@ -53,6 +58,7 @@ class TextTable {
 
     [[nodiscard]] std::size_t size() const { return size_; }
     void archive(Archive& a) { a(cells_, size_); }
+    [[nodiscard]] std::size_t footprint() const { return cells_.capacity() * sizeof(Cell); }
 
    private:
     struct Cell {

@@ -376,61 +376,104 @@ TEST(SubscriptionIndex, VeryDeepTopicsAndFilters) {
     EXPECT_EQ(index.count(head), 1U);
 }
 
-// --- the table below it -------------------------------------------------------------------------
-
-struct Value {
-    std::uint32_t value = 0;
-    [[nodiscard]] bool empty() const { return value == 0; }
-};
-
-/// Distinguishes hardly anything.
-std::uint64_t poor_hash(std::string_view text, std::uint64_t) { return text.size() % 2; }
-
-TEST(LevelTable, StaysExactWhereHashesCollide) {
-    const StreamKey key = StreamKey::of(3, "test", "collisions");
-    Stream stream(key, 0);
-    LevelTable<Value, poor_hash> table(6);
-    std::map<std::string, std::uint32_t> reference;
-    for (std::uint32_t step = 1; step < 20'000; ++step) {
-        std::string path = std::to_string(stream.below(10));
-        for (std::uint64_t i = stream.below(3); i > 0; --i) {
-            path += "/" + std::to_string(stream.below(12));
-        }
-        if (stream.below(2) == 0) {
-            table.add_path(path, false, [](auto&) {}).payload.value = step;
-            reference[path] = step;
-        } else if (const auto* node = table.find_path(path, false)) {
-            table.at(node->id()).payload.value = 0;
-            table.prune(node->id(), [](auto&) {});
-            reference.erase(path);
-        }
-        const auto* node = table.find_path(path, false);
-        const auto known = reference.find(path);
-        ASSERT_EQ(node == nullptr ? 0 : node->payload.value,
-                  known == reference.end() ? 0 : known->second);
+// Eighty thousand million pairs of filters, and 32 bits of hash: some pairs share theirs.
+TEST(SubscriptionIndex, StaysExactWhereHashesCollide) {
+    constexpr std::uint32_t kFilters = 400'000;
+    SubscriptionIndex index(6);
+    std::vector<std::uint32_t> heads(kFilters, kNone);
+    for (std::uint32_t i = 0; i < kFilters; ++i) {
+        index.subscribe("d/" + std::to_string(i), i, data_with(1), heads[i]);
     }
-    for (const auto& [path, value] : reference) {
-        const auto* node = table.find_path(path, false);
-        ASSERT_NE(node, nullptr);
-        ASSERT_EQ(node->payload.value, value);
-        std::string text;
-        table.append_path(node->id(), text);
-        ASSERT_EQ(text, path);
+    for (std::uint32_t i = 0; i < kFilters; i += 2) {
+        ASSERT_TRUE(index.unsubscribe("d/" + std::to_string(i), i, heads[i]));
+    }
+    for (std::uint32_t i = 0; i < kFilters; ++i) {
+        std::vector<std::uint32_t> visited;
+        index.for_each_match(
+            "d/" + std::to_string(i),
+            [&](std::uint32_t session, const SubscriptionData&) { visited.push_back(session); });
+        ASSERT_EQ(visited, std::vector<std::uint32_t>(i % 2, i));
     }
 }
 
-TEST(LevelTable, CollectsLongTexts) {
-    LevelTable<Value> table(7);
-    const auto path = [](int i) { return std::string(1000, 'x') + std::to_string(i) + "/y"; };
-    for (int i = 0; i < 1000; ++i) table.add_path(path(i), false, [](auto&) {}).payload.value = 1;
-    for (int i = 0; i < 990; ++i) {
-        auto& node = table.at(table.find_path(path(i), false)->id());
-        node.payload.value = 0;
-        table.prune(node.id(), [](auto&) {});
+// A filter `a/#` comes by its levels before the `#`, others come by all of theirs and before the
+// former; literal before `+`.
+TEST(SubscriptionIndex, MatchesComeInTheOrderOfTheirShapes) {
+    const std::vector<std::string> expected{"#",   "a/#",   "+/#",   "a/b",   "a/+",  "+/b",
+                                            "+/+", "a/b/#", "a/+/#", "+/b/#", "+/+/#"};
+    Subject subject;
+    for (std::size_t i = expected.size(); i > 0; --i) {
+        const std::string& filter = expected[i - 1];
+        subject.index.subscribe(filter, 1, data_with(subject.number_of(filter)), subject.head(1));
     }
-    EXPECT_EQ(table.size(), 20U);
-    EXPECT_LT(table.footprint(), 100'000U);
-    for (int i = 990; i < 1000; ++i) EXPECT_NE(table.find_path(path(i), false), nullptr);
+    std::vector<std::string> found;
+    for (const auto& match : subject.matches("a/b")) found.push_back(std::get<0>(match));
+    EXPECT_EQ(found, expected);
+}
+
+// Levels are compared by words: at any size a difference of one character counts.
+TEST(SubscriptionIndex, EveryCharacterOfALevelCounts) {
+    for (std::size_t size = 1; size < 50; ++size) {
+        for (const std::string rest : {"", "/+", "/#", "/z"}) {
+            SubscriptionIndex index(10);
+            std::uint32_t head = kNone;
+            const std::string level(size, 'x');
+            const auto visits = [&](const std::string& topic) {
+                int count = 0;
+                index.for_each_match(topic,
+                                     [&](std::uint32_t, const SubscriptionData&) { ++count; });
+                return count;
+            };
+            const std::string tail = rest.empty() ? "" : "/z";
+            index.subscribe("+/" + level + rest, 1, data_with(1), head);
+            ASSERT_EQ(visits("name/" + level + tail), 1);
+            ASSERT_EQ(visits("name/" + level + "x" + tail), 0);
+            ASSERT_EQ(visits("name/" + level.substr(1) + tail), 0);
+            for (std::size_t i = 0; i < size; ++i) {
+                std::string other = level;
+                other[i] = 'y';
+                ASSERT_EQ(visits("name/" + other + tail), 0);
+            }
+        }
+    }
+}
+
+// Shapes that end leave nothing behind, and those that go on are still found.
+TEST(SubscriptionIndex, ShapesComeAndGo) {
+    SubscriptionIndex index(8);
+    std::uint32_t stays = kNone;
+    index.subscribe("a/+/c", 1, data_with(1), stays);
+    const std::size_t before = index.footprint();
+    for (int round = 0; round < 1000; ++round) {
+        std::uint32_t head = kNone;
+        index.subscribe("a/+", 2, data_with(2), head);
+        index.subscribe("a/+/c/+/" + std::to_string(round), 2, data_with(2), head);
+        index.subscribe("+/" + std::to_string(round) + "/#", 2, data_with(2), head);
+        index.remove_session(head);
+    }
+    EXPECT_LT(index.footprint(), before + 4096);
+    int visits = 0;
+    index.for_each_match("a/b/c", [&](std::uint32_t session, const SubscriptionData&) {
+        EXPECT_EQ(session, 1U);
+        ++visits;
+    });
+    EXPECT_EQ(visits, 1);
+}
+
+TEST(SubscriptionIndex, LongFiltersAreGivenBack) {
+    SubscriptionIndex index(9);
+    const auto filter = [](int i) { return std::string(1000, 'x') + std::to_string(i) + "/+"; };
+    std::uint32_t head = kNone;
+    for (int i = 0; i < 1000; ++i) index.subscribe(filter(i), 1, data_with(1), head);
+    EXPECT_GT(index.footprint(), 1'000'000U);
+    for (int i = 0; i < 990; ++i) ASSERT_TRUE(index.unsubscribe(filter(i), 1, head));
+    EXPECT_LT(index.footprint(), 300'000U);
+    for (int i = 0; i < 1000; ++i) {
+        int visits = 0;
+        index.for_each_match(std::string(1000, 'x') + std::to_string(i) + "/y",
+                             [&](std::uint32_t, const SubscriptionData&) { ++visits; });
+        ASSERT_EQ(visits, i < 990 ? 0 : 1);
+    }
 }
 
 }  // namespace
