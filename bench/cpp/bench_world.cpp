@@ -13,8 +13,9 @@ using namespace mqttwin;  // NOLINT(google-build-using-namespace)
 using world::FleetSpec;
 using world::VirtualWorld;
 
-// `devices` publish 64-byte payloads once a second; one subscriber receives them all.
-void publish_to_one(benchmark::State& state, wire::QoS qos) {
+// `devices` publish 64-byte payloads once a second; one subscriber receives them all. Their links
+// lose that share of packets.
+void publish_to_one(benchmark::State& state, wire::QoS qos, double loss = 0.0) {
     const auto devices = static_cast<std::uint32_t>(state.range(0));
     world::WorldOptions options;
     options.seed = 1;
@@ -35,6 +36,7 @@ void publish_to_one(benchmark::State& state, wire::QoS qos) {
     fleet.ramp = seconds(10);
     fleet.link.up.latency = milliseconds(20);
     fleet.link.down.latency = milliseconds(20);
+    fleet.link.up.loss = fleet.link.down.loss = loss;
     const auto sensors = world.add_fleet(fleet);
     fleet::PublishSpec publish;
     publish.topic = "plant/{group}/{id}/t";
@@ -61,6 +63,10 @@ void publish_to_one(benchmark::State& state, wire::QoS qos) {
 }
 
 BENCHMARK_CAPTURE(publish_to_one, qos0, wire::QoS::at_most_once)
+    ->Arg(1'000)
+    ->Arg(100'000)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(publish_to_one, qos0_lossy, wire::QoS::at_most_once, 0.02)
     ->Arg(1'000)
     ->Arg(100'000)
     ->Unit(benchmark::kMillisecond);

@@ -17,21 +17,21 @@ FlowBench::FlowBench(Machine& client, Machine& server, const PipeSpec& up, const
             Pipe(Stream(StreamKey::of(seed, "fidelity", "down"), flow))} {
     Stream phases(StreamKey::of(seed, "fidelity", "phase"), flow);
     constexpr std::uint64_t kHour = 3'600'000'000;  // us
-    for (Endpoint& one : end) one.phase = static_cast<std::uint32_t>(phases.below(kHour));
+    for (std::uint32_t& one : phase_) one = static_cast<std::uint32_t>(phases.below(kHour));
 }
 
 void FlowBench::connect() {
-    machine(0).connect(now, end[0], out_);
+    machine(0).connect(moment(0), end[0], out_);
     follow(0);
 }
 
 void FlowBench::write(int side, std::uint32_t bytes) {
-    machine(side).write(now, end[static_cast<std::size_t>(side)], bytes, out_);
+    machine(side).write(moment(side), end[static_cast<std::size_t>(side)], bytes, out_);
     follow(side);
 }
 
 void FlowBench::close(int side) {
-    machine(side).close(now, end[static_cast<std::size_t>(side)], out_);
+    machine(side).close(moment(side), end[static_cast<std::size_t>(side)], out_);
     follow(side);
 }
 
@@ -75,14 +75,12 @@ void FlowBench::deliver(int side, const Segment& segment) {
     Endpoint& one = end[static_cast<std::size_t>(side)];
     const bool opens = segment.syn && !segment.has_ack;
     if (side == 1 && opens && one.state == State::closed) {
-        const auto phase = one.phase;
         one = Endpoint{};
-        one.phase = phase;
-        machine(side).accept(now, one, segment, out_);
+        machine(side).accept(moment(side), one, segment, out_);
     } else if (one.state == State::closed) {
         return;
     } else {
-        machine(side).receive(now, one, segment, out_);
+        machine(side).receive(moment(side), one, segment, out_);
     }
     follow(side);
     if (side == 1 && wakes_after) wake_server();
@@ -94,7 +92,7 @@ void FlowBench::wake_server() {
     waking_ = true;
     after(wakes_after(), [this] {
         waking_ = false;
-        machine(1).set_reading(now, end[1], true, out_);
+        machine(1).set_reading(moment(1), end[1], true, out_);
         end[1].reading = false;
         follow(1);
     });
@@ -111,7 +109,7 @@ void FlowBench::step() {
     now = max(now, when);
     if (queue_.empty() || queue_.top().at > when) {
         const int side = machine(0).deadline(end[0]) <= when ? 0 : 1;
-        machine(side).handle_deadline(now, end[static_cast<std::size_t>(side)], out_);
+        machine(side).handle_deadline(moment(side), end[static_cast<std::size_t>(side)], out_);
         follow(side);
         return;
     }

@@ -19,6 +19,7 @@ using mqttwin::net::Pipe;
 using mqttwin::net::PipeSpec;
 using mqttwin::net::tcp::Endpoint;
 using mqttwin::net::tcp::Machine;
+using mqttwin::net::tcp::Moment;
 using mqttwin::net::tcp::Output;
 using mqttwin::net::tcp::Segment;
 
@@ -91,7 +92,12 @@ class FlowBench {
         return *machine_[static_cast<std::size_t>(side)];
     }
 
+    [[nodiscard]] Moment moment(int side) const {
+        return {now, phase_[static_cast<std::size_t>(side)]};
+    }
+
     std::array<Machine*, 2> machine_;
+    std::array<std::uint32_t, 2> phase_{};
     std::array<Pipe, 2> pipe_;
     std::priority_queue<Event, std::vector<Event>, Later> queue_;
     std::uint64_t order_ = 0;

@@ -42,6 +42,14 @@ tcp::Profile broker_profile(const LinkSpec& link) {
     return p;
 }
 
+/// Every line of it, wherever it begins.
+template <typename Record>
+void prefetch_all(const Record& record) {
+    const auto* bytes = reinterpret_cast<const char*>(&record);
+    for (std::size_t line = 0; line < sizeof record; line += 64) __builtin_prefetch(bytes + line);
+    __builtin_prefetch(bytes + sizeof record - 1);
+}
+
 }  // namespace
 
 // --- Description ---------------------------------------------------------------------------------
@@ -65,8 +73,8 @@ void Network::add_population(std::uint16_t population, std::string_view name, st
     if (reach.kind == Reach::Kind::name) p.cache.assign(count, {});
     p.quiet_path = link.nat.idle_timeout.ns == 0 && link.sleep.kind == SleepSpec::Kind::off;
     p.set_plain();
-    p.newest.assign(count, kNoFlow);
-    p.attempts.assign(count, 0);
+    p.newest.assign(count, {});
+    if (!layers.none()) p.attempts.assign(count, 0);
     p.machine = {machine_for(device_profile(link), End::client),
                  machine_for(broker_profile(link), End::server)};
 }
@@ -93,15 +101,21 @@ FlowId Network::open(Instant now, std::uint16_t population, std::uint32_t index,
     const FlowId id = flows_.take();
     Population& p = populations_[population];
     Flow& flow = flows_[id];
+    assert(broker < Flow::kNoBroker || broker == kNoHost);
     flow.index = index;
     flow.population = population;
-    flow.broker = broker;
+    flow.broker = flow.meant = static_cast<std::uint16_t>(broker);
     flow.bare = p.on_demand;
-    flow.attempt = static_cast<std::uint8_t>(++p.attempts[index]);
-    flow.older = p.newest[index];
-    p.newest[index] = id;
-    flow.end[0].phase = phase_of(p.phases, index);
-    flow.end[1].phase = phase_of(StreamKey::of(seed_, "brokers", "timer phase"), broker);
+    Newest& newest = p.newest[index];
+    const FlowId before = newest.flow();
+    const std::uint8_t attempts_before = before == kNoFlow ? newest.attempts() : attempts(before);
+    flow.attempt = static_cast<std::uint8_t>(attempts_before + 1U);
+    if (!p.attempts.empty()) ++p.attempts[index];
+    if (before != kNoFlow) {
+        past_[id] = {before, flow.attempt};
+        flow.reopened = true;
+    }
+    newest.set(id);
     meet_fault(id);
     dial(now, engage(now, id));
     return id;
@@ -110,7 +124,7 @@ FlowId Network::open(Instant now, std::uint16_t population, std::uint32_t index,
 void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body,
                    const Stamp& stamp) {
     const Ref r = engage(now, id);
-    assert(!r.flow->done[side(sender)]);
+    assert(!r.end(sender).done);
     std::size_t bytes = pool_->bytes(head).size();
     if (body != BlobId::none) bytes += pool_->bytes(body).size();
     r.p->traffic[side(sender)].payload_bytes += bytes;
@@ -132,46 +146,46 @@ void Network::write(Instant now, const Ref& r, End sender, std::uint32_t bytes) 
     }
     rouse(now, r, sender);
     out_.clear();
-    tcp(r, sender).write(now, r.end(sender), bytes, out_);
+    tcp(r, sender).write(r.at(now, sender), r.end(sender), bytes, out_);
     follow(now, r, sender);
 }
 
 void Network::close(Instant now, FlowId id, End end) {
-    if (flows_[id].done[side(end)]) return;
+    if (flows_[id].end[side(end)].done) return;
     const Ref r = engage(now, id);
     if (lookups_.erase(id) > 0) {  // it does not even know where to
-        r.flow->done[side(end)] = true;
+        r.end(end).done = true;
         rest_unless_handling(now, r);
         return;
     }
     say_goodbye(now, r, end, end);
-    r.flow->done[side(end)] = true;
+    r.end(end).done = true;
     wake(now, r, end);
     out_.clear();
-    tcp(r, end).close(now, r.end(end), out_);
+    tcp(r, end).close(r.at(now, end), r.end(end), out_);
     follow(now, r, end);
     rest_unless_handling(now, r);
 }
 
 void Network::finish(Instant now, FlowId id, End end) {
-    if (flows_[id].done[side(end)]) return;
+    if (flows_[id].end[side(end)].done) return;
     const Ref r = engage(now, id);
     say_goodbye(now, r, end, end);
     wake(now, r, end);
     out_.clear();
-    tcp(r, end).close(now, r.end(end), out_);
+    tcp(r, end).close(r.at(now, end), r.end(end), out_);
     follow(now, r, end);
     rest_unless_handling(now, r);
 }
 
 void Network::abort(Instant now, FlowId id, End end) {
-    if (flows_[id].done[side(end)]) return;
+    if (flows_[id].end[side(end)].done) return;
     const Ref r = engage(now, id);
-    r.flow->done[side(end)] = true;
+    r.end(end).done = true;
     lookups_.erase(id);
     wake(now, r, end);
     out_.clear();
-    tcp(r, end).abort(now, r.end(end), out_);
+    tcp(r, end).abort(r.at(now, end), r.end(end), out_);
     follow(now, r, end);
     rest_unless_handling(now, r);
 }
@@ -179,8 +193,8 @@ void Network::abort(Instant now, FlowId id, End end) {
 void Network::vanish(Instant now, FlowId id, End end) {
     const Ref r = engage(now, id);
     catch_up(now, r, end);
-    r.flow->done[side(end)] = true;
-    r.flow->silent[side(end)] = true;
+    r.end(end).done = true;
+    r.end(end).silent = true;
     if (end == End::client) lookups_.erase(id);
     Lane& l = r.lane(end);
     l.settled = Instant{-1};
@@ -193,6 +207,12 @@ void Network::vanish(Instant now, FlowId id, End end) {
 }
 
 // --- What a flow that has something under way needs ----------------------------------------------
+
+/// Of the device whose newest flow this is.
+std::uint8_t Network::attempts(FlowId newest) const {
+    const Flow& flow = flows_[newest];
+    return flow.reopened ? past_.at(newest).attempts : flow.attempt;
+}
 
 /// The flow gets a working record.
 void Network::begin(Instant now, Ref& r) {
@@ -207,6 +227,9 @@ void Network::begin(Instant now, Ref& r) {
     r.busy = &busy_[r.flow->busy];
     r.busy->flow = r.id;
     r.busy->ticket = 0;
+    r.busy->phase = {
+        phase_of(r.p->phases, r.flow->index),
+        phase_of(broker_phases_, r.flow->meant == Flow::kNoBroker ? kNoHost : r.flow->meant)};
     for (const End end : {End::client, End::server}) {
         r.lane(end).begin(r.end(end).acked, r.end(other(end)).expected);
     }
@@ -233,27 +256,35 @@ void Lane::begin(std::uint32_t position, std::uint32_t position_read) {
 /// After everything that was done to a flow: what it does not need any more is given back.
 void Network::rest(Instant now, const Ref& r) {
     const Flow& flow = *r.flow;
-    if (flow.end[0].state == tcp::State::closed || flow.end[1].state == tcp::State::closed) {
+    const auto closed = [](const tcp::Endpoint& e) {
+        return static_cast<unsigned>(e.state == tcp::State::closed);
+    };
+    if ((closed(flow.end[0]) | closed(flow.end[1])) != 0) {
         bury(now, r);
         return;
     }
     if (r.busy == nullptr) return;
     const Lane& up = r.busy->lane[0];
     const Lane& down = r.busy->lane[1];
-    static_assert(kNone == tcp::kNoFlight && kNone == ~std::uint32_t{0});
-    if ((up.units & up.packets & down.units & down.packets & flow.end[0].flight &
-         flow.end[1].flight) != kNone ||
-        (up.out | down.out | up.owing | down.owing) != 0) {
+    static_assert(kNone == ~std::uint32_t{0});
+    if ((up.units & up.packets & down.units & down.packets) != kNone ||
+        (up.out | down.out | up.owing | down.owing) != 0 || flow.end[0].flying ||
+        flow.end[1].flying) {
         return;
     }
-    const Instant settled = max(up.settled, down.settled);
+    give_up_record(now, r);
+}
+
+/// Nothing is under way but an ACK whose effect is there already, if that.
+void Network::give_up_record(Instant now, const Ref& r) {
+    const Instant settled = max(r.busy->lane[0].settled, r.busy->lane[1].settled);
     if (settled <= now) {
-        release_busy(flow.busy);
+        release_busy(r.flow->busy);
         return;
     }
     if (++tickets_ == 0) ++tickets_;
     r.busy->ticket = tickets_;
-    settling_.push_back({settled, flow.busy, tickets_});
+    settling_.push_back({settled, r.flow->busy, tickets_});
 }
 
 /// A flow of which one end is closed, or not yet open: what nobody will read is discarded, and when
@@ -278,7 +309,7 @@ void Network::bury(Instant now, const Ref& r) {
                 discard_units(now, r, sender);
             }
             idle = idle && l.units == kNone && l.packets == kNone && l.out == 0 && l.owing == 0 &&
-                   r.end(sender).flight == tcp::kNoFlight;
+                   !r.end(sender).flying;
         }
         if (!idle) return;
         if (!over && max(r.busy->lane[0].settled, r.busy->lane[1].settled) > now) return;
@@ -289,10 +320,21 @@ void Network::bury(Instant now, const Ref& r) {
 
 void Network::free_flow(FlowId id) {
     const Flow& flow = flows_[id];
-    FlowId* link = &populations_[flow.population].newest[flow.index];
-    while (*link != id) link = &flows_[*link].older;
-    *link = flow.older;
-    if (flow.talk != kNone) talks_.give_back(flow.talk);
+    Newest& newest = populations_[flow.population].newest[flow.index];
+    const FlowId before = older(id);
+    if (newest.flow() == id && before == kNoFlow) {
+        newest.clear(attempts(id));
+    } else if (newest.flow() == id) {
+        newest.set(before);
+        past_[before] = {older(before), attempts(id)};
+        flows_[before].reopened = true;
+    } else {
+        FlowId newer = newest.flow();
+        while (older(newer) != id) newer = older(newer);
+        past_[newer].older = before;
+    }
+    if (flow.reopened) past_.erase(id);
+    if (flow.talking) talks_.erase(id);
     if (flow.faulty) faults_.erase({flow.population, flow.index});
     last_packet_.erase(id);
     if (tap_ != nullptr) tap_->on_flow_freed(id);
@@ -353,7 +395,7 @@ std::size_t Network::footprint() const {
     for (const Host& host : machines_) bytes += host.tcp.footprint();
     for (const Population& p : populations_) {
         bytes +=
-            p.newest.capacity() * sizeof(FlowId) + p.attempts.capacity() * sizeof(p.attempts[0]);
+            p.newest.capacity() * sizeof(Newest) + p.attempts.capacity() * sizeof(p.attempts[0]);
         bytes += p.links.footprint();
     }
     return bytes;
@@ -410,30 +452,44 @@ std::uint32_t Network::acknowledged(Instant now, FlowId id, End end) const {
 
 void Network::prefetch_device(std::uint16_t population, std::uint32_t index) const {
     __builtin_prefetch(&populations_[population].newest[index]);
+    populations_[population].links.prefetch(index);
 }
 
 void Network::prefetch_flow(std::uint16_t population, std::uint32_t index) const {
-    const FlowId id = populations_[population].newest[index];
+    const FlowId id = populations_[population].newest[index].flow();
     if (id == kNoFlow) return;
-    const auto* flow = reinterpret_cast<const char*>(&flows_[id]);
-    for (std::size_t line = 0; line < sizeof(Flow); line += 64) __builtin_prefetch(flow + line);
+    prefetch_all(flows_[id]);
+}
+
+void Network::prefetch_work(std::uint16_t population, std::uint32_t index, bool arrives) const {
+    const FlowId id = populations_[population].newest[index].flow();
+    if (id == kNoFlow) return;
+    const std::uint32_t busy = flows_[id].busy;
+    if (busy == kNone) return;
+    if (arrives) {
+        prefetch_all(busy_[busy]);
+    } else {
+        __builtin_prefetch(&busy_[busy]);  // to see that it is not the flow's any more
+    }
 }
 
 FlowId Network::prefetch_unit(std::uint16_t population, std::uint32_t index, End sender) const {
-    const FlowId id = populations_[population].newest[index];
+    const FlowId id = populations_[population].newest[index].flow();
     if (id == kNoFlow || !engaged(id)) return id;
     const Lane& l = busy_[flows_[id].busy].lane[side(sender)];
-    if (l.units != kNone) __builtin_prefetch(&units_[l.units]);
-    if (l.packets != kNone) __builtin_prefetch(&packets_[l.packets]);
+    if (l.units != kNone) prefetch_all(units_[l.units]);
+    if (l.packets != kNone) prefetch_all(packets_[l.packets]);
     return id;
 }
 
-FlowId Network::prefetch_bytes(std::uint16_t population, std::uint32_t index, End sender) const {
-    const FlowId id = populations_[population].newest[index];
-    if (id == kNoFlow || !engaged(id)) return id;
+std::uint32_t Network::prefetch_bytes(std::uint16_t population, std::uint32_t index,
+                                      End sender) const {
+    const FlowId id = populations_[population].newest[index].flow();
+    if (id == kNoFlow || !engaged(id)) return Stamp::kNobody;
     const std::uint32_t unit = busy_[flows_[id].busy].lane[side(sender)].units;
-    if (unit != kNone) pool_->prefetch(units_[unit].head);
-    return id;
+    if (unit == kNone) return Stamp::kNobody;
+    pool_->prefetch(units_[unit].head);
+    return units_[unit].stamp.origin;
 }
 
 void Network::archive(Archive& a) {

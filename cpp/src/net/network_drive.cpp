@@ -109,7 +109,7 @@ void Network::find_arrival(const Ref& r, End sender) {
 
 void Network::schedule_timer(const Ref& r, End end) {
     Lane& l = r.lane(end);
-    const bool flying = r.end(end).flight != tcp::kNoFlight;
+    const bool flying = r.end(end).flying;
     if ((!flying && l.owing == 0) || behind_ == r.id) return;
     Instant deadline = l.ack_at;
     if (flying) deadline = min(deadline, tcp(r, end).deadline(r.end(end)));
@@ -124,8 +124,8 @@ void Network::schedule_timer(const Ref& r, End end) {
 void Network::handle_event(Instant now, FlowEvent kind, std::uint8_t generation,
                            std::uint16_t population, std::uint32_t index, Sink& sink) {
     sink_ = &sink;
-    FlowId id = populations_[population].newest[index];
-    while (id != kNoFlow && flows_[id].attempt != generation) id = flows_[id].older;
+    FlowId id = populations_[population].newest[index].flow();
+    while (id != kNoFlow && flows_[id].attempt != generation) id = older(id);
     if (id == kNoFlow) return;  // over since
     if (kind > FlowEvent::timer_server) {
         handle_other_event(now, kind, id);
@@ -147,9 +147,9 @@ void Network::handle_event(Instant now, FlowEvent kind, std::uint8_t generation,
         catch_up(now, r, end);
         if (l.owing > 0 && l.ack_at <= now) settle_debt(now, r, end);
         if (l.owing > 0) schedule_timer(r, end);
-        if (r.end(end).flight != tcp::kNoFlight) {
+        if (r.end(end).flying) {
             out_.clear();
-            tcp(r, end).handle_deadline(now, r.end(end), out_);
+            tcp(r, end).handle_deadline(r.at(now, end), r.end(end), out_);
             follow(now, r, end);
         }
     }
@@ -164,7 +164,7 @@ void Network::handle_other_event(Instant now, FlowEvent kind, FlowId id) {
         handle_lookup(now, r);
     } else if (kind == FlowEvent::nudge) {
         handle_nudge(now, r);
-    } else if (r.flow->talk != kNone) {
+    } else if (r.flow->talking) {
         const End thinker = kind == FlowEvent::think_client ? End::client : End::server;
         if (r.end(thinker).state == tcp::State::established) say(now, r, thinker);
         talk(now, r);
@@ -205,7 +205,7 @@ void Network::take_acks(Instant now, const Ref& r, End end) {
 }
 
 void Network::take(Instant now, const Ref& r, End receiver, const tcp::Segment& segment) {
-    if (r.flow->silent[side(receiver)]) {
+    if (r.end(receiver).silent) {
         // It is gone.
     } else if (r.end(receiver).state == tcp::State::closed) {
         if (receiver == End::server && !r.flow->accepted && segment.syn) {
@@ -216,7 +216,7 @@ void Network::take(Instant now, const Ref& r, End receiver, const tcp::Segment& 
     } else if (!quiet_ || !take_simply(now, r, receiver, segment)) {
         wake(now, r, receiver);
         out_.clear();
-        tcp(r, receiver).receive(now, r.end(receiver), segment, out_);
+        tcp(r, receiver).receive(r.at(now, receiver), r.end(receiver), segment, out_);
         follow(now, r, receiver);
     }
     // Its quiet sender cannot know whether an ACK is on the way.
@@ -231,7 +231,7 @@ void Network::request(Instant now, const Ref& r, const tcp::Segment& segment) {
     }
     r.flow->accepted = true;
     out_.clear();
-    tcp(r, End::server).accept(now, r.end(End::server), segment, out_);
+    tcp(r, End::server).accept(r.at(now, End::server), r.end(End::server), segment, out_);
     follow(now, r, End::server);
 }
 
@@ -264,12 +264,12 @@ void Network::hand_over(Instant now, const Ref& r, End receiver, std::uint32_t b
         l.units = unit.next;
         if (unit.next == kNone) l.last_unit = kNone;
         if (unit.kind != Unit::Kind::data) {
-            if (unit.kind == Unit::Kind::script && r.flow->talk != kNone) {
-                Talk& t = talks_[r.flow->talk];
+            if (unit.kind == Unit::Kind::script && r.flow->talking) {
+                Talk& t = talks_.at(r.id);
                 t.progress.read(t.script, receiver, unit.bytes);
                 talked = true;
             }
-        } else if (r.flow->done[side(receiver)]) {
+        } else if (r.end(receiver).done) {
             discard(now, r, receiver, unit);
             deaf = true;
         } else {
@@ -294,14 +294,14 @@ void Network::deny(Instant now, const Ref& r, End receiver) {
     if (r.end(receiver).state == tcp::State::closed) return;
     wake(now, r, receiver);
     out_.clear();
-    tcp(r, receiver).abort(now, r.end(receiver), out_);
+    tcp(r, receiver).abort(r.at(now, receiver), r.end(receiver), out_);
     follow(now, r, receiver);
 }
 
 /// What of the first unread write has come through before a fault struck in the middle of it.
 void Network::hand_over_part(Instant now, const Ref& r, End receiver) {
     const Lane& l = r.lane(other(receiver));
-    if (l.units == kNone || r.flow->done[side(receiver)]) return;
+    if (l.units == kNone || r.end(receiver).done) return;
     if (faults_.at({r.flow->population, r.flow->index}).kind == Fault::Kind::stall) return;
     const Unit& unit = units_[l.units];
     if (unit.kind != Unit::Kind::data || !layers(r.id).none()) return;
@@ -312,24 +312,24 @@ void Network::hand_over_part(Instant now, const Ref& r, End receiver) {
 
 void Network::peer_closed(Instant now, const Ref& r, End end) {
     Flow& flow = *r.flow;
-    if (!flow.done[side(end)]) {
-        flow.done[side(end)] = true;
-        const bool known = flow.opened[side(end)] || end == End::client;
+    if (!flow.end[side(end)].done) {
+        flow.end[side(end)].done = true;
+        const bool known = flow.end[side(end)].opened || end == End::client;
         say_goodbye(now, r, end, other(end));
         if (known) sink_->on_closed(now, r.id, end, Ending::orderly);
     }
     if (r.end(end).state == tcp::State::closed) return;
     wake(now, r, end);
     out_.clear();
-    tcp(r, end).close(now, r.end(end), out_);
+    tcp(r, end).close(r.at(now, end), r.end(end), out_);
     follow(now, r, end);
 }
 
 void Network::over(Instant now, const Ref& r, End end, tcp::Over how) {
     Flow& flow = *r.flow;
-    if (flow.done[side(end)]) return;
-    flow.done[side(end)] = true;
-    const bool known = flow.opened[side(end)] || end == End::client;
+    if (flow.end[side(end)].done) return;
+    flow.end[side(end)].done = true;
+    const bool known = flow.end[side(end)].opened || end == End::client;
     if (!known) return;
     sink_->on_closed(now, r.id, end, how == tcp::Over::time_out ? Ending::time_out : Ending::reset);
 }

@@ -16,10 +16,10 @@ void Network::established(Instant now, const Ref& r, End end) {
         tell_opened(now, r, end);
         return;
     }
-    if (r.flow->talk == kNone && end == End::client) begin_talk(r);
-    if (r.flow->talk != kNone && end == End::server) {
+    if (!r.flow->talking && end == End::client) begin_talk(r);
+    if (r.flow->talking && end == End::server) {
         const Instant gives_up = now + kHandshakePatience;
-        talks_[r.flow->talk].gives_up = gives_up;
+        talks_.at(r.id).gives_up = gives_up;
         push_event(r, gives_up, FlowEvent::nudge);
     }
     talk(now, r);
@@ -32,15 +32,15 @@ void Network::begin_talk(const Ref& r) {
     constexpr std::uint64_t kDraws = std::uint64_t{1} << 20U;
     Stream draws(p.scripts, flow.index, p.attempts[flow.index] * kDraws);
     const bool resumed = p.layers.tls && p.layers.tls->resumption && p.session[flow.index];
-    flow.talk = talks_.take();
-    talks_[flow.talk].script = opening_script(p.layers, resumed, draws);
+    flow.talking = true;
+    talks_[r.id].script = opening_script(p.layers, resumed, draws);
 }
 
 void Network::secure(Instant now, FlowId id) {
     const Ref r = engage(now, id);
     r.flow->bare = false;
     if (!layers(id).none()) {
-        r.flow->opened = {};
+        r.end(End::client).opened = r.end(End::server).opened = false;
         established(now, r, End::client);
         established(now, r, End::server);
     }
@@ -50,10 +50,10 @@ void Network::secure(Instant now, FlowId id) {
 /// Writes what is due, and tells who may speak now. Talks end with their last word.
 void Network::talk(Instant now, const Ref& r) {
     for (const End end : {End::client, End::server}) {
-        if (r.flow->talk == kNone) return;
+        if (!r.flow->talking) return;
         if (r.end(end).state != tcp::State::established) continue;
-        if (r.flow->done[side(end)]) continue;
-        Talk& t = talks_[r.flow->talk];
+        if (r.end(end).done) continue;
+        Talk& t = talks_.at(r.id);
         const Step* step = t.progress.due(t.script, end);
         if (step != nullptr && !t.thinking[side(end)]) {
             t.thinking[side(end)] = step->compute.ns > 0;
@@ -65,22 +65,22 @@ void Network::talk(Instant now, const Ref& r) {
             push_event(r, now + step->compute,
                        end == End::client ? FlowEvent::think_client : FlowEvent::think_server);
         }
-        if (!r.flow->opened[side(end)] && t.progress.open(t.script, end)) {
+        if (!r.end(end).opened && t.progress.open(t.script, end)) {
             tell_opened(now, r, end);
         }
     }
-    if (r.flow->talk == kNone) return;
-    const Talk& t = talks_[r.flow->talk];
+    if (!r.flow->talking) return;
+    const Talk& t = talks_.at(r.id);
     if (!t.progress.over(t.script)) return;
     Population& p = *r.p;
     if (!p.session.empty()) p.session[r.flow->index] = true;
-    talks_.give_back(r.flow->talk);
-    r.flow->talk = kNone;
+    talks_.erase(r.id);
+    r.flow->talking = false;
 }
 
 /// The next words of `end`.
 void Network::say(Instant now, const Ref& r, End end) {
-    Talk& t = talks_[r.flow->talk];
+    Talk& t = talks_.at(r.id);
     t.thinking[side(end)] = false;
     const Step* step = t.progress.due(t.script, end);
     if (step == nullptr) return;
@@ -93,7 +93,7 @@ void Network::say(Instant now, const Ref& r, End end) {
 }
 
 void Network::tell_opened(Instant now, const Ref& r, End end) {
-    r.flow->opened[side(end)] = true;
+    r.end(end).opened = true;
     sink_->on_opened(now, r.id, end);
 }
 
@@ -119,15 +119,15 @@ ByteView Network::shown_sealed(const Ref& r, End sender, BlobId head, BlobId bod
 /// A client that is gone in the middle of a handshake does not say so.
 void Network::give_up_talk(Instant now, const Ref& r) {
     const Flow& flow = *r.flow;
-    if (flow.talk == kNone || flow.opened[side(End::server)]) return;
-    if (now >= talks_[flow.talk].gives_up) abort(now, r.id, End::server);
+    if (!flow.talking || flow.end[side(End::server)].opened) return;
+    if (now >= talks_.at(r.id).gives_up) abort(now, r.id, End::server);
 }
 
 /// What a side says before its FIN: a close frame, an alert. Nobody waits for the answer.
 void Network::say_goodbye(Instant now, const Ref& r, End end, End initiator) {
     const Flow& flow = *r.flow;
     const LayersSpec& spec = layers(r.id);
-    if (spec.none() || !flow.opened[side(end)]) return;
+    if (spec.none() || !flow.end[side(end)].opened) return;
     const tcp::State state = flow.end[side(end)].state;
     if (state != tcp::State::established && state != tcp::State::close_wait) return;
     const Script script = closing_script(spec, initiator);

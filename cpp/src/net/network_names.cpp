@@ -8,7 +8,7 @@ namespace mqttwin::net {
 void Network::dial(Instant now, const Ref& r) {
     Flow& flow = *r.flow;
     Population& p = *r.p;
-    std::uint32_t host = flow.broker;
+    std::uint32_t host = broker(r.id);
     if (p.reach.kind == Reach::Kind::address) {
         host = names_.host_at(p.reach.address);
     } else if (p.reach.kind == Reach::Kind::name) {
@@ -20,14 +20,14 @@ void Network::dial(Instant now, const Ref& r) {
         host = names_.host_at(known.address);
     }
     if (host == kNoHost) {
-        flow.silent[side(End::server)] = true;  // a SYN into nowhere
-        if (flow.broker == kNoHost) flow.broker = 0;
+        flow.end[side(End::server)].silent = true;  // a SYN into nowhere
+        if (flow.broker == Flow::kNoBroker) flow.broker = 0;
     } else {
-        flow.broker = host;
+        flow.broker = static_cast<std::uint16_t>(host);
     }
     for (Lane& l : r.busy->lane) l.read = l.written = 1;  // a SYN has the first number
     out_.clear();
-    tcp(r, End::client).connect(now, flow.end[0], out_);
+    tcp(r, End::client).connect(r.at(now, End::client), flow.end[0], out_);
     follow(now, r, End::client);
 }
 
@@ -96,12 +96,12 @@ void Network::move_host(Instant now, std::uint32_t broker, Address to) {
     if (from != kNoHost) names_.remove_host(from);
     names_.put_host(to, broker);
     for (Population& p : populations_) {
-        for (const FlowId first : p.newest) {
+        for (const Newest& newest : p.newest) {
             FlowId next = kNoFlow;
-            for (FlowId id = first; id != kNoFlow; id = next) {
-                next = flows_[id].older;
+            for (FlowId id = newest.flow(); id != kNoFlow; id = next) {
+                next = older(id);
                 if (lookups_.count(id) > 0) continue;  // goes where the answer says
-                if (flows_[id].broker == broker && !flows_[id].silent[side(End::server)]) {
+                if (flows_[id].broker == broker && !flows_[id].end[side(End::server)].silent) {
                     vanish(now, id, End::server);
                 }
             }

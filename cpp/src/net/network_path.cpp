@@ -79,7 +79,7 @@ void Network::reset_by_middlebox(Instant now, const Ref& r, End sender,
 /// The device has sent something: what the network kept for it while it slept comes now.
 void Network::release_held(Instant now, std::uint16_t population, std::uint32_t index) {
     Population& p = populations_[population];
-    for (FlowId each = p.newest[index]; each != kNoFlow; each = flows_[each].older) {
+    for (FlowId each = p.newest[index].flow(); each != kNoFlow; each = older(each)) {
         const Ref flow = look_up(each);
         if (flow.busy == nullptr) continue;
         Lane& l = flow.lane(End::server);
@@ -121,8 +121,8 @@ void Network::set_fault(Instant now, std::uint16_t population, std::uint32_t ind
     clear_fault(population, index);
     Fault& placed = faults_[{population, index}];
     placed = fault;
-    const FlowId id = p.newest[index];
-    if (id == kNoFlow || flows_[id].done[0]) {
+    const FlowId id = p.newest[index].flow();
+    if (id == kNoFlow || flows_[id].end[0].done) {
         ++placed.after_bytes;  // streams begin at 1
         return;
     }
@@ -140,7 +140,7 @@ void Network::clear_fault(std::uint16_t population, std::uint32_t index) {
     Population& p = populations_[population];
     if (index >= p.newest.size()) throw std::invalid_argument("device must be one of the fleet's");
     faults_.erase({population, index});
-    for (FlowId id = p.newest[index]; id != kNoFlow; id = flows_[id].older) {
+    for (FlowId id = p.newest[index].flow(); id != kNoFlow; id = older(id)) {
         flows_[id].faulty = false;
     }
 }
@@ -149,7 +149,7 @@ void Network::clear_fault(std::uint16_t population, std::uint32_t index) {
 void Network::meet_fault(FlowId id) {
     if (faults_.empty()) return;
     Flow& flow = flows_[id];
-    for (FlowId old = flow.older; old != kNoFlow; old = flows_[old].older) {
+    for (FlowId old = older(id); old != kNoFlow; old = older(old)) {
         if (flows_[old].faulty) clear_fault(flow.population, flow.index);
     }
     flow.faulty = faults_.count({flow.population, flow.index}) > 0;
@@ -185,7 +185,7 @@ void Network::strike(Instant now, const Ref& r) {
         const End reader = other(fault.sender);
         wake(now, r, reader);
         out_.clear();
-        tcp(r, reader).set_reading(now, r.end(reader), false, out_);
+        tcp(r, reader).set_reading(r.at(now, reader), r.end(reader), false, out_);
         return;
     }
     swallow(now, r);
@@ -216,7 +216,7 @@ void Network::reset_both(Instant now, const Ref& r) {
         l.out = l.owing = 0;
         l.ack_at = Instant::never();
         tcp(r, end).vanish(r.end(end));
-        r.flow->silent[side(end)] = true;
+        r.end(end).silent = true;
         over(now, r, end, tcp::Over::reset);
     }
 }
@@ -238,7 +238,7 @@ void Network::resume_reading(Instant now, std::uint16_t population, std::uint32_
                              End reader) {
     Population& p = populations_[population];
     if (index >= p.newest.size()) throw std::invalid_argument("device must be one of the fleet's");
-    const FlowId id = p.newest[index];
+    const FlowId id = p.newest[index].flow();
     if (id != kNoFlow) set_reading(now, id, reader, true);
 }
 
@@ -248,7 +248,7 @@ void Network::set_reading(Instant now, FlowId id, End end, bool reading) {
     const Ref r = engage(now, id);
     wake(now, r, end);
     out_.clear();
-    tcp(r, end).set_reading(now, r.end(end), reading, out_);
+    tcp(r, end).set_reading(r.at(now, end), r.end(end), reading, out_);
     out_.delivered = 0;  // the event hands it over
     follow(now, r, end);
     if (reading) push_event(r, now, FlowEvent::nudge);
@@ -269,7 +269,7 @@ void Network::read_on(Instant now, const Ref& r, End reader) {
     const std::uint32_t expected = r.end(reader).expected;
     const std::uint32_t come = tcp::after(expected, l.written) ? l.written : expected;
     if (tcp::after(come, l.read)) hand_over(now, r, reader, come - l.read);
-    if (waits() && r.end(reader).state == tcp::State::close_wait && !r.flow->done[side(reader)]) {
+    if (waits() && r.end(reader).state == tcp::State::close_wait && !r.end(reader).done) {
         peer_closed(now, r, reader);
     }
 }

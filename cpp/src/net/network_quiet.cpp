@@ -21,7 +21,7 @@ bool Network::write_quietly(Instant now, const Ref& r, End sender, std::uint32_t
         decided_ = &passage;
         rouse(now, r, sender);
         out_.clear();
-        machine.write(now, e, bytes, out_);
+        machine.write(r.at(now, sender), e, bytes, out_);
         follow(now, r, sender);
         return true;
     }
@@ -30,7 +30,7 @@ bool Network::write_quietly(Instant now, const Ref& r, End sender, std::uint32_t
     packet.arrives = passage.arrives;
     packet.tells = true;
     packet.held = false;
-    machine.write_quietly(now, e, bytes, l.owing > 0, packet.segment);
+    machine.write_quietly(r.at(now, sender), e, bytes, l.owing > 0, packet.segment);
     if (tap_ != nullptr) tap_->on_packet(now, r.id, sender, packet.segment, passage);
     l.owing = 0;
     l.ack_at = Instant::never();
@@ -52,10 +52,10 @@ bool Network::write_quietly(Instant now, const Ref& r, End sender, std::uint32_t
 bool Network::write_plainly(Instant now, const Ref& r, End sender, std::uint32_t bytes) {
     tcp::Endpoint& e = r.end(sender);
     const Lane& l = r.lane(sender);
-    if (e.flight == tcp::kNoFlight || l.owing > 0 || l.out > 0) return false;
+    if (!e.flying || l.owing > 0 || l.out > 0) return false;
     const std::uint32_t index = packets_.take_used();
     Packet& packet = packets_[index];
-    if (!tcp(r, sender).write_plainly(now, e, bytes, packet.segment)) {
+    if (!tcp(r, sender).write_plainly(r.at(now, sender), e, bytes, packet.segment)) {
         packets_.give_back(index);
         return false;
     }
@@ -81,7 +81,7 @@ bool Network::write_plainly(Instant now, const Ref& r, End sender, std::uint32_t
 inline bool Network::hand_over_one(Instant now, const Ref& r, End receiver, std::uint32_t bytes) {
     Lane& l = r.lane(other(receiver));
     const std::uint32_t index = l.units;
-    if (index == kNone || r.flow->faulty || r.flow->done[side(receiver)]) return false;
+    if (index == kNone || r.flow->faulty || r.end(receiver).done) return false;
     const Unit& unit = units_[index];
     if (unit.end != l.read + bytes || unit.bytes != bytes || unit.kind != Unit::Kind::data) {
         return false;
@@ -126,7 +126,7 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
     }
     if (!data) return true;
     tcp::Segment ack;
-    if (machine.receive_quietly(now, e, segment, l.owing > 0, ack)) {
+    if (machine.receive_quietly(r.at(now, receiver), e, segment, l.owing > 0, ack)) {
         l.owing = 0;
         l.ack_at = Instant::never();
         const Passage passage = offer(now, r, receiver, ack.wire_bytes());
@@ -138,7 +138,7 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
         }
     } else {
         l.owing = segment.length;
-        l.ack_at = machine.owed_until(now, e);
+        l.ack_at = machine.owed_until(r.at(now, receiver), e);
     }
     if (!hand_over_one(now, r, receiver, segment.length)) {
         hand_over(now, r, receiver, segment.length);
@@ -150,11 +150,11 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
 /// Quietly if nothing is under way at the receiver, else plainly.
 bool Network::take_simply(Instant now, const Ref& r, End receiver, const tcp::Segment& segment) {
     tcp::Endpoint& e = r.end(receiver);
-    if (e.flight == tcp::kNoFlight) return take_quietly(now, r, receiver, segment);
+    if (!e.flying) return take_quietly(now, r, receiver, segment);
     const Lane& l = r.lane(receiver);
     if (l.owing > 0 || l.out > 0 || r.lane(other(receiver)).first <= now) return false;
     out_.clear();
-    if (!tcp(r, receiver).receive_plainly(now, e, segment, out_)) return false;
+    if (!tcp(r, receiver).receive_plainly(r.at(now, receiver), e, segment, out_)) return false;
     if (segment.length > 0 || !out_.segments.empty()) {
         follow(now, r, receiver);
     } else if (behind_ != r.id) {
@@ -170,7 +170,7 @@ void Network::settle_debt(Instant now, const Ref& r, End end) {
     if (l.owing == 0) return;
     const std::uint32_t received = l.owing;
     l.owing = 0;
-    tcp(r, end).resume_owing(now, r.end(end), received, l.ack_at);
+    tcp(r, end).resume_owing(r.at(now, end), r.end(end), received, l.ack_at);
     l.ack_at = Instant::never();
     schedule_timer(r, end);
 }
@@ -211,7 +211,7 @@ void Network::resume(const Ref& r, End end) {
     Lane& l = r.lane(end);
     const std::uint32_t bytes = l.out;
     l.out = 0;
-    tcp(r, end).resume(r.end(end), l.sent, bytes);
+    tcp(r, end).resume(r.end(end), r.at(l.sent, end), bytes);
     schedule_timer(r, end);
     schedule_arrival(r, other(end));
 }

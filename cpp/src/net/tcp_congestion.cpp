@@ -124,16 +124,16 @@ void Turn::undo(bool forget_losses) {
 /// Only a window that was full says anything about the path.
 void Turn::validate_window(bool limited) {
     if (!before(e_.acked, f_.usage_mark) || limited ||
-        (!e_.cwnd_limited && f_.out() > e_.most_out)) {
-        e_.cwnd_limited = limited;
-        e_.most_out = segments(f_.out());
+        (!f_.cwnd_limited && f_.out() > f_.most_out)) {
+        f_.cwnd_limited = limited;
+        f_.most_out = segments(f_.out());
         f_.usage_mark = f_.next;
     }
 }
 
 void Turn::grow(std::uint32_t delivered) {
     const bool slow_start = e_.cwnd < e_.ssthresh;
-    if (!e_.cwnd_limited && !(slow_start && e_.cwnd < 2U * e_.most_out)) return;
+    if (!f_.cwnd_limited && !(slow_start && e_.cwnd < 2U * f_.most_out)) return;
     if (slow_start) {
         const auto step = std::min<std::uint32_t>(delivered, e_.ssthresh - e_.cwnd);
         e_.cwnd = segments(e_.cwnd + step);

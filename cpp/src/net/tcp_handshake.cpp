@@ -14,7 +14,7 @@ void Turn::connect() {
     e_.cwnd = p_.initial_window;
     e_.no_timestamps = !p_.timestamps;
     e_.peer_mss = static_cast<std::uint16_t>(std::min(536U, p_.mss()));
-    e_.rto = m_.initial_rto_;
+    bound_rto(m_.initial_rto_);
     f_.next = f_.written = f_.filled = f_.usage_mark = 1;
     f_.round_mark = 0;
     f_.edge = e_.window;
@@ -44,7 +44,7 @@ void Turn::on_syn_timer() {
     ++m_.counters_.timeouts;
     ++m_.counters_.retransmissions;
     send_syn();
-    if (f_.total_timeouts > p_.syn_linear_timeouts) e_.rto = std::min(e_.rto * 2, max_rto());
+    if (f_.total_timeouts > p_.syn_linear_timeouts) back_off();
     arm(Timer::retransmit, e_.rto);
 }
 
@@ -91,7 +91,7 @@ void Turn::accept(const Segment& syn) {
     e_.peer_mss = static_cast<std::uint16_t>(std::min(536U, p_.mss()));
     e_.peer_window = syn.window;
     e_.ts_recent = syn.ts_value;
-    e_.rto = m_.initial_rto_;
+    bound_rto(m_.initial_rto_);
     f_.next = f_.written = f_.filled = f_.usage_mark = 1;
     f_.round_mark = 0;
     f_.acked_to = f_.tuning.highest = e_.expected;
@@ -122,7 +122,7 @@ void Turn::on_syn_ack_timer() {
     ++f_.retransmits;
     ++m_.counters_.retransmissions;
     send_syn_ack();
-    e_.rto = std::min(e_.rto * 2, max_rto());
+    back_off();
     arm(Timer::retransmit, e_.rto);
 }
 
@@ -274,7 +274,8 @@ void Turn::on_deadline() {
                 e_.ping_pong = false;
                 e_.ack_delay = m_.delayed_ack_min_ & 63U;
             } else {
-                const std::uint32_t longer = std::min({e_.ack_delay * 2U, e_.rto, 63U});
+                const std::uint32_t longer =
+                    std::min({e_.ack_delay * 2U, std::uint32_t{e_.rto}, 63U});
                 e_.ack_delay = longer & 63U;
             }
             ++m_.counters_.delayed_acks;

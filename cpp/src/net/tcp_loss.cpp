@@ -12,7 +12,7 @@ void Turn::rack_advance(const Sent& sent) {
     // Too fast to be the retransmission's: the original was only late.
     if (sent.ever_again && rtt < std::int64_t{e_.rtt.minimum}) return;
     f_.rack_advanced = true;
-    e_.rack_rtt = static_cast<std::uint32_t>(std::min<std::int64_t>(rtt, 0x7FFF'FFFF));
+    f_.rack_rtt = static_cast<std::uint32_t>(std::min<std::int64_t>(rtt, 0x7FFF'FFFF));
     if (after(sent.order, f_.rack_order)) f_.rack_order = sent.order;
 }
 
@@ -45,7 +45,7 @@ std::uint32_t Turn::rack_scan(AckNews* news) {
     for (Sent& sent : f_.queue) {
         if (sent.sacked || (sent.lost && !sent.again)) continue;
         if (!before(sent.order, f_.rack_order)) continue;
-        const std::int64_t rest = std::int64_t{e_.rack_rtt} + settle - (us() - sent.at);
+        const std::int64_t rest = std::int64_t{f_.rack_rtt} + settle - (us() - sent.at);
         if (rest <= 0) {
             mark_lost(sent, news);
         } else {
@@ -125,7 +125,7 @@ void Turn::on_retransmission_timer() {
     ++m_.counters_.timeouts;
     retransmit(0, true);
     ++f_.backoff;
-    e_.rto = std::min(e_.rto * 2, max_rto());
+    back_off();
     arm(Timer::retransmit, e_.rto);
 }
 
@@ -134,7 +134,7 @@ void Turn::enter_loss() {
     for (std::size_t i = 0; i < f_.queue.size(); ++i) {
         Sent& sent = f_.queue[i];
         // What was sent within a round trip may still be on its way.
-        if (i > 0 && p_.sack && sent.at + e_.rack_rtt > us()) continue;
+        if (i > 0 && p_.sack && sent.at + f_.rack_rtt > us()) continue;
         mark_lost(sent, nullptr);
     }
     if (f_.congestion <= Congestion::disorder || !after(f_.high, e_.acked) ||

@@ -46,9 +46,12 @@ std::uint32_t FlightPool::take() {
 namespace {
 
 Flight& flight_for(FlightPool& pool, Endpoint& end) {
-    if (end.flight != kNoFlight) return pool[end.flight];
-    end.flight = pool.take();
-    Flight& f = pool[end.flight];
+    if (end.flying) return pool[end.flight()];
+    const std::uint32_t index = pool.take();
+    Flight& f = pool[index];
+    f.rack_rtt = end.rack_rtt_or_flight;
+    end.rack_rtt_or_flight = index;
+    end.flying = true;
     f.next = f.written = f.filled = f.high = f.usage_mark = end.acked;
     f.round_mark = end.round_over ? end.acked - 1 : end.acked;
     f.acked_to = end.expected;
@@ -71,13 +74,14 @@ bool nothing_under_way(const Endpoint& end, const Flight& f) {
 
 }  // namespace
 
-Turn::Turn(Machine& machine, Endpoint& end, Instant now, Output& out)
+Turn::Turn(Machine& machine, Endpoint& end, Moment at, Output& out)
     : m_(machine),
       p_(machine.profile_),
       e_(end),
       f_(flight_for(machine.pool_, end)),
-      now_(now),
-      us_(now.ns / 1'000),
+      now_(at.now),
+      us_(at.now.ns / 1'000),
+      phase_(at.phase),
       out_(out) {}
 
 Turn::~Turn() {
@@ -89,26 +93,27 @@ Turn::~Turn() {
     if (!nothing_under_way(e_, f_)) return;
     e_.round_over = after(e_.acked, f_.round_mark);
     e_.probe_open = f_.probing && f_.probe_again && f_.probe_high == e_.acked;
-    m_.pool_.give_back(e_.flight);
-    e_.flight = kNoFlight;
+    m_.pool_.give_back(e_.flight());
+    e_.rack_rtt_or_flight = f_.rack_rtt;
+    e_.flying = false;
 }
 
-void Machine::connect(Instant now, Endpoint& end, Output& out) {
+void Machine::connect(Moment now, Endpoint& end, Output& out) {
     Turn(*this, end, now, out).connect();
 }
 
-void Machine::accept(Instant now, Endpoint& end, const Segment& syn, Output& out) {
+void Machine::accept(Moment now, Endpoint& end, const Segment& syn, Output& out) {
     Turn(*this, end, now, out).accept(syn);
 }
 
-void Machine::write(Instant now, Endpoint& end, std::uint32_t bytes, Output& out) {
+void Machine::write(Moment now, Endpoint& end, std::uint32_t bytes, Output& out) {
     if (bytes == 0) return;
     Turn(*this, end, now, out).write(bytes);
 }
 
-void Machine::close(Instant now, Endpoint& end, Output& out) { Turn(*this, end, now, out).close(); }
+void Machine::close(Moment now, Endpoint& end, Output& out) { Turn(*this, end, now, out).close(); }
 
-void Machine::abort(Instant now, Endpoint& end, Output& out) {
+void Machine::abort(Moment now, Endpoint& end, Output& out) {
     if (end.state == State::closed) return;
     Turn turn(*this, end, now, out);
     if (end.state != State::syn_sent) turn.send_reset();
@@ -116,42 +121,42 @@ void Machine::abort(Instant now, Endpoint& end, Output& out) {
 }
 
 void Machine::vanish(Endpoint& end) {
-    if (end.flight != kNoFlight) pool_.give_back(end.flight);
-    end.flight = kNoFlight;
+    if (end.flying) pool_.give_back(end.flight());
+    end.flying = false;
     end.state = State::closed;
 }
 
-void Machine::set_reading(Instant now, Endpoint& end, bool reading, Output& out) {
+void Machine::set_reading(Moment now, Endpoint& end, bool reading, Output& out) {
     end.reading = reading;
     if (reading && end.state != State::closed) Turn(*this, end, now, out).on_read();
 }
 
-void Machine::receive(Instant now, Endpoint& end, const Segment& segment, Output& out) {
+void Machine::receive(Moment now, Endpoint& end, const Segment& segment, Output& out) {
     if (end.state == State::closed) return;
     Turn(*this, end, now, out).receive(segment);
 }
 
-void Machine::handle_deadline(Instant now, Endpoint& end, Output& out) {
-    if (end.flight == kNoFlight || deadline(end) > now) return;
+void Machine::handle_deadline(Moment now, Endpoint& end, Output& out) {
+    if (!end.flying || deadline(end) > now.now) return;
     Turn(*this, end, now, out).on_deadline();
 }
 
 Instant Machine::deadline(const Endpoint& end) const {
-    if (end.flight == kNoFlight) return Instant::never();
-    const Flight& f = pool_[end.flight];
+    if (!end.flying) return Instant::never();
+    const Flight& f = pool_[end.flight()];
     return min(f.fires, min(f.ack_at, f.keep_alive));
 }
 
 bool Machine::wants_acks(const Endpoint& end) const {
-    if (end.flight == kNoFlight) return false;
-    const Flight& f = pool_[end.flight];
+    if (!end.flying) return false;
+    const Flight& f = pool_[end.flight()];
     return end.state != State::established || f.unsent() || f.waiting() ||
            f.congestion != Congestion::open || f.timer == Timer::window_probe ||
            f.timer == Timer::reorder || f.sacked_out > 0;
 }
 
 bool Machine::acknowledges_all(const Endpoint& end, const Segment& ack) const {
-    return end.flight == kNoFlight || ack.ack == pool_[end.flight].next;
+    return !end.flying || ack.ack == pool_[end.flight()].next;
 }
 
 /// A probe comes two round trips after the ACK, and the estimate moves by an eighth for each ACK.

@@ -19,14 +19,14 @@ bool Turn::is_plain() const {
            f_.keep_alive == Instant::never();
 }
 
-bool Machine::write_plainly(Instant now, Endpoint& end, std::uint32_t bytes, Segment& segment) {
-    if (!pool_[end.flight].plain) return false;
+bool Machine::write_plainly(Moment now, Endpoint& end, std::uint32_t bytes, Segment& segment) {
+    if (!pool_[end.flight()].plain) return false;
     Output nothing;
     return Turn(*this, end, now, nothing).write_plainly(bytes, segment);
 }
 
-bool Machine::receive_plainly(Instant now, Endpoint& end, const Segment& segment, Output& out) {
-    if (!pool_[end.flight].plain) return false;
+bool Machine::receive_plainly(Moment now, Endpoint& end, const Segment& segment, Output& out) {
+    if (!pool_[end.flight()].plain) return false;
     return Turn(*this, end, now, out).receive_plainly(segment);
 }
 

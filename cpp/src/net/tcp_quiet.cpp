@@ -17,7 +17,7 @@ Segment Machine::take_back(Endpoint& e, const Undo& undo) {
     e.acked = undo.acked;
     e.peer_window = undo.peer_window;
     e.ts_recent = undo.ts_recent;
-    e.rack_rtt = undo.rack_rtt;
+    e.rack_rtt_or_flight = undo.rack_rtt;
     e.rto = undo.rto;
     e.rtt = undo.rtt;
     e.reorder_steps = undo.reorder_steps;
@@ -25,21 +25,21 @@ Segment Machine::take_back(Endpoint& e, const Undo& undo) {
     return ack;
 }
 
-void Machine::resume(Endpoint& e, Instant sent, std::uint32_t bytes) {
+void Machine::resume(Endpoint& e, Moment sent, std::uint32_t bytes) {
     Output nothing;
     Turn turn(*this, e, sent, nothing);
     turn.resume(bytes);
 }
 
-Instant Machine::owed_until(Instant now, const Endpoint& e) const {
+Instant Machine::owed_until(Moment at, const Endpoint& e) const {
     const std::uint32_t delay = delay_of_ack(e);
-    const std::int64_t us = now.ns / 1'000 + e.phase;
+    const std::int64_t us = at.now.ns / 1'000 + at.phase;
     const auto current = static_cast<std::int64_t>(tick_.passed(us));
     return Instant{fires_at_tick(current, delay, profile_.wheel) * profile_.jiffy.ns -
-                   microseconds(e.phase).ns};
+                   microseconds(at.phase).ns};
 }
 
-void Machine::resume_owing(Instant now, Endpoint& e, std::uint32_t received, Instant until) {
+void Machine::resume_owing(Moment now, Endpoint& e, std::uint32_t received, Instant until) {
     Output nothing;
     Turn turn(*this, e, now, nothing);
     turn.resume_owing(received, until);
@@ -53,6 +53,7 @@ void Turn::resume(std::uint32_t bytes) {
     s.order = ++f_.order;
     f_.queue.push_back(s);
     f_.next = f_.written = f_.filled = f_.usage_mark = s.end;
+    f_.most_out = 1;
     schedule_probe(false);
 }
 

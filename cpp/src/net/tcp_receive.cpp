@@ -83,7 +83,7 @@ void Turn::note_arrival(const Segment& segment) {
         if (gap <= least / 2) {
             e_.ack_delay = (half + least / 2) & 63U;
         } else if (gap < e_.ack_delay) {
-            e_.ack_delay = std::min({half + gap, e_.rto, 63U}) & 63U;
+            e_.ack_delay = std::min({half + gap, std::uint32_t{e_.rto}, 63U}) & 63U;
         } else if (gap > e_.rto) {
             quick_acks();
         }

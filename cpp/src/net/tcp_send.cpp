@@ -199,7 +199,7 @@ void Turn::on_window_probe() {
     Segment& s = make(e_.acked - 1, 0);
     emit(s);
     const std::uint32_t shift = std::min<std::uint32_t>(++f_.backoff, 16);
-    arm(Timer::window_probe, std::min(e_.rto << shift, max_rto()));
+    arm(Timer::window_probe, std::min(std::uint32_t{e_.rto} << shift, max_rto()));
 }
 
 // --- Retransmissions ----------------------------------------------------------------------------

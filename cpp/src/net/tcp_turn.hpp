@@ -37,7 +37,7 @@ enum class Resend : std::uint8_t { nothing, lost, fresh };
 
 class Turn {
    public:
-    Turn(Machine& machine, Endpoint& end, Instant now, Output& out);
+    Turn(Machine& machine, Endpoint& end, Moment at, Output& out);
     ~Turn();
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
@@ -113,13 +113,13 @@ class Turn {
    private:
     // Clocks of this host.
     [[nodiscard]] std::int64_t us() const { return us_; }
-    [[nodiscard]] Duration phase() const { return microseconds(e_.phase); }
+    [[nodiscard]] Duration phase() const { return microseconds(phase_); }
     [[nodiscard]] std::int64_t long_ticks() const {
-        return static_cast<std::int64_t>(m_.tick_.passed(us_ + e_.phase));
+        return static_cast<std::int64_t>(m_.tick_.passed(us_ + phase_));
     }
     [[nodiscard]] std::uint32_t ticks() const { return static_cast<std::uint32_t>(long_ticks()); }
     [[nodiscard]] std::uint32_t stamp() const {
-        return static_cast<std::uint32_t>((us_ + e_.phase) / 1'000);
+        return static_cast<std::uint32_t>((us_ + phase_) / 1'000);
     }
     [[nodiscard]] std::uint32_t ticks_of_us(std::int64_t us) const { return m_.tick_.cover(us); }
     [[nodiscard]] Instant fires_after(std::uint32_t delay) const {
@@ -184,7 +184,11 @@ class Turn {
         f_.backoff = 0;
         set_rto();
     }
-    void set_rto() { e_.rto = std::min(ticks_of_us(e_.rtt.timeout()), max_rto()); }
+    void set_rto() { bound_rto(ticks_of_us(e_.rtt.timeout())); }
+    void back_off() { bound_rto(2U * e_.rto); }
+    void bound_rto(std::uint32_t ticks) {
+        e_.rto = static_cast<std::uint16_t>(std::min(ticks, max_rto()));
+    }
     void take_sacks(const Segment& segment, AckNews& news);
     void take_dsack(const Segment& segment, AckNews& news, std::uint32_t prior_acked);
     void mark_sacked(Sent& sent, AckNews& news);
@@ -235,6 +239,7 @@ class Turn {
     Flight& f_;
     Instant now_;
     std::int64_t us_;
+    std::uint32_t phase_;
     Output& out_;
     const Segment* current_ = nullptr;  // the segment being handled
     bool stays_plain_ = false;          // what was plain before the call still is

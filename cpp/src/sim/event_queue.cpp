@@ -124,10 +124,16 @@ void EventQueue::take_bucket(Bucket& bucket) {
 
 // --- rungs --------------------------------------------------------------------------------------
 
-/// Fills the empty bottom.
+/// Fills the bottom, in which only a few are left.
 void EventQueue::refill() {
-    head_ = tail_ = bottom_.size() / 4;
-    while (head_ == tail_ && size_ > 0) {
+    const std::size_t start = bottom_.size() / 4;
+    if (head_ > start) {
+        const std::size_t left = tail_ - head_;
+        std::copy_n(bottom_.data() + head_, left, bottom_.data() + start);
+        head_ = start;
+        tail_ = start + left;
+    }
+    while (tail_ - head_ < kUpcoming && tail_ - head_ < size_) {
         if (depth_ == 0) {
             refill_from_top();
             continue;
@@ -144,13 +150,13 @@ void EventQueue::refill() {
             split(bucket);
             continue;
         }
-        while (tail_ - head_ + rung.buckets[next].count <= kSplit) {
+        do {
             rung.count -= rung.buckets[next].count;
             take_bucket(rung.buckets[next]);
             ++next;
             if (rung.count == 0 || tail_ - head_ >= kBottomEvents) break;
             while (rung.buckets[next].count == 0) ++next;
-        }
+        } while (tail_ - head_ + rung.buckets[next].count <= kSplit);
         rung.set_current(next);
         drop_empty_rung();
     }
@@ -220,6 +226,7 @@ void EventQueue::spread_bottom() {
         rung.count += tail_ - head_;
         rung.set_current(rung.bucket_of(position(bottom_[head_])));
     }
+    head_ = tail_ = bottom_.size() / 4;
     refill();
 }
 

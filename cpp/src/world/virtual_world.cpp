@@ -18,11 +18,22 @@ constexpr std::uint32_t kEventsBetweenQuestions = 4096;
 // How many events ahead each step of the look-ahead is. With a hundred thousand devices nearly
 // everything that an event touches is out of the cache; loaded early and side by side it costs a
 // fraction of what it costs one after the other.
-constexpr std::size_t kFar = 9;
-constexpr std::size_t kNear = 6;
-constexpr std::size_t kNext = 3;
+constexpr std::size_t kFar = sim::EventQueue::kUpcoming - 1;
+constexpr std::size_t kNear = 8;
+constexpr std::size_t kSoon = 6;
+constexpr std::size_t kNext = 4;
+constexpr std::size_t kLast = 2;
 // Fewer pending events than this belong to a world that the cache holds anyway.
 constexpr std::size_t kEventsWorthLookingAhead = 5'000;
+
+bool arrives(const sim::EventKey& key) {
+    return key.kind == static_cast<std::uint8_t>(net::FlowEvent::arrival_up) ||
+           key.kind == static_cast<std::uint8_t>(net::FlowEvent::arrival_down);
+}
+net::End sender_of(const sim::EventKey& arrival) {
+    return arrival.kind == static_cast<std::uint8_t>(net::FlowEvent::arrival_up) ? net::End::client
+                                                                                 : net::End::server;
+}
 
 }  // namespace
 
@@ -210,20 +221,24 @@ void VirtualWorld::look_ahead() const {
     step(kNear, [&](const FleetHost& fleet, const sim::EventKey& key) {
         network_.prefetch_flow(fleet.population, key.entity);
     });
+    step(kSoon, [&](const FleetHost& fleet, const sim::EventKey& key) {
+        network_.prefetch_work(fleet.population, key.entity, arrives(key));
+    });
     step(kNext, [&](const FleetHost& fleet, const sim::EventKey& key) {
-        if (key.kind != static_cast<std::uint8_t>(net::FlowEvent::arrival_up)) return;
+        if (!arrives(key)) return;
         const net::FlowId flow =
-            network_.prefetch_unit(fleet.population, key.entity, net::End::client);
-        if (flow == net::kNoFlow) return;
+            network_.prefetch_unit(fleet.population, key.entity, sender_of(key));
+        if (flow == net::kNoFlow || sender_of(key) == net::End::server) return;
         const Slot slot = network_.server_slot(flow);
         if (slot != kNoSlot) brokers_[fleet.broker]->engine.prefetch(slot);
     });
-    step(1, [&](const FleetHost& fleet, const sim::EventKey& key) {
-        if (key.kind != static_cast<std::uint8_t>(net::FlowEvent::arrival_up)) return;
-        const net::FlowId flow =
-            network_.prefetch_bytes(fleet.population, key.entity, net::End::client);
-        if (flow == net::kNoFlow) return;
-        const Slot slot = network_.server_slot(flow);
+    step(kLast, [&](const FleetHost& fleet, const sim::EventKey& key) {
+        if (!arrives(key)) return;
+        const std::uint32_t origin =
+            network_.prefetch_bytes(fleet.population, key.entity, sender_of(key));
+        if (origin == Stamp::kNobody) return;
+        if (sender_of(key) == net::End::server) return recorder_->prefetch(origin);
+        const Slot slot = network_.server_slot(network_.newest(fleet.population, key.entity));
         if (slot != kNoSlot) brokers_[fleet.broker]->engine.prefetch_session(slot);
     });
 }

@@ -21,12 +21,10 @@ class Wire {
     };
 
     explicit Wire(Duration latency = milliseconds(50), const Profile& profile = {})
-        : machine(profile), latency_(latency) {
-        end[1].phase = 123'456;
-    }
+        : machine(profile), latency_(latency) {}
 
     void connect() {
-        machine.connect(now, end[0], out_);
+        machine.connect(at(0), end[0], out_);
         follow(0);
     }
     /// Connected, and the server knows.
@@ -35,19 +33,19 @@ class Wire {
         run_for(latency_ * 4);
     }
     void write(int side, std::uint32_t bytes) {
-        machine.write(now, end[index(side)], bytes, out_);
+        machine.write(at(side), end[index(side)], bytes, out_);
         follow(side);
     }
     void close(int side) {
-        machine.close(now, end[index(side)], out_);
+        machine.close(at(side), end[index(side)], out_);
         follow(side);
     }
     void abort(int side) {
-        machine.abort(now, end[index(side)], out_);
+        machine.abort(at(side), end[index(side)], out_);
         follow(side);
     }
     void set_reading(int side, bool reading) {
-        machine.set_reading(now, end[index(side)], reading, out_);
+        machine.set_reading(at(side), end[index(side)], reading, out_);
         follow(side);
     }
     /// Until then, everything; the clock is there afterwards.
@@ -95,6 +93,7 @@ class Wire {
         Segment segment;
     };
     static constexpr std::size_t index(int side) { return static_cast<std::size_t>(side); }
+    [[nodiscard]] Moment at(int side) const { return {now, side == 0 ? 0U : 123'456U}; }
 
     void follow(int side) {
         const auto i = index(side);
@@ -129,7 +128,7 @@ class Wire {
         now = max(now, when);
         if (arrival > when) {
             const int side = first <= second ? 0 : 1;
-            machine.handle_deadline(now, end[index(side)], out_);
+            machine.handle_deadline(at(side), end[index(side)], out_);
             follow(side);
             return true;
         }
@@ -137,9 +136,9 @@ class Wire {
         flying_.erase(next);
         Endpoint& one = end[index(flying.receiver)];
         if (one.state != State::closed) {
-            machine.receive(now, one, flying.segment, out_);
+            machine.receive(at(flying.receiver), one, flying.segment, out_);
         } else if (flying.segment.syn && !flying.segment.has_ack && listening) {
-            machine.accept(now, one, flying.segment, out_);
+            machine.accept(at(flying.receiver), one, flying.segment, out_);
         } else {
             Segment answer;
             if (Machine::refuse(flying.segment, answer)) out_.segments.push_back(answer);

@@ -220,5 +220,52 @@ TEST(Network, DrawsOfADeviceDoNotDependOnOthers) {
     EXPECT_EQ(arrivals_of_device_zero(1), arrivals_of_device_zero(2));
 }
 
+// Both ends, what belongs to neither, and what a device finds it by.
+TEST(Network, AnIdleConnectionTakes160Bytes) {
+    constexpr std::uint32_t kDevices = 12'800;
+    Bench bench(plain(), 1, kDevices);
+    const std::size_t before = bench.network.footprint();
+    for (std::uint32_t device = 0; device < kDevices; ++device) {
+        const FlowId flow = bench.open(device);
+        bench.run();
+        bench.send(flow, End::client, "twenty-one degrees");
+        bench.run();
+    }
+    EXPECT_EQ(bench.network.flows(), kDevices);
+    const std::size_t by_index = kDevices * sizeof(std::uint32_t);  // was there before
+    EXPECT_GE(before, by_index);
+    constexpr std::size_t kWorking = 100'000;  // records of what is under way: a few hundred
+    EXPECT_LE(bench.network.footprint() - before + by_index, 160 * kDevices + kWorking);
+}
+
+// A device's number of its connection goes on, whichever of them ends first.
+TEST(Network, EventsOfAnEarlierConnectionAreNotThoseOfALaterOne) {
+    for (const bool newer_first : {false, true}) {
+        Bench bench(plain());
+        const FlowId first = bench.open();
+        bench.run();
+        const FlowId second = bench.open();
+        bench.run();
+        bench.network.abort(bench.clock, newer_first ? second : first, End::client);
+        bench.run();
+        EXPECT_EQ(bench.network.flows(), 1U);
+        const FlowId third = bench.open();
+        bench.run();
+        bench.send(third, End::client, "third");
+        bench.send(newer_first ? first : second, End::client, "other");
+        bench.run();
+        EXPECT_EQ(bench.at_server, "otherthird");  // in the order of their numbers
+        bench.network.abort(bench.clock, third, End::client);
+        bench.network.abort(bench.clock, newer_first ? first : second, End::client);
+        bench.run();
+        EXPECT_EQ(bench.network.flows(), 0U);
+        const FlowId last = bench.open();
+        bench.run();
+        bench.send(last, End::server, "hello");
+        bench.run();
+        EXPECT_EQ(bench.at_client, "hello");
+    }
+}
+
 }  // namespace
 }  // namespace mqttwin::net

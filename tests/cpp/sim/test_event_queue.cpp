@@ -41,6 +41,8 @@ struct Pair {
         const Event event = queue.pop();
         ASSERT_EQ(event, *reference.begin());
         reference.erase(reference.begin());
+        ASSERT_EQ(queue.upcoming(EventQueue::kUpcoming).size(),
+                  std::min(EventQueue::kUpcoming, reference.size()));
         now = event.at;
         ASSERT_EQ(queue.size(), reference.size());
     }

@@ -106,7 +106,10 @@ struct Fault {
 class Network {
    public:
     Network(sim::EventQueue& queue, BlobPool& pool, std::uint64_t seed)
-        : queue_(&queue), pool_(&pool), seed_(seed) {}
+        : queue_(&queue),
+          pool_(&pool),
+          seed_(seed),
+          broker_phases_(StreamKey::of(seed, "brokers", "timer phase")) {}
 
     // Description.
 
@@ -178,7 +181,10 @@ class Network {
     }
     [[nodiscard]] std::uint16_t population(FlowId flow) const { return flows_[flow].population; }
     [[nodiscard]] std::uint32_t index(FlowId flow) const { return flows_[flow].index; }
-    [[nodiscard]] std::uint32_t broker(FlowId flow) const { return flows_[flow].broker; }
+    [[nodiscard]] std::uint32_t broker(FlowId flow) const {
+        const std::uint16_t broker = flows_[flow].broker;
+        return broker == Flow::kNoBroker ? kNoHost : broker;
+    }
     [[nodiscard]] const LayersSpec& layers(FlowId flow) const {
         static const LayersSpec kNoLayers;
         return flows_[flow].bare ? kNoLayers : populations_[flows_[flow].population].layers;
@@ -189,7 +195,9 @@ class Network {
     /// A number that the server's owner keeps with the flow (its connection slot).
     [[nodiscard]] Slot server_slot(FlowId flow) const { return flows_[flow].server_slot; }
     void set_server_slot(FlowId flow, Slot slot) { flows_[flow].server_slot = slot; }
-    [[nodiscard]] bool ended(FlowId flow, End end) const { return flows_[flow].done[side(end)]; }
+    [[nodiscard]] bool ended(FlowId flow, End end) const {
+        return flows_[flow].end[side(end)].done;
+    }
 
     [[nodiscard]] Traffic traffic(End sender) const;
     /// Of one population; machines, which count retransmissions, are shared, so these are 0.
@@ -202,11 +210,16 @@ class Network {
     void for_each_in_transit(const std::function<void(std::uint32_t tag, End receiver,
                                                       ByteView bytes, const Stamp&)>& visit) const;
     /// Loads what an event of this device will touch, in steps from afar to near: each reads what
-    /// the one before has loaded. The last two also return the device's flow.
+    /// the one before has loaded. Beyond the first two it matters whether something arrives, and
+    /// from which end. They return the device's flow, and at last whose message it is.
     void prefetch_device(std::uint16_t population, std::uint32_t index) const;
     void prefetch_flow(std::uint16_t population, std::uint32_t index) const;
+    void prefetch_work(std::uint16_t population, std::uint32_t index, bool arrives) const;
+    [[nodiscard]] FlowId newest(std::uint16_t population, std::uint32_t index) const {
+        return populations_[population].newest[index].flow();
+    }
     FlowId prefetch_unit(std::uint16_t population, std::uint32_t index, End sender) const;
-    FlowId prefetch_bytes(std::uint16_t population, std::uint32_t index, End sender) const;
+    std::uint32_t prefetch_bytes(std::uint16_t population, std::uint32_t index, End sender) const;
 
     /// After a copy of the world: the queue and pool of the copy.
     void rebind(sim::EventQueue& queue, BlobPool& pool) {
@@ -254,6 +267,9 @@ class Network {
         Busy* busy;  // none unless it is engaged
         [[nodiscard]] Lane& lane(End sender) const { return busy->lane[side(sender)]; }
         [[nodiscard]] tcp::Endpoint& end(End of) const { return flow->end[side(of)]; }
+        [[nodiscard]] tcp::Moment at(Instant now, End of) const {
+            return {now, busy->phase[side(of)]};
+        }
     };
 
     // network.cpp
@@ -284,6 +300,11 @@ class Network {
         return r;
     }
     void begin(Instant now, Ref& r);
+    /// Of the same device, the one before.
+    [[nodiscard]] FlowId older(FlowId id) const {
+        return flows_[id].reopened ? past_.at(id).older : kNoFlow;
+    }
+    [[nodiscard]] std::uint8_t attempts(FlowId newest) const;
     void release_busy(std::uint32_t index);
     /// `shown`: what a capture sees of it, where that is not in the unit's blobs.
     Unit& append_unit(Instant now, const Ref& r, End sender, Unit::Kind kind, BlobId head,
@@ -319,7 +340,9 @@ class Network {
     void rest_unless_handling(Instant now, const Ref& r) {
         if (r.id != handling_) rest(now, r);
     }
-    void bury(Instant now, const Ref& r);
+    // Apart, so that `rest` saves no registers for what it seldom does.
+    [[gnu::noinline]] void give_up_record(Instant now, const Ref& r);
+    [[gnu::noinline]] void bury(Instant now, const Ref& r);
     void free_flow(FlowId id);
     ByteView whole(BlobId head, BlobId body) {
         return body == BlobId::none ? pool_->bytes(head) : joined(head, body);
@@ -450,13 +473,15 @@ class Network {
     sim::EventQueue* queue_;
     BlobPool* pool_;
     std::uint64_t seed_;
+    StreamKey broker_phases_;
     std::vector<Population> populations_;
     std::vector<Host> machines_;
     ChunkedSlab<Flow> flows_;
     ChunkedSlab<Busy> busy_;
     ChunkedSlab<Unit> units_;
     ChunkedSlab<Packet> packets_;
-    Slab<Talk> talks_;
+    std::map<FlowId, Talk> talks_;
+    std::map<FlowId, Past> past_;
     std::vector<SharedCapacity> shared_;
     Names names_;
     std::map<FlowId, Lookup> lookups_;

@@ -96,30 +96,54 @@ struct Lane {
 /// The working record of a flow that has something under way.
 struct Busy {
     FlowId flow = kNoFlow;
-    std::uint32_t ticket = 0;  // of its place among those that only settle
+    std::uint32_t ticket = 0;              // of its place among those that only settle
+    std::array<std::uint32_t, 2> phase{};  // of the hosts' clocks, us
     std::array<Lane, 2> lane;
 };
 
-/// A connection.
+/// A connection: all that there is of it while it is idle.
 struct Flow {
+    static constexpr std::uint16_t kNoBroker = 0xFFFF;
+
     std::array<tcp::Endpoint, 2> end;
     std::uint32_t index = 0;
-    std::uint32_t broker = 0;
     Slot server_slot = kNoSlot;
-    FlowId older = kNoFlow;                         // of the same device
     std::uint32_t busy = ChunkedSlab<Busy>::kNone;  // if that is still this flow's
     std::uint16_t population = 0;
+    std::uint16_t broker = 0;
+    std::uint16_t meant = 0;  // the broker that was asked for; names may have led to another one
     std::uint8_t attempt = 0;
-    std::array<bool, 2> done{};    // this end has ended, or has been told
-    std::array<bool, 2> silent{};  // this end answers nothing any more
-    std::array<bool, 2> opened{};
     bool accepted : 1 = false;   // the server's TCP has taken it up
     bool forgotten : 1 = false;  // nobody on the way knows it any more
     bool hole : 1 = false;       // and nobody says so
     bool faulty : 1 = false;     // there is a `Fault` for it
     bool bare : 1 = false;       // without the layers of its population
-    std::uint32_t talk = Slab<int>::kNone;
+    bool talking : 1 = false;    // there is a `Talk` of it
+    bool reopened : 1 = false;   // there is a `Past` of it
 };
+
+/// What has been before: of a flow whose device had, or has, another one.
+struct Past {
+    FlowId older = kNoFlow;     // that one, if it has not ended
+    std::uint8_t attempts = 0;  // of the device up to when a newer flow ended, or this one began
+};
+
+/// By index: the newest flow of a device; or, where there is none, its attempts so far.
+class Newest {
+   public:
+    [[nodiscard]] FlowId flow() const { return (value_ & kNobody) != 0 ? kNoFlow : value_; }
+    [[nodiscard]] std::uint8_t attempts() const { return static_cast<std::uint8_t>(value_); }
+    void set(FlowId flow) { value_ = flow; }
+    void clear(std::uint8_t attempts) { value_ = kNobody | attempts; }
+
+   private:
+    static constexpr std::uint32_t kNobody = 1U << 31;
+
+    std::uint32_t value_ = kNobody;
+};
+
+/// State of an idle connection: both ends, what belongs to neither, and how a device finds it.
+static_assert(sizeof(Flow) + sizeof(Newest) <= 160);
 
 /// The handshake above TCP, until it is over.
 struct Talk {
@@ -153,8 +177,8 @@ struct Population {
     bool quiet_path = true;                  // nothing on the way minds when it saw a flow last
     bool plain = true;                       // between it and its brokers there is its link, only
     std::array<std::uint32_t, 2> machine{};  // of devices, and of brokers towards them
-    std::vector<FlowId> newest;              // by index
-    std::vector<std::uint32_t> attempts;     // by index
+    std::vector<Newest> newest;              // by index
+    std::vector<std::uint32_t> attempts;     // by index, if it has layers, whose draws they number
     std::array<Traffic, 2> traffic{};        // by sender
 
     /// What changes; the rest is as it was described.

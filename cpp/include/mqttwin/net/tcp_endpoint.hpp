@@ -28,42 +28,51 @@ inline constexpr std::uint32_t kNoFlight = 0xFFFF'FFFFU;
 inline constexpr std::uint16_t kNoThreshold = 0xFFFF;
 inline constexpr std::uint8_t kReordering = 3;  // segments of reordering that are no loss
 
-/// One end of a connection. `phase` is the caller's: where the host's clock stands at instant 0.
+/// An instant as a host counts it: its clock and its ticks stand at `phase` (us) at instant 0.
+struct Moment {
+    Instant now;
+    std::uint32_t phase = 0;
+};
+
+/// One end of a connection.
 struct Endpoint {
     std::uint32_t acked = 0;     // first byte not acknowledged by the peer (SND.UNA)
     std::uint32_t expected = 0;  // first byte not received in order (RCV.NXT)
     RttEstimator rtt;
-    std::uint32_t rto = 0;       // ticks, backed off or not
-    std::uint32_t rack_rtt = 0;  // of the segment delivered last, us
-    std::uint32_t phase = 0;     // us
+    /// Of the segment delivered last, us; while there is a flight, which keeps that then, its
+    /// number.
+    std::uint32_t rack_rtt_or_flight = 0;
     std::uint32_t peer_window = 0;
     std::uint32_t window = 0;         // what may be advertised
     std::uint32_t last_sent = 0;      // ticks
     std::uint32_t last_received = 0;  // ticks
     std::uint32_t ts_recent = 0;      // the timestamp to echo
-    std::uint32_t flight = kNoFlight;
-    std::uint16_t cwnd = 0;  // segments
+    std::uint16_t rto = 0;            // ticks, backed off or not
+    std::uint16_t cwnd = 0;           // segments
     std::uint16_t ssthresh = kNoThreshold;
-    std::uint16_t most_out = 0;  // most segments out in this round trip
     std::uint16_t last_max = 0;  // CUBIC's window before the last reduction
     std::uint16_t peer_mss = 0;  // estimated size of the peer's full segments
     std::uint16_t ack_delay : 6 = 0;
     std::uint16_t quick_acks : 5 = 0;
     std::uint16_t reorder_persist : 5 = 0;
-    State state = State::closed;
     std::uint8_t reordering = kReordering;
     std::uint8_t reorder_steps = 1;
-    bool cwnd_limited : 1 = false;
+    State state : 4 = State::closed;
+    bool flying : 1 = false;  // there is a flight
     bool reordering_seen : 1 = false;
     bool ping_pong : 1 = false;   // answers carry the acknowledgements
     bool round_over : 1 = false;  // see RttEstimator::sample
     bool reading : 1 = true;      // the application takes what arrives
     bool no_timestamps : 1 = false;
     bool probe_open : 1 = false;  // whether the last probe was needed is not known yet
-};
+    // Of the caller, who has no better place for them.
+    bool done : 1 = false;    // its owner has ended it, or has been told of the end
+    bool silent : 1 = false;  // it answers nothing any more
+    bool opened : 1 = false;  // its owner knows of it
 
-/// Both ends of an idle connection.
-static_assert(2 * sizeof(Endpoint) <= 160);
+    [[nodiscard]] std::uint32_t flight() const { return flying ? rack_rtt_or_flight : kNoFlight; }
+};
+static_assert(sizeof(Endpoint) == 68);
 
 /// A segment that has been sent and not acknowledged.
 struct Sent {
@@ -122,6 +131,8 @@ struct Flight {
     std::uint32_t high = 0;        // SND.NXT when the episode began
     std::uint32_t round_mark = 0;  // the estimator's round trip ends here
     std::uint32_t usage_mark = 0;  // and the one of `most_out` here
+    std::uint16_t most_out = 0;    // most segments out in this round trip
+    bool cwnd_limited = false;     // which were all that the window allowed
     bool undo_possible = false;
     std::uint32_t undo_mark = 0;
     std::int32_t undo_again = 0;
@@ -134,6 +145,7 @@ struct Flight {
     bool probe_again = false;
     std::uint32_t probe_high = 0;
 
+    std::uint32_t rack_rtt = 0;    // of the segment delivered last, us
     std::uint32_t order = 0;       // transmissions so far
     std::uint32_t rack_order = 0;  // of the latest transmission that has arrived
     bool rack_advanced = false;

@@ -41,10 +41,10 @@ struct Undo {
     std::uint32_t peer_window = 0;
     std::uint32_t ts_recent = 0;
     std::uint32_t rack_rtt = 0;
-    std::uint32_t rto = 0;
     RttEstimator rtt;
     std::uint32_t ts_value = 0;
     std::uint32_t ts_echo = 0;
+    std::uint16_t rto = 0;
     std::uint8_t reorder_steps = 1;
     bool round_over = false;
     bool timestamp = false;
@@ -74,23 +74,23 @@ class Machine {
           max_rto_(ticks_of(profile.max_rto, profile.jiffy)),
           quiet_(profile.sack && profile.window_cap >= 2) {}
 
-    // Commands of the application. `end` is the caller's; its `phase` is set before the first.
-    void connect(Instant now, Endpoint& end, Output& out);
+    // Commands of the application. `end` is the caller's; what it needs besides is in the pool.
+    void connect(Moment now, Endpoint& end, Output& out);
     /// A SYN for a port where somebody listens; `end` is fresh.
-    void accept(Instant now, Endpoint& end, const Segment& syn, Output& out);
-    void write(Instant now, Endpoint& end, std::uint32_t bytes, Output& out);
+    void accept(Moment now, Endpoint& end, const Segment& syn, Output& out);
+    void write(Moment now, Endpoint& end, std::uint32_t bytes, Output& out);
     /// A FIN after what was written.
-    void close(Instant now, Endpoint& end, Output& out);
+    void close(Moment now, Endpoint& end, Output& out);
     /// A reset, and nothing more.
-    void abort(Instant now, Endpoint& end, Output& out);
+    void abort(Moment now, Endpoint& end, Output& out);
     /// An application that does not read lets the window close.
-    void set_reading(Instant now, Endpoint& end, bool reading, Output& out);
+    void set_reading(Moment now, Endpoint& end, bool reading, Output& out);
     /// Without a word.
     void vanish(Endpoint& end);
 
-    void receive(Instant now, Endpoint& end, const Segment& segment, Output& out);
+    void receive(Moment now, Endpoint& end, const Segment& segment, Output& out);
     /// To be called at `deadline`; earlier calls do nothing.
-    void handle_deadline(Instant now, Endpoint& end, Output& out);
+    void handle_deadline(Moment now, Endpoint& end, Output& out);
     [[nodiscard]] Instant deadline(const Endpoint& end) const;
 
     // The quiet exchange (tcp_quiet.hpp): the same on endpoints that have nothing under way,
@@ -101,7 +101,7 @@ class Machine {
                quiet_;
     }
     /// `owing`: what `receive_quietly` left to be acknowledged.
-    void write_quietly(Instant now, Endpoint& end, std::uint32_t bytes, bool owing,
+    void write_quietly(Moment now, Endpoint& end, std::uint32_t bytes, bool owing,
                        Segment& segment);
     [[nodiscard]] std::uint32_t quiet_wire_bytes(const Endpoint& end, std::uint32_t bytes) const {
         return 40 + (end.no_timestamps ? 0 : 12) + bytes;
@@ -115,9 +115,9 @@ class Machine {
     }
     /// The application has taken it all. True: `ack` is to be sent; false: an ACK is owed, until
     /// `owed_until`. `owing`: one is owed already.
-    bool receive_quietly(Instant now, Endpoint& end, const Segment& segment, bool owing,
+    bool receive_quietly(Moment now, Endpoint& end, const Segment& segment, bool owing,
                          Segment& ack);
-    [[nodiscard]] Instant owed_until(Instant now, const Endpoint& end) const;
+    [[nodiscard]] Instant owed_until(Moment now, const Endpoint& end) const;
     [[nodiscard]] static bool can_acknowledge_quietly(const Endpoint& e, std::uint32_t out,
                                                       const Segment& s) {
         return at_rest(e) && s.ack == e.acked + out && s.has_ack && s.seq == e.expected && !s.syn &&
@@ -134,13 +134,13 @@ class Machine {
         if (!e.rtt.known()) return min(profile_.initial_rto, rto);
         return min(microseconds(std::int64_t{e.rtt.mean8 >> 2}) + profile_.min_rto, rto);
     }
-    void resume(Endpoint& end, Instant sent, std::uint32_t bytes);
-    void resume_owing(Instant now, Endpoint& end, std::uint32_t received, Instant until);
+    void resume(Endpoint& end, Moment sent, std::uint32_t bytes);
+    void resume_owing(Moment now, Endpoint& end, std::uint32_t received, Instant until);
 
     // The plain exchange (tcp_plain.cpp): the same while more is under way, as long as nothing is
     // out of the ordinary. False: nothing was done.
-    bool write_plainly(Instant now, Endpoint& end, std::uint32_t bytes, Segment& segment);
-    bool receive_plainly(Instant now, Endpoint& end, const Segment& segment, Output& out);
+    bool write_plainly(Moment now, Endpoint& end, std::uint32_t bytes, Segment& segment);
+    bool receive_plainly(Moment now, Endpoint& end, const Segment& segment, Output& out);
 
     /// An acknowledgement would change what is sent next; otherwise it may be told later, before
     /// anything else.
@@ -161,7 +161,7 @@ class Machine {
     [[nodiscard]] std::size_t flights() const { return pool_.live(); }
     [[nodiscard]] std::size_t footprint() const { return pool_.footprint(); }
     [[nodiscard]] const Flight* flight_of(const Endpoint& end) const {
-        return end.flight == kNoFlight ? nullptr : &pool_[end.flight];
+        return end.flying ? &pool_[end.flight()] : nullptr;
     }
     /// Its connections, not its profile.
     void archive(Archive& a) { a(counters_, pool_); }
@@ -179,7 +179,7 @@ class Machine {
         return std::min(delay, most);
     }
     static bool at_rest(const Endpoint& e) {
-        return e.flight == kNoFlight && e.state == State::established && !e.probe_open && e.reading;
+        return !e.flying && e.state == State::established && !e.probe_open && e.reading;
     }
 
     Profile profile_;

@@ -16,8 +16,8 @@ namespace quiet {
 
 /// Clocks of the host at one end.
 struct Clock {
-    Clock(Instant now, const Endpoint& e, const Tick& tick) {
-        const std::int64_t us = now.ns / 1'000 + e.phase;
+    Clock(const Moment& at, const Tick& tick) {
+        const std::int64_t us = at.now.ns / 1'000 + at.phase;
         ticks = static_cast<std::uint32_t>(tick.passed(us));
         stamp = static_cast<std::uint32_t>(us / 1'000);
     }
@@ -52,9 +52,9 @@ inline void fill(Segment& s, const Endpoint& e, const Profile& p, std::uint32_t 
 
 }  // namespace quiet
 
-inline void Machine::write_quietly(Instant now, Endpoint& e, std::uint32_t bytes, bool owing,
+inline void Machine::write_quietly(Moment now, Endpoint& e, std::uint32_t bytes, bool owing,
                                    Segment& s) {
-    const quiet::Clock clock(now, e, tick_);
+    const quiet::Clock clock(now, tick_);
     if (profile_.slow_start_after_idle) {
         std::int64_t idle = clock.ticks - e.last_sent;
         if (idle > e.rto) {
@@ -71,13 +71,11 @@ inline void Machine::write_quietly(Instant now, Endpoint& e, std::uint32_t bytes
     if (owing) quiet::spend_quick_ack(e, delayed_ack_min_);
     if (clock.ticks - e.last_received < e.ack_delay) e.ping_pong = true;
     e.last_sent = clock.ticks;
-    e.cwnd_limited = false;
-    e.most_out = 1;
 }
 
-inline bool Machine::receive_quietly(Instant now, Endpoint& e, const Segment& s, bool owing,
+inline bool Machine::receive_quietly(Moment now, Endpoint& e, const Segment& s, bool owing,
                                      Segment& ack) {
-    const quiet::Clock clock(now, e, tick_);
+    const quiet::Clock clock(now, tick_);
     const std::uint32_t least = delayed_ack_min_;
     // Beyond what was acknowledged last its timestamp is not taken (RFC 7323, section 4.3).
     if (!owing && s.timestamp && !before(s.ts_value, e.ts_recent)) e.ts_recent = s.ts_value;
@@ -120,12 +118,12 @@ inline void Machine::acknowledge_quietly(Instant now, Endpoint& e, Instant sent,
     e.acked = s.ack;
     constexpr std::int64_t kLongest = 0x7FFF'FFFF;
     const auto rtt = static_cast<std::uint32_t>(std::min(us - sent.ns / 1'000, kLongest));
-    e.rack_rtt = rtt;
+    e.rack_rtt_or_flight = rtt;
     e.rtt.see_minimum(rtt);
     const auto floor = static_cast<std::uint32_t>(profile_.min_rto.ns / 1'000);
     // The segment was the whole round trip.
     e.round_over = !e.rtt.sample(rtt, floor, true);
-    e.rto = std::min(tick_.cover(e.rtt.timeout()), max_rto_);
+    e.rto = static_cast<std::uint16_t>(std::min(tick_.cover(e.rtt.timeout()), max_rto_));
     if (e.reorder_persist == 0) e.reorder_steps = 1;
 }
 
@@ -134,7 +132,7 @@ inline Undo Machine::remember(const Endpoint& e, const Segment& ack) {
     undo.acked = e.acked;
     undo.peer_window = e.peer_window;
     undo.ts_recent = e.ts_recent;
-    undo.rack_rtt = e.rack_rtt;
+    undo.rack_rtt = e.rack_rtt_or_flight;
     undo.rto = e.rto;
     undo.rtt = e.rtt;
     undo.reorder_steps = e.reorder_steps;

@@ -70,6 +70,8 @@ class EventQueue {
     }
     Event pop();
 
+    /// After a pop so many of the next events are sorted, unless there are fewer.
+    static constexpr std::size_t kUpcoming = 12;
     /// At most `n` of the next events, soonest first; fewer where no more are sorted so far, one at
     /// least unless the queue is empty. To load what they will touch. Until the next push or pop.
     [[nodiscard]] std::span<const Event> upcoming(std::size_t n) const {
@@ -223,7 +225,7 @@ inline Event EventQueue::pop() {
     const Event event = bottom_[head_++];
     last_at_ = event.at;
     --size_;
-    if (head_ == tail_) refill();
+    if (tail_ - head_ < kUpcoming && tail_ - head_ < size_) refill();
     return event;
 }
 

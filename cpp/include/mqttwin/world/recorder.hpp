@@ -114,6 +114,7 @@ class Recorder final : public broker::Observer {
 
     /// Loads what is kept for a device.
     void prefetch(std::uint32_t tag) const {
+        if (tag >= totals_.size()) return;
         __builtin_prefetch(&entities_[tag]);
         __builtin_prefetch(&totals_[tag]);
     }
