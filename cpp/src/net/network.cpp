@@ -505,7 +505,7 @@ void Network::archive(Archive& a) {
     if (a.count(shared_.size(), 0) != shared_.size()) a.fail("other media");
     for (SharedCapacity& medium : shared_) a(medium);
     a(flows_, busy_, units_, packets_, talks_, names_, lookups_, last_packet_, faults_, settling_);
-    a(tickets_);
+    a(tickets_, past_);
 }
 
 }  // namespace mqttwin::net

@@ -29,7 +29,7 @@ void Flight::archive(Archive& a) {
     a(round_start, last_ack, round_end, round_rtt, round_samples, slow_start_over);
     a(gaps_after, news, duplicate, report_duplicate, acked_to, edge, unread, ack_due, ack_now);
     a(pushed, ack_at, fin_seen, fin_at, tuning, keep_alive, heard, keep_probes);
-    a(first_echo, spurious_syn);
+    a(first_echo, spurious_syn, most_out, cwnd_limited, rack_rtt);
 }
 
 std::uint32_t FlightPool::take() {
