@@ -6,6 +6,7 @@ import os
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -233,7 +234,7 @@ class World(Running, Watching):
             connect_timeout=connect_timeout,
             ping_timeout=ping_timeout,
         )
-        link = fleet_spec.checked_link(links.ethernet() if link is None else link)
+        link = fleet_spec.checked_link(_usual_link() if link is None else link)
         tls, websocket = tls_of(tls), websocket_of(websocket)
         target = self._broker(self._broker_number(broker))
         if target.url:
@@ -587,9 +588,10 @@ class World(Running, Watching):
         """The core, about to be changed: a result that is still held takes its copies first."""
         if self._closed:
             raise MqttwinError("the world is closed")
-        for result in self._results:
-            result._freeze()
-        self._results.clear()
+        if len(self._results):
+            for result in self._results:
+                result._freeze()
+            self._results.clear()
         return self._core
 
     def close(self) -> None:
@@ -621,6 +623,11 @@ class World(Running, Watching):
             f"<World seed={self.seed}, {len(self.brokers)} brokers, {devices:,} devices, "
             f"at {units.format_duration(self._core.now)}>"
         )
+
+
+@lru_cache(maxsize=1)
+def _usual_link() -> Link:
+    return links.ethernet()
 
 
 def _nothing_simulated(**wanted: bool) -> None:
