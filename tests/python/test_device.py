@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import pickle
 import time
 import weakref
+from copyreg import dispatch_table
+from datetime import date, datetime, timedelta, timezone
+from time import time as captured_time
 from typing import Any
 
 import pytest
@@ -526,6 +530,13 @@ def test_foreign_awaitables_are_explained(world: mt.World) -> None:
     [
         (lambda: time.time() + 0, r"self\.clock\.now"),
         (lambda: time.monotonic() + 0, r"self\.now"),
+        (lambda: time.perf_counter() + 0, r"self\.now"),
+        (lambda: captured_time() + 0, r"self\.clock\.now"),
+        (lambda: time.strftime("%H"), r"time\.strftime.*gmtime\(self\.clock"),
+        (lambda: time.localtime()[0], r"time\.localtime\(self\.clock"),
+        (lambda: datetime.now(timezone.utc), r"datetime\.fromtimestamp\(self\.clock"),
+        (lambda: datetime.utcnow() + timedelta(), r"datetime\.fromtimestamp\(self\.clock"),
+        (date.today, r"self\.clock\.now"),
         (lambda: time.sleep(1), r"await self\.sleep"),
         (lambda: asyncio.sleep(1), r"await self\.sleep"),
     ],
@@ -535,11 +546,30 @@ def test_the_wall_clock_is_explained(world: mt.World, call: Any, instead: str) -
         self.log.info("a record has a time, and may")
         call()
 
-    before = time.time, time.sleep, asyncio.sleep
+    before = time.time, time.sleep, asyncio.sleep, captured_time, datetime, dict(dispatch_table)
     with pytest.raises(mt.SimulationError, match=f"wall clock.*{instead}") as caught:
         run_main(world, main)
-    assert before == (time.time, time.sleep, asyncio.sleep)
+    after = time.time, time.sleep, asyncio.sleep, captured_time, datetime, dict(dispatch_table)
+    assert before == after
     assert str(caught.value).count("virtual time)") == 1
+
+
+def test_dates_and_times_that_ask_no_clock_are_fine(world: mt.World) -> None:
+    async def main(self: mt.Device) -> None:
+        now = datetime.fromtimestamp(self.clock.now(), timezone.utc)
+        assert str(now) == "2025-01-01 00:00:00+00:00"
+        assert isinstance(now, datetime)
+        assert isinstance(now, date)
+        assert pickle.loads(pickle.dumps(now)) == now
+        self.storage["since"] = now
+        assert time.strftime("%Y", time.gmtime(self.clock.now())) == "2025"
+        assert datetime(2020, 2, 29) - timedelta(days=1) == datetime.fromisoformat("2020-02-28")
+
+    run_main(world, main)
+    outside = []
+    world.at(world.now + 1, lambda: outside.append(datetime.now() - datetime.fromtimestamp(0)))
+    world.run("2s")
+    assert outside[0].total_seconds() > 1.7e9  # that of somebody who is no device
 
 
 def test_a_class_without_anything_to_do_is_refused(world: mt.World) -> None:
