@@ -59,6 +59,7 @@ class Timeline:
 
     def __init__(self, core: _core.World) -> None:
         self.wall_seconds = 0.0
+        self.interrupted = False  # by Ctrl-C, in any of its runs
         self.aio: Attendant | None = None  # hosts that run firmware over sockets
         self._core = core
         # A heap; those of one instant come in the order in which they were made.
@@ -116,8 +117,11 @@ class Timeline:
                 def stopped() -> str:
                     return INTERRUPTED if interrupts.seen else reached()
 
-                return self._loop(until, bar, predicate, step, stopped)
+                found = self._loop(until, bar, predicate, step, stopped)
+                self.interrupted |= found[1] == INTERRUPTED
+                return found
         except KeyboardInterrupt:
+            self.interrupted = True
             return False, INTERRUPTED
         finally:
             self._running = False

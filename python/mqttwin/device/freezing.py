@@ -27,7 +27,16 @@ from .unit import Unit
 if TYPE_CHECKING:
     from ..world import World
 
-_COUNTS = ("on", "boots", "crashes", "overflowed", "actions", "plain_publishes")
+_COUNTS = (
+    "on",
+    "boots",
+    "crashes",
+    "overflowed",
+    "failed",
+    "failed_before",
+    "actions",
+    "plain_publishes",
+)
 _FLAGS = ("connected", "session_present", "wanted", "goodbye")
 _ERRORS = {cls.__name__: cls for cls in (ConnectError, DisconnectedError, ClientTimeout)}
 

@@ -50,6 +50,8 @@ class Unit:
         self.boots = 0
         self.crashes = 0
         self.overflowed = 0
+        self.failed = 0  # attempts to connect, and
+        self.failed_before = 0  # those of them that were before it had power last
         self.actions = 0  # calls of the client, and those of them that
         self.plain_publishes = 0  # were publishes of QoS 0
         self.names: dict[str, str] = {}  # topics, by their templates
@@ -125,6 +127,7 @@ class Unit:
             return
         self.on = True
         self.boots += 1
+        self.failed_before = self.failed
         self.call(self.crew.restart, self)
         kind = self.crew.kind
         if not self.on:
@@ -256,6 +259,8 @@ class Unit:
         code, properties = self.said if cause in ("refused", "by_server") else (reason, {})
         self.said = (0, {})
         by_command = cause == "by_command"
+        if not (was_connected or by_command):
+            self.failed += 1
         again = self.crew.kind.reconnects and not by_command
         if cause == "refused" and code not in TRANSIENT[self.crew.version]:
             again = False
