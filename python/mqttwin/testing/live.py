@@ -66,7 +66,7 @@ class LiveBroker:
             **options: Or its keywords: those of `mqttwin.links.link`.
 
         Raises:
-            ConfigError: It has what a live link has not, such as sleep or bursts.
+            ConfigError: It has what a live link has not, such as sleep or a schedule.
         """
         number = len(self._links)
         target = (self.host, self.port)
