@@ -394,7 +394,9 @@ class World(Running, Watching):
         if not isinstance(name, str) or not name:
             raise ConfigError(f"{name!r} is no name", key=what)
         if name in taken:
-            raise ConfigError(f"there is one called {name!r} already", key=what)
+            raise ConfigError(
+                f"there is one called {name!r} already: world.{what}s[{name!r}]", key=what
+            )
 
     def _broker(self, number: int) -> Broker:
         return next(b for b in self.brokers.values() if b._number == number)
@@ -587,7 +589,10 @@ class World(Running, Watching):
     def _changing(self) -> _core.World:
         """The core, about to be changed: a result that is still held takes its copies first."""
         if self._closed:
-            raise MqttwinError("the world is closed")
+            raise MqttwinError(
+                "the world is closed: it lasts as long as its `with` block, or the one test whose "
+                "mqtt_world it is"
+            )
         if len(self._results):
             for result in self._results:
                 result._freeze()

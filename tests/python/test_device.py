@@ -554,6 +554,34 @@ def test_the_wall_clock_is_explained(world: mt.World, call: Any, instead: str) -
     assert str(caught.value).count("virtual time)") == 1
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda self: asyncio.wait_for(self.connect(), 5),
+        lambda self: asyncio.Event().wait(),
+        lambda self: asyncio.create_task(self.connect()),
+        lambda self: asyncio.get_running_loop(),
+    ],
+)
+def test_asyncio_without_a_loop_is_explained(world: mt.World, call: Any) -> None:
+    async def main(self: mt.Device) -> None:
+        await call(self)
+
+    with pytest.raises(mt.SimulationError, match=r"asyncio has no loop.*self\.spawn.*mqttwin\.aio"):
+        run_main(world, main)
+
+
+def test_who_awaits_a_device_from_outside_is_told(world: mt.World) -> None:
+    dut = world.add(Pump)
+    world.run("5s")
+
+    async def test() -> None:
+        await dut.publish("x", b"", qos=1)
+
+    with pytest.raises(RuntimeError, match=r"of a device: .* waits with world\.run_until"):
+        asyncio.run(test())
+
+
 def test_dates_and_times_that_ask_no_clock_are_fine(world: mt.World) -> None:
     async def main(self: mt.Device) -> None:
         now = datetime.fromtimestamp(self.clock.now(), timezone.utc)
@@ -586,6 +614,14 @@ def test_a_class_without_anything_to_do_is_refused(world: mt.World) -> None:
         world.add(Plain)
     with pytest.raises(mt.ConfigError, match=r"no subclass of mqttwin\.Device"):
         world.add(object)  # type: ignore[type-var]
+    with pytest.raises(mt.ConfigError, match=r"takes the class: world\.add\(Pump\), not"):
+        world.add(Pump())  # type: ignore[call-overload]
+    for slip, meant in {"mian": "main", "on_conect": "on_connect"}.items():
+        with pytest.raises(mt.ConfigError, match=f"is {slip} to be {meant}\\?$"):
+            world.add(type("Slip", (mt.Device,), {slip: Pump.main}))
+    with pytest.raises(mt.ConfigError, match=r"def on_message\(self, event\)"):
+        world.add(type("Short", (mt.Device,), {"on_message": lambda self: None}))
+    world.add(type("Any", (mt.Device,), {"on_message": lambda self, *any_: None}))
     with pytest.raises(mt.ConfigError, match="on_crash"):
         world.add(Counter, on_crash="ignore")
     with pytest.raises(mt.ConfigError, match=r"world\.add\(Pump\)"):
