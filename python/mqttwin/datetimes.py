@@ -11,6 +11,8 @@ import copyreg
 import datetime
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from importlib.machinery import ExtensionFileLoader
 from typing import Any
 
 REAL = datetime.datetime
@@ -43,7 +45,13 @@ def stand_in(tells: Now) -> type[datetime.datetime]:
     """A class for the place of `datetime.datetime`."""
 
     class Standing(datetime.datetime, metaclass=_AsTheReal):
+        __slots__ = ()
         _tells = staticmethod(tells)
+
+        @staticmethod
+        def _reduced(moment: datetime.datetime) -> Any:
+            made: Any = moment.__reduce_ex__(4)
+            return Standing, made[1]
 
         def __new__(cls, *arguments: Any, **more: Any) -> Any:
             return REAL.__new__(REAL if is_stand_in(cls) else cls, *arguments, **more)
@@ -83,22 +91,44 @@ def subclasses() -> Iterator[type[datetime.datetime]]:
 
 
 @contextmanager
-def pickled_as(standing: type[datetime.datetime]) -> Iterator[None]:
-    """Within it, instances are pickled by the class that stands where pickle looks for theirs."""
+def in_place(standing: type[datetime.datetime]) -> Iterator[None]:
+    """Within it, a stand-in is in the place of the real class, which others still need.
+
+    Pickle looks for the class of an instance where the stand-in is; and extension modules that are
+    loaded meanwhile look at the memory of what they find there.
+    """
+    loading = [(name, vars(ExtensionFileLoader)[name]) for name, _ in _LOADING]
     before = copyreg.dispatch_table.get(REAL)
-
-    def reduced(moment: datetime.datetime) -> tuple[type[datetime.datetime], tuple[Any, ...]]:
-        made: Any = moment.__reduce_ex__(4)
-        return standing, made[1]
-
-    copyreg.pickle(REAL, reduced)
+    copyreg.dispatch_table[REAL] = vars(standing)["_reduced"]
+    for name, method in _LOADING:
+        setattr(ExtensionFileLoader, name, method)
     try:
         yield
     finally:
+        for name, method in loading:
+            setattr(ExtensionFileLoader, name, method)
         if before is None:
             copyreg.dispatch_table.pop(REAL, None)
         else:
             copyreg.dispatch_table[REAL] = before
+
+
+def _with_the_real_one(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def load(loader: ExtensionFileLoader, what: Any) -> Any:
+        there, datetime.datetime = datetime.datetime, REAL  # type: ignore[misc]
+        try:
+            return method(loader, what)
+        finally:
+            datetime.datetime = there  # type: ignore[misc]
+
+    return load
+
+
+_LOADING = [
+    (name, _with_the_real_one(vars(ExtensionFileLoader)[name]))
+    for name in ("create_module", "exec_module")
+]
 
 
 def _really(name: str, cls: type) -> Callable[..., Any]:

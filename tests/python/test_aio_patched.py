@@ -15,6 +15,7 @@ import selectors
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -110,6 +111,42 @@ def test_dates_of_a_device_beside_patched_code(world):
         with pytest.raises(mt.SimulationError, match=r"datetime\.now is the wall clock"):
             world.run("1min")
         assert seen == [0]
+
+
+IMPORTING = """
+import datetime, sys
+import mqttwin as mt
+from mqttwin import aio
+
+def load():
+    import pandas, pyarrow
+    assert "pandas" in sys.modules
+
+class Importer(mt.Device):
+    async def main(self):
+        load()
+
+assert "pandas" not in sys.modules and "pyarrow" not in sys.modules
+with mt.World(seed=1) as world:
+    world.broker()
+    if sys.argv[1] == "device":
+        world.add(Importer)
+        world.run("1s")
+    else:
+        with aio.patched(world):
+            load()
+
+import pandas
+moment = datetime.datetime(2020, 2, 29, 12)
+assert pandas.Timestamp(moment).to_pydatetime() == moment
+assert type(pandas.Timestamp(moment).to_pydatetime()) is datetime.datetime
+assert str(pandas.Series([moment]).dtype).startswith("datetime64")
+"""
+
+
+@pytest.mark.parametrize("where", ["device", "scope"])
+def test_extension_modules_that_are_loaded_meanwhile_get_the_real_class(where):
+    subprocess.run([sys.executable, "-W", "error", "-c", IMPORTING, where], check=True, timeout=60)
 
 
 def test_a_blocking_socket(world):

@@ -6,10 +6,12 @@ import asyncio
 import gc
 import logging
 import pickle
+import sys
 import time
 import weakref
 from copyreg import dispatch_table
 from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 from time import time as captured_time
 from typing import Any
 
@@ -598,6 +600,25 @@ def test_dates_and_times_that_ask_no_clock_are_fine(world: mt.World) -> None:
     world.at(world.now + 1, lambda: outside.append(datetime.now() - datetime.fromtimestamp(0)))
     world.run("2s")
     assert outside[0].total_seconds() > 1.7e9  # that of somebody who is no device
+
+
+def test_what_is_imported_during_a_run_has_the_real_clock_afterwards(
+    world: mt.World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "imported_late.py").write_text(
+        "from datetime import datetime\nfrom time import time"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    async def main(self: mt.Device) -> None:
+        import imported_late  # type: ignore[import-not-found]
+
+        with pytest.raises(mt.SimulationError, match="wall clock"):
+            imported_late.datetime.now()
+
+    run_main(world, main)
+    late = sys.modules.pop("imported_late")
+    assert (late.datetime, late.time) == (datetime, captured_time)
 
 
 def test_a_class_without_anything_to_do_is_refused(world: mt.World) -> None:

@@ -108,7 +108,7 @@ class Scope:
         real = datetime.datetime
         standing = clocks.dates(self)
         self.swap(datetime, "datetime", standing)
-        self._put_back.enter_context(datetimes.pickled_as(standing))
+        self._put_back.enter_context(datetimes.in_place(standing))
         others = list(datetimes.subclasses())
         for name in ("now", "utcnow"):
             old, new = getattr(real, name), getattr(standing, name)

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from types import ModuleType, TracebackType
+from types import FrameType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import datetimes, units
@@ -58,7 +58,8 @@ class WallClock:
     _inside: ClassVar[list[WallClock]] = []
     _watched: ClassVar[dict[int, Any]] = {}  # by the id of what each stands for
     _put_back: ClassVar[list[tuple[Place, Any]]] = []
-    _pickling: ClassVar[contextlib.ExitStack] = contextlib.ExitStack()
+    _beside: ClassVar[contextlib.ExitStack] = contextlib.ExitStack()  # what else has changed
+    _modules: ClassVar[int] = 0  # so many there were
 
     def __init__(self, crews: list[Crew]) -> None:
         self._crews = crews
@@ -85,13 +86,25 @@ class WallClock:
         with WallClock._lock:
             WallClock._inside.remove(self)
             if not WallClock._inside:
-                while WallClock._put_back:
-                    (namespace, name), original = WallClock._put_back.pop()
-                    namespace[name] = original
-                WallClock._watched.clear()
-                WallClock._pickling.close()
+                self._end()
+
+    def _end(self) -> None:
+        originals = {}
+        while WallClock._put_back:
+            (namespace, name), original = WallClock._put_back.pop()
+            originals[id(namespace.get(name))] = original
+            namespace[name] = original
+        if len(sys.modules) > WallClock._modules:
+            # What was imported meanwhile has taken what was there.
+            for module in list(sys.modules.values())[WallClock._modules :]:
+                contents = getattr(module, "__dict__", {})
+                for name in [n for n, value in contents.items() if id(value) in originals]:
+                    contents[name] = originals[id(contents[name])]
+        WallClock._watched.clear()
+        WallClock._beside.close()
 
     def _begin(self) -> None:
+        WallClock._modules = len(sys.modules)
         watched = WallClock._watched
         for module, name in INSTEAD:
             original = getattr(module, name)
@@ -103,7 +116,7 @@ class WallClock:
         date = datetime.datetime
         standing = _USUAL_DATE if date is datetimes.REAL else _watched_date(date)
         watched[id(date)] = standing
-        WallClock._pickling.enter_context(datetimes.pickled_as(standing))
+        WallClock._beside.enter_context(datetimes.in_place(standing))
         self._put((vars(datetime), "datetime"))
 
     def _put(self, place: Place) -> None:
@@ -132,7 +145,7 @@ def _watched(original: Callable[..., Any], module: ModuleType, name: str) -> Cal
     def function(*arguments: Any, **more: Any) -> Any:
         looks = given is None or len(arguments) <= given or arguments[given] is None
         if looks:
-            _refuse(full_name, instead, sys._getframe(1).f_globals)
+            _refuse(full_name, instead, sys._getframe(1))
         return original(*arguments, **more)
 
     function.__name__ = name
@@ -141,7 +154,7 @@ def _watched(original: Callable[..., Any], module: ModuleType, name: str) -> Cal
 
 def _watched_date(date: type[datetime.datetime]) -> type[datetime.datetime]:
     def tells() -> int | None:
-        _refuse("datetime.now", _DATE, sys._getframe(2).f_globals)
+        _refuse("datetime.now", _DATE, sys._getframe(2))
         return datetimes.told_by(date)
 
     return datetimes.stand_in(tells)
@@ -155,10 +168,10 @@ _USUAL = {
 _USUAL_DATE = _watched_date(datetimes.REAL)
 
 
-def _refuse(name: str, instead: str, caller: dict[str, Any]) -> None:
+def _refuse(name: str, instead: str, caller: FrameType) -> None:
     """Does so where it is device code that calls."""
     crew = WallClock.speaker()
-    if crew is None or _is_library(caller.get("__name__", "")):
+    if crew is None or _is_library(caller.f_globals.get("__name__", "")) or _imports(caller):
         return
     unit = crew.speaking
     assert unit is not None
@@ -166,6 +179,15 @@ def _refuse(name: str, instead: str, caller: dict[str, Any]) -> None:
         f"{unit.client_id}: {name} is the wall clock; device code runs in virtual time: {instead}",
         virtual_time=unit.now / units.SECOND,
     )
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Whether a module is being imported, which may look at its time zone."""
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "importlib._bootstrap":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _is_library(module: str) -> bool:

@@ -29,6 +29,7 @@ _LONGEST_WAIT = 3600.0  # s, until enough is published
 _SETTLE = 5.0  # s, for acknowledgements
 _LEAST_SPAN = 60.0
 _KEPT = 10_000  # received messages
+_SHOWN = 100  # packets before a failure
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def rehearse(suite: Suite, enough: Enough) -> Rehearsal:
 
 def ready(suite: Suite, rehearsal: Rehearsal) -> Rig:
     """A bench on which everything happens as it did in the rehearsal, unless it is disturbed."""
-    rig = suite.rig(keep=_KEPT)
+    rig = suite.rig(keep=_KEPT, packets=_SHOWN)
     _send(rig, rehearsal.commands)
     return rig
 

@@ -57,12 +57,28 @@ class Suite:
         """The same, which puts its benches into this list; only the latest stays open."""
         return replace(self, rigs=rigs)
 
-    def rig(self, count: int = 1, *, down: bool = False, keep: int = 0, **broker: Any) -> Rig:
-        """A fresh world with so many of the device; its broker may be down to begin with."""
+    def rig(
+        self,
+        count: int = 1,
+        *,
+        down: bool = False,
+        keep: int = 0,
+        packets: int = _PACKETS,
+        **broker: Any,
+    ) -> Rig:
+        """A fresh world with so many of the device; its broker may be down to begin with.
+
+        Args:
+            count: Devices.
+            down: Whether the broker is.
+            keep: Received messages.
+            packets: Of the exchange; making room for many takes longer than a short run.
+            **broker: Its options.
+        """
         for old in self.rigs:
             old.close()
         self.rigs.clear()
-        self.rigs.append(Rig(self, count, down, keep, broker))
+        self.rigs.append(Rig(self, count, down, keep, packets, broker))
         return self.rigs[-1]
 
     def payload_for(self, topic: str) -> bytes:
@@ -85,14 +101,20 @@ class Rig:
     """
 
     def __init__(
-        self, suite: Suite, count: int, down: bool, keep: int, broker: dict[str, Any]
+        self,
+        suite: Suite,
+        count: int,
+        down: bool,
+        keep: int,
+        packets: int,
+        broker: dict[str, Any],
     ) -> None:
         self.world = World(suite.seed)
         self.broker = self.world.broker(**broker)
         if down:
             self.broker.down()
         self.spy = self.world.spy("#")
-        self.world.watch_packets(_PACKETS)
+        self.world.watch_packets(packets)
         link = links.link(latency="20ms") if suite.link is None else suite.link
         options = {"keep": keep, **suite.parameters}
         added = self.world.add(suite.device_class, count, link=link, **options)
