@@ -396,8 +396,12 @@ def interrupted(tmp_path, marks, begun, until, workers, *, times):
             pause.wait(0.01)
         for _ in range(times):
             os.killpg(process.pid, signal.SIGINT)
-            pause.wait(0.3 if times > 1 else 0)  # two signals at once are one
-        out, _ = process.communicate(timeout=60)
+            pause.wait(0.3 if times > 1 else 0)
+        try:
+            out, _ = process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:  # two signals at once were one
+            os.killpg(process.pid, signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
     return out
 
 

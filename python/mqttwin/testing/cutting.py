@@ -153,7 +153,8 @@ def _rehearsed(suite: Suite, enough: Enough, *, commanding: bool) -> Rehearsal:
     times = [m.time for m in published]
     span = max(_LEAST_SPAN, 3 * max((b - a for a, b in pairwise(times)), default=0.0))
     rig.run(span)
-    goes_on, stays = bool(rig.published(end)), rig.dut.connected()
+    goes_on = bool(rig.published(end))
+    stays = not any(p.kind == "ended" for p in rig.world.exchange())
     return Rehearsal(
         packets, published, commands, rig.received(), span, goes_on, stays, _repeated(rig, span)
     )
