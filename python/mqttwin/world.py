@@ -590,8 +590,8 @@ class World(Running, Watching):
         """The core, about to be changed: a result that is still held takes its copies first."""
         if self._closed:
             raise MqttwinError(
-                "the world is closed: it lasts as long as its `with` block, or the one test whose "
-                "mqtt_world it is"
+                "the world is closed: it lasts as long as its `with` block, or as the one test "
+                "that asked for it (mqtt_world, mqtt_broker)"
             )
         if len(self._results):
             for result in self._results:

@@ -21,6 +21,14 @@ def broker():
         yield broker
 
 
+def test_a_broker_that_is_closed():
+    with LiveBroker(seed=3) as broker:
+        pass
+    for use in (broker.link, lambda: broker.spy("#"), broker.broker.down):
+        with pytest.raises(mt.MqttwinError, match=r"is closed: .*the one test that asked for it"):
+            use()
+
+
 def test_a_client_and_a_spy(broker):
     spy = broker.spy("a/#")
     with LiveClient(broker.host, broker.port, client_id="c") as client:

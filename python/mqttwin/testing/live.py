@@ -68,6 +68,7 @@ class LiveBroker:
         Raises:
             ConfigError: It has what a live link has not, such as sleep or a schedule.
         """
+        self.world._changing()  # it is not closed
         number = len(self._links)
         target = (self.host, self.port)
         made = LiveLink(target, link_of(model, options), seed=self.world.seed, number=number)
