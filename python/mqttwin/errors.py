@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 
 class MqttwinError(Exception):
@@ -70,12 +69,29 @@ class SimulationError(MqttwinError):
         super().__init__(f"{message} (at {virtual_time:.9g} s of virtual time)")
 
 
-@contextmanager
-def refusals(key: str | None = None) -> Iterator[None]:
+class refusals:  # lower case, as it reads; a generator would cost more than most of what it guards
     """Within it, what the core refuses (a ValueError) becomes a ConfigError."""
-    try:
-        yield
-    except ConfigError:
-        raise
-    except ValueError as error:
-        raise ConfigError(str(error).removeprefix("."), key=key) from None
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: str | None = None) -> None:
+        self._key = key
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, ValueError):
+            raise refused(error, self._key) from None
+
+
+def refused(error: ValueError, key: str | None = None) -> ConfigError:
+    """What the core refuses, as a ConfigError."""
+    if isinstance(error, ConfigError):
+        return error
+    return ConfigError(str(error).removeprefix("."), key=key)

@@ -105,7 +105,14 @@ def not_in_step(*, within: Duration = "0.2s", away: Duration = "20s", times: int
 
 
 def no_hammering(attempts: int = 12) -> NoHammering:
-    """Devices that cannot connect do not try more often than so many times a minute, on average."""
+    """Who cannot connect does not try more often than so many times a minute.
+
+    Each device in Python is judged by itself, since it has power; those of fleets, which share
+    their back-off, by what they do on average.
+
+    Args:
+        attempts: In any minute; one that waits longer and longer makes six or so.
+    """
     return NoHammering(units.whole(attempts, "attempts", 1, 10**6))
 
 

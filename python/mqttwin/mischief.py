@@ -249,7 +249,7 @@ def drawn(kinds: Sequence[Kind], trial: Trial, until: int, *, swarm: bool = True
         for population, index, target in trial.targets(kind.scope):
             stream = _core.Stream(trial.seed, population, purpose, index)
             found += kind.faults(stream, target, until)
-    return sorted(found)
+    return sorted(found, key=Fault._key)
 
 
 def _kind(

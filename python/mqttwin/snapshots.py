@@ -86,7 +86,7 @@ def notes_of(world: World) -> dict[str, Any]:
             for fleet in world.fleets.values()
         ],
         "apart": [[*pair, count] for pair, count in world._apart.items() if count],
-        "timers": [_timer(world, barrier) for barrier in sorted(world._timeline._barriers)],
+        "timers": [_timer(world, *waiting) for waiting in sorted(world._timeline._barriers)],
         "crews": [freeze(crew) for crew in world._crews],
     }
 
@@ -144,12 +144,12 @@ def _promise(world: World) -> dict[str, Any]:
 # --- what `at` and `every` call -------------------------------------------------------------------
 
 
-def _timer(world: World, barrier: _Barrier) -> dict[str, Any] | None:
+def _timer(world: World, at: int, number: int, barrier: _Barrier) -> dict[str, Any] | None:
     if barrier.cancelled:
         return None
     return {
-        "at": barrier.at,
-        "number": barrier.number,
+        "at": at,
+        "number": number,
         "period": barrier.period,
         "call": _call(world, barrier.callback),
     }

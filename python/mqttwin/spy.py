@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from . import _core, units
 from ._core import topic_matches
-from .errors import ConfigError, refusals
+from .errors import ConfigError
 
 # What a spy keeps by default, and what is kept of what applications publish: the oldest give way.
 KEPT_MESSAGES = 100_000
 KEPT_BYTES = 64 << 20
 
-# Of a payload, in messages for people.
+# Of a payload, and of a filter, in messages for people.
 _SHOWN_BYTES = 40
+_SHOWN_FILTER = 80
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,29 @@ def checked_filter(text: object, key: str = "filter") -> str:
     """
     if not isinstance(text, str):
         raise ConfigError(f"must be text such as 'pump/#', not {text!r}", key=key)
-    with refusals(key):
+    try:
         _core.World(0).add_spy(text, 1, 1)
+    except ValueError as error:
+        raise _no_filter(text, error, key) from None
     return text
+
+
+def _no_filter(text: str, error: ValueError, key: str) -> ConfigError:
+    why = str(error).removeprefix("filter must be a topic filter: ").removeprefix("filter ")
+    named = repr(text) if len(text) <= _SHOWN_FILTER else f"{text[:_SHOWN_FILTER]!r}…"
+    return ConfigError(f"{named} is no filter for a spy: {why}", key=key)
+
+
+def _disjoint(one: str, other: str) -> bool:
+    """Whether no topic matches both filters."""
+    for a, b in zip_longest(one.split("/"), other.split("/")):
+        if "#" in (a, b):
+            return False
+        if a is None or b is None:  # "a/#" matches "a", which has ended here
+            return True
+        if a != b and "+" not in (a, b):
+            return True
+    return False
 
 
 class Spy:
@@ -117,8 +139,10 @@ class Spy:
         self.world = world
         self._core = core
         kept = units.whole(keep, "keep", 1, 10_000_000)
-        with refusals("spy"):
+        try:
             self._number = core.add_spy(filter, kept, KEPT_BYTES)
+        except ValueError as error:
+            raise _no_filter(filter, error, "filter") from None
         self._messages: deque[SpiedMessage] = deque(maxlen=kept)
         self._seen = 0
         self._dropped = 0
@@ -152,10 +176,17 @@ class Spy:
         )
 
     def matching(self, filter: str | None = None) -> list[SpiedMessage]:
-        """The messages that match a (narrower) filter."""
+        """The messages that match a (narrower) filter.
+
+        Raises:
+            ConfigError: It is none, or this spy sees nothing of the kind.
+        """
         if filter is None:
             return self.messages
         checked_filter(filter)
+        if _disjoint(self.filter, filter):
+            message = f"the spy on {self.filter!r} sees nothing that matches {filter!r}"
+            raise ConfigError(message, key="filter")
         return [m for m in self._update() if topic_matches(filter, m.topic)]
 
     def clear(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from time import monotonic as wall_clock  # here it stays real, whatever a scope patches
 from typing import Protocol
 
@@ -23,15 +22,15 @@ SERVE_MS = 250
 NEVER = 2 * units.LONGEST
 
 
-@dataclass(order=True)
 class _Barrier:
-    """A callback at an instant; those of one instant run in the order in which they were made."""
+    """A callback that an instant waits for."""
 
-    at: int
-    number: int
-    callback: Callback = field(compare=False)
-    period: int = field(compare=False, default=0)
-    cancelled: bool = field(compare=False, default=False)
+    __slots__ = ("callback", "cancelled", "period")
+
+    def __init__(self, callback: Callback, period: int) -> None:
+        self.callback = callback
+        self.period = period
+        self.cancelled = False
 
 
 class Timer:
@@ -60,9 +59,11 @@ class Timeline:
 
     def __init__(self, core: _core.World) -> None:
         self.wall_seconds = 0.0
+        self.interrupted = False  # by Ctrl-C, in any of its runs
         self.aio: Attendant | None = None  # hosts that run firmware over sockets
         self._core = core
-        self._barriers: list[_Barrier] = []
+        # A heap; those of one instant come in the order in which they were made.
+        self._barriers: list[tuple[int, int, _Barrier]] = []
         self._numbers = itertools.count()
         self._running = False
         self._serving = False
@@ -71,15 +72,15 @@ class Timeline:
         """A callback at an instant, and then every `period` where that is not 0."""
         if not callable(callback):
             raise ConfigError(f"{callback!r} cannot be called", key="callback")
-        barrier = _Barrier(at, next(self._numbers), callback, period)
-        heapq.heappush(self._barriers, barrier)
+        barrier = _Barrier(callback, period)
+        heapq.heappush(self._barriers, (at, next(self._numbers), barrier))
         if self._serving:
             self._core.stop_serving()  # it looks at the barriers again
         return Timer(barrier)
 
     def put_back(self, at: int, number: int, callback: Callback, period: int) -> None:
         """A callback of a restored world, which keeps its place among those of an instant."""
-        heapq.heappush(self._barriers, _Barrier(at, number, callback, period))
+        heapq.heappush(self._barriers, (at, number, _Barrier(callback, period)))
         self._numbers = itertools.count(max(number + 1, next(self._numbers)))
 
     def advance(
@@ -116,8 +117,11 @@ class Timeline:
                 def stopped() -> str:
                     return INTERRUPTED if interrupts.seen else reached()
 
-                return self._loop(until, bar, predicate, step, stopped)
+                found = self._loop(until, bar, predicate, step, stopped)
+                self.interrupted |= found[1] == INTERRUPTED
+                return found
         except KeyboardInterrupt:
+            self.interrupted = True
             return False, INTERRUPTED
         finally:
             self._running = False
@@ -194,15 +198,14 @@ class Timeline:
         self._call_back(self._core.now)
 
     def _next(self) -> int:
-        while self._barriers and self._barriers[0].cancelled:
+        while self._barriers and self._barriers[0][2].cancelled:
             heapq.heappop(self._barriers)
-        return self._barriers[0].at if self._barriers else NEVER
+        return self._barriers[0][0] if self._barriers else NEVER
 
     def _call_back(self, now: int) -> None:
         """Runs what is due, including what a callback adds for this very instant."""
         while self._next() <= now:
-            barrier = heapq.heappop(self._barriers)
+            at, number, barrier = heapq.heappop(self._barriers)
             if barrier.period:
-                barrier.at += barrier.period
-                heapq.heappush(self._barriers, barrier)
+                heapq.heappush(self._barriers, (at + barrier.period, number, barrier))
             barrier.callback()

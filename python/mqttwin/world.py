@@ -6,6 +6,7 @@ import os
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
@@ -233,7 +234,7 @@ class World(Running, Watching):
             connect_timeout=connect_timeout,
             ping_timeout=ping_timeout,
         )
-        link = fleet_spec.checked_link(links.ethernet() if link is None else link)
+        link = fleet_spec.checked_link(_usual_link() if link is None else link)
         tls, websocket = tls_of(tls), websocket_of(websocket)
         target = self._broker(self._broker_number(broker))
         if target.url:
@@ -393,7 +394,9 @@ class World(Running, Watching):
         if not isinstance(name, str) or not name:
             raise ConfigError(f"{name!r} is no name", key=what)
         if name in taken:
-            raise ConfigError(f"there is one called {name!r} already", key=what)
+            raise ConfigError(
+                f"there is one called {name!r} already: world.{what}s[{name!r}]", key=what
+            )
 
     def _broker(self, number: int) -> Broker:
         return next(b for b in self.brokers.values() if b._number == number)
@@ -586,10 +589,14 @@ class World(Running, Watching):
     def _changing(self) -> _core.World:
         """The core, about to be changed: a result that is still held takes its copies first."""
         if self._closed:
-            raise MqttwinError("the world is closed")
-        for result in self._results:
-            result._freeze()
-        self._results.clear()
+            raise MqttwinError(
+                "the world is closed: it lasts as long as its `with` block, or as the one test "
+                "that asked for it (mqtt_world, mqtt_broker)"
+            )
+        if len(self._results):
+            for result in self._results:
+                result._freeze()
+            self._results.clear()
         return self._core
 
     def close(self) -> None:
@@ -621,6 +628,11 @@ class World(Running, Watching):
             f"<World seed={self.seed}, {len(self.brokers)} brokers, {devices:,} devices, "
             f"at {units.format_duration(self._core.now)}>"
         )
+
+
+@lru_cache(maxsize=1)
+def _usual_link() -> Link:
+    return links.ethernet()
 
 
 def _nothing_simulated(**wanted: bool) -> None:

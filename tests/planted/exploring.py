@@ -39,6 +39,7 @@ INVARIANTS = [
     mt.invariants.connected(),
     mt.invariants.no_crash(),
     mt.invariants.no_protocol_violation(),
+    mt.invariants.no_hammering(),
     mt.invariants.no_gaps("d/+/data"),
     as_it_should_be,
     mt.invariants.not_in_step(),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import copy
+import copyreg
 import os
+import pickle
 import queue
 import random
 import select
@@ -12,9 +15,11 @@ import selectors
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 import uuid
+from datetime import date, datetime, timedelta, timezone
 from time import monotonic as captured_clock
 
 import pytest
@@ -51,6 +56,97 @@ def test_clocks_stand_still_and_sleep_passes_time(world):
         random.random,
     ) == REAL
     assert captured_clock is time.monotonic
+
+
+captured_now = datetime.utcnow
+
+
+class Stamp(datetime):
+    """Somebody's own, made before."""
+
+
+def test_dates_are_virtual_and_real_ones(world):
+    utc = timezone.utc
+    real, table, methods = datetime, dict(copyreg.dispatch_table), dict(vars(Stamp))
+    with aio.patched(world):
+        time.sleep(3600.25)
+        want = real.__new__(real, 2025, 1, 1, 1, 0, 0, 250_000)
+        assert datetime.now(utc) == want.replace(tzinfo=utc)
+        assert [datetime.utcnow(), captured_now()] == [want, want]
+        assert datetime.now().timestamp() == datetime.today().timestamp() == time.time()
+        assert date.today() == date(2025, 1, 1) or time.localtime().tm_gmtoff
+        assert Stamp.now(utc) == Stamp(2025, 1, 1, 1, 0, 0, 250_000, utc)
+        assert type(Stamp.utcnow()) is Stamp
+
+        class Inside(datetime):
+            pass
+
+        now = datetime.now(utc)
+        assert isinstance(now, datetime)
+        assert isinstance(Inside.now(), datetime)
+        assert type(Inside.now()) is Inside
+        assert not isinstance(now, Inside)
+        assert issubclass(real, datetime)
+        assert issubclass(datetime, date)
+        assert repr(datetime) == "<class 'datetime.datetime'>"
+        assert copy.deepcopy(now) == copy.copy(now) == pickle.loads(pickle.dumps(now)) == now
+        assert datetime.strptime("2020-02-29", "%Y-%m-%d") == datetime(2020, 2, 29)
+        kept = pickle.dumps([now, Stamp.now(utc), datetime])
+    assert (datetime, type(now), captured_now) == (real, real, real.utcnow)
+    assert pickle.loads(kept) == [now, Stamp(2025, 1, 1, 1, 0, 0, 250_000, utc), real]
+    assert (copyreg.dispatch_table, dict(vars(Stamp))) == (table, methods)
+    assert Inside.now(utc) > Stamp.now(utc) - timedelta(minutes=1) > now
+
+
+def test_dates_of_a_device_beside_patched_code(world):
+    class Clerk(mt.Device):
+        async def main(self):
+            await self.sleep("10s")
+            datetime.now()
+
+    with aio.patched(world):
+        world.add(Clerk)
+        world.at("5s", lambda: seen.append(datetime.now().timestamp() - time.time()))
+        seen = []
+        with pytest.raises(mt.SimulationError, match=r"datetime\.now is the wall clock"):
+            world.run("1min")
+        assert seen == [0]
+
+
+IMPORTING = """
+import datetime, sys
+import mqttwin as mt
+from mqttwin import aio
+
+def load():
+    import pandas, pyarrow
+    assert "pandas" in sys.modules
+
+class Importer(mt.Device):
+    async def main(self):
+        load()
+
+assert "pandas" not in sys.modules and "pyarrow" not in sys.modules
+with mt.World(seed=1) as world:
+    world.broker()
+    if sys.argv[1] == "device":
+        world.add(Importer)
+        world.run("1s")
+    else:
+        with aio.patched(world):
+            load()
+
+import pandas
+moment = datetime.datetime(2020, 2, 29, 12)
+assert pandas.Timestamp(moment).to_pydatetime() == moment
+assert type(pandas.Timestamp(moment).to_pydatetime()) is datetime.datetime
+assert str(pandas.Series([moment]).dtype).startswith("datetime64")
+"""
+
+
+@pytest.mark.parametrize("where", ["device", "scope"])
+def test_extension_modules_that_are_loaded_meanwhile_get_the_real_class(where):
+    subprocess.run([sys.executable, "-W", "error", "-c", IMPORTING, where], check=True, timeout=60)
 
 
 def test_a_blocking_socket(world):

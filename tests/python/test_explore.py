@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 
 import pytest
 
@@ -213,6 +217,40 @@ def test_a_fleet_that_comes_back_in_step():
         replay(mt.backoff.fixed("5s"))
 
 
+def test_one_device_that_hammers_among_many_that_do_not():
+    class Calm(mt.Device):
+        def on_boot(self, event):
+            self.connect()
+
+    class Hasty(Calm):
+        backoff = mt.backoff.fixed("2s")
+
+    def scenario(world, *, hasty=0, fleet="30s"):
+        world.broker()
+        world.add(Calm, 9, name="calm")
+        if hasty:
+            world.add(Hasty, name="hasty")
+        world.fleet("meter", 3, backoff=mt.backoff.fixed(fleet))
+
+    def replay(*more, **parameters):
+        mt.replay(
+            scenario,
+            seed=1,
+            faults=[Fault("restart", 60.0, "broker", down=150.0), *more],
+            invariants=[mt.invariants.no_hammering()],
+            parameters=parameters,
+            until="5min",
+        )
+
+    replay()
+    # A device that reboots begins anew, which is no fault of its back-off.
+    replay(*(Fault("power", 62.0 + 6 * n, "calm-0") for n in range(20)))
+    with pytest.raises(AssertionError, match="no hammering: hasty has tried 30 times a minute"):
+        replay(hasty=1)
+    with pytest.raises(AssertionError, match="a device of meter, on average, has tried 60 times"):
+        replay(fleet="1s")
+
+
 def test_status_is_looked_at_by_somebody_who_comes_later():
     class Teller(mt.Device):
         keep_alive = "60s"
@@ -302,6 +340,69 @@ def test_the_command(tmp_path):
     wrong = command("--fault", "cats")
     assert wrong.returncode == 2
     assert "none of cuts, outages" in wrong.stderr
+
+
+SEARCHED = """
+import pathlib, sys
+import mqttwin as mt
+
+marks = pathlib.Path(sys.argv[1])
+
+def scenario(world, *, devices=3):
+    with marks.open("a") as file:
+        file.write(".")
+    world.broker()
+    world.fleet("meter", devices, backoff=None).publish("x", every="1s", payload="x")
+
+if __name__ == "__main__":
+    found = mt.explore(scenario, seeds=20_000, until=sys.argv[2], calm="1min", stop_after=None,
+                       faults=[mt.mischief.cuts("1min")], workers=int(sys.argv[3]))
+    told = [example.runs for example in found.counterexamples]
+    print(found.interrupted, found.runs > 0, bool(found.failures), told, str(found)[:9999])
+"""
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_keeps_what_was_found(workers, tmp_path):
+    marks = tmp_path / "marks"
+    out = interrupted(tmp_path, marks, 100, "5min", workers, times=1)
+    assert out.startswith("True True True [0] "), out
+    assert "runs went wrong (seeds " in out
+    assert "), then interrupted\n" in out
+    assert "violated: connected: of meter" in out
+    assert "def test_connected_seed_" in out
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_second_ctrl_c_does_not_wait_for_runs(workers, tmp_path):
+    out = interrupted(tmp_path, tmp_path / "marks", int(workers), "36000d", workers, times=2)
+    assert out == "True False False [] 0 runs, then interrupted: all is well\n"
+
+
+def interrupted(tmp_path, marks, begun, until, workers, *, times):
+    script = tmp_path / "script.py"
+    script.write_text(SEARCHED)
+    with subprocess.Popen(
+        [sys.executable, str(script), str(marks), until, workers],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # as a terminal does, the signal goes to all of them
+    ) as process:
+        pause = threading.Event()
+        end = time.monotonic() + 60
+        while not (marks.exists() and marks.stat().st_size >= begun):
+            assert process.poll() is None
+            assert time.monotonic() < end
+            pause.wait(0.01)
+        for _ in range(times):
+            os.killpg(process.pid, signal.SIGINT)
+            pause.wait(0.3 if times > 1 else 0)
+        try:
+            out, _ = process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:  # two signals at once were one
+            os.killpg(process.pid, signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
+    return out
 
 
 def test_strategies():

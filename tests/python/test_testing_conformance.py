@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import pytest
@@ -187,13 +188,116 @@ def test_a_bad_firmware_is_caught_by_the_right_check(firmware, check, reason):
 def test_cuts_find_what_breaks_in_the_middle():
     report = testing.conformance(Brittle, checks=["cuts"])
     assert report.failed == ["cuts"]
-    assert "after" in report["cuts"].reason
+    assert re.search("cut after [0-9]+ bytes", report["cuts"].reason)
 
 
 def test_cuts_find_duplicates():
     report = testing.conformance(Impatient, rate=RATE, checks=["qos2"])
     assert report.failed == ["qos2"], report
     assert "came twice" in report["qos2"].reason
+
+
+class LaterDuplicates(Good):
+    """Sends its first reading with patience, and every later one again where nobody answers."""
+
+    async def sample(self):
+        self.sampled += 1
+        text = f"{self.sampled}"
+        for _ in range(1 if self.sampled == 1 else 3):
+            try:
+                await self.publish("pump/{id}/flow", text, qos=2, timeout="2s")
+                return
+            except mt.MqttwinError:
+                continue
+
+
+class Repeats(Good):
+    """Says at QoS 2 that it is there, whenever it is."""
+
+    async def on_connect(self, event):
+        self.publish("pump/{id}/status", b"online", qos=2, retain=True)
+
+
+class Loses(Good):
+    """Falls silent when the connection breaks once it has sent two readings."""
+
+    def on_disconnect(self, event):
+        self.silent = self.sampled >= 2
+
+    def sample(self):
+        if not getattr(self, "silent", False):
+            super().sample()
+
+
+class Careful(Good):
+    """Takes commands at QoS 2."""
+
+    async def on_connect(self, event):
+        if not event.session_present:
+            self.subscribe("pump/{id}/cmd", qos=2)
+
+
+class Watchdog(Careful):
+    """Reboots when it has no connection, and with its memory loses which commands it has had."""
+
+    def on_disconnect(self, event):
+        self.reboot("1s")
+
+
+def test_cuts_are_made_in_later_messages_too():
+    report = testing.conformance(LaterDuplicates, checks=["qos2"])
+    assert "'2' came twice" in report["qos2"].reason, report
+    report = testing.conformance(Loses, checks=["cuts"])
+    assert "published nothing any more: cut after" in report["cuts"].reason, report
+
+
+def test_what_a_firmware_says_whenever_it_connects_is_no_duplicate():
+    report = testing.conformance(Repeats, checks=["cuts", "qos2"])
+    assert report.ok, report
+
+
+def test_commands_at_qos_2_reach_the_application_once():
+    report = testing.conformance(Careful, checks=["qos2"])
+    assert "2 messages and 1 command came once each" in report["qos2"].reason, report
+    report = testing.conformance(Watchdog, checks=["qos2"])
+    told = "the application got the command on pump/watchdog-0/cmd twice: cut after"
+    assert told in report["qos2"].reason, report
+
+
+def test_commands_are_those_that_the_firmware_understands():
+    heard = []
+
+    class Strict(Good):
+        def obey(self, payload):
+            heard.append(payload)
+            assert payload.startswith(b"open ")
+
+    testing.conformance(Strict, commands={"pump/+/cmd": "open 5"}, checks=["cuts"])
+    assert set(heard) == {b"open 5"}
+    heard.clear()
+    report = testing.conformance(Strict, checks=["cuts"])  # it fails at our guess
+    assert (report.ok, heard) == (True, [b"0"]), report
+    assert "no commands" in report["cuts"].reason
+
+
+def test_devices_that_stay_only_for_a_message_and_large_messages():
+    class Nomad(mt.Device):
+        clean_start = False
+        session_expiry = "1h"
+
+        async def main(self):
+            number = 0
+            while True:
+                await self.connect()
+                number += 1
+                with contextlib.suppress(mt.MqttwinError):
+                    await self.publish("s/{id}", f"{number}".ljust(5_000), qos=2, timeout="1min")
+                await self.disconnect()
+                await self.sleep("20s")
+
+    report = testing.conformance(Nomad, checks=["cuts", "qos2"])
+    assert report.ok, report
+    assert re.search(r"a cut at \d+ of 5,\d\d\d bytes", report["cuts"].reason), report
 
 
 def test_what_does_not_apply_is_skipped():
@@ -220,6 +324,8 @@ def test_wrong_use():
         testing.conformance(Good, checks=["everything"])
     with pytest.raises(mt.ConfigError, match="rate"):
         testing.conformance(Good, rate={"pump/+/flow": "often"})
+    with pytest.raises(mt.ConfigError, match="commands: 5 is neither bytes nor text"):
+        testing.conformance(Good, commands={"pump/+/cmd": 5})
     with pytest.raises(mt.ConfigError, match="device"):
         testing.conformance(int, checks=["will"])
     nothing = testing.conformance(Good, checks=[])

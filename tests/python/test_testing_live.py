@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+import statistics
 import time
 
 import pytest
 
 import mqttwin as mt
 from mqttwin.testing import LiveBroker, LiveClient
-from mqttwin.testing.live_connection import KEPT_BYTES, Draws
+from mqttwin.testing.live_chance import Draws, Fading, jitter
+from mqttwin.testing.live_connection import KEPT_BYTES, Pipe
 
 
 @pytest.fixture
 def broker():
     with LiveBroker(seed=3) as broker:
         yield broker
+
+
+def test_a_broker_that_is_closed():
+    with LiveBroker(seed=3) as broker:
+        pass
+    for use in (broker.link, lambda: broker.spy("#"), broker.broker.down):
+        with pytest.raises(mt.MqttwinError, match=r"is closed: .*the one test that asked for it"):
+            use()
 
 
 def test_a_client_and_a_spy(broker):
@@ -62,6 +74,51 @@ def test_losses_are_retransmissions(broker):
     assert first != [other() for _ in range(1000)]
     assert 0.45 < sum(first) / 1000 < 0.55
     assert 0 <= min(first) < max(first) < 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "mean", "median"),
+    [
+        ("uniform", 0.0, 0.0),
+        ("normal", 0.0, 0.0),
+        ("exponential", 0.010, 0.010 * math.log(2)),
+        ("lognormal", 0.010 * math.exp(0.5), 0.010),
+    ],
+)
+def test_jitter_is_as_on_virtual_links(kind, mean, median):
+    side = mt.links.link(latency="50ms", jitter="10ms", jitter_kind=kind).up
+    draws, same = Draws(1, kind), Draws(1, kind)
+    drawn = [jitter(side, draws) for _ in range(20_000)]
+    assert drawn == [jitter(side, same) for _ in range(20_000)]
+    assert statistics.fmean(drawn) == pytest.approx(mean, abs=0.0005)
+    assert statistics.median(drawn) == pytest.approx(median, abs=0.0005)
+    pipe = Pipe(side, 1500, 0.1, Draws(1, kind), None)
+    arrivals = [pipe.release(n, 1) for n in range(100)]
+    assert arrivals == [n + max(0, 0.05 + d) for n, d in enumerate(drawn[:100])]
+
+
+def test_bursts_by_time_and_by_packet():
+    fading = Fading(mt.links.bursts(good="20s", bad="5s"), Draws(1, "time"))
+    fates = [fading.loses(n / 10) for n in range(100_000)]
+    assert sum(fates) / len(fates) == pytest.approx(0.2, abs=0.02)
+    ends = sum(a and not b for a, b in itertools.pairwise(fates))
+    assert sum(fates) / ends / 10 == pytest.approx(5, rel=0.15)  # seconds a burst
+    by_packet = mt.links.packet_bursts(to_bad=0.02, to_good=0.1, loss_in_bad=0.5)
+    fading = Fading(by_packet, Draws(1, "packet"))
+    fates = [fading.loses(0.0) for _ in range(100_000)]
+    assert sum(fates) / len(fates) == pytest.approx(0.5 * 0.02 / 0.12, abs=0.01)
+
+
+def test_a_live_link_that_loses_in_bursts(broker):
+    """The link is bad for ever, one way: everything waits for time-outs that double."""
+    always = mt.links.packet_bursts(to_bad=1, to_good=0, loss_in_bad=0.4)
+    link = broker.link(bursts=(always, None), jitter="1ms", jitter_kind="exponential")
+    began = time.monotonic()
+    for n in range(3):
+        with LiveClient(link.host, link.port, client_id="c") as client:
+            client.publish("a", str(n), qos=1)
+    assert time.monotonic() - began >= 0.2
+    assert link.fading["down"] is None
 
 
 def test_a_cut(broker):
@@ -125,8 +182,8 @@ def test_a_black_hole_and_a_stall(broker):
 def test_what_a_live_link_has_not(broker):
     with pytest.raises(mt.ConfigError, match="sleep: is for virtual links"):
         broker.link(sleep=mt.links.psm())
-    with pytest.raises(mt.ConfigError, match="bursts"):
-        broker.link(bursts=mt.links.bursts(good="20s", bad="1s"))
+    with pytest.raises(mt.ConfigError, match="schedule: is for virtual links"):
+        broker.link(schedule=[("0s", "10ms"), ("1s", "20ms")])
     with pytest.raises(mt.ConfigError, match="not both"):
         broker.link(mt.links.lte_m(), loss=0.1)
     with pytest.raises(mt.ConfigError, match="link"):

@@ -84,15 +84,27 @@ def test_properties_are_kept():
 @pytest.mark.parametrize(
     ("filter", "why"),
     [
-        ("pump/#/x", "filter must be a topic filter: .+"),
-        ("", "filter must be a topic filter: .+"),
-        ("$share/a/pump/#", "must not be shared"),
+        ("pump/#/x", "^filter: 'pump/#/x' is no filter for a spy: # is not the whole last level"),
+        ("", "^filter: '' is no filter for a spy: empty"),
+        ("x" * 70_000, r"^filter: '\w{80}'… is no filter for a spy: .*65,535 bytes$"),
+        ("$share/a/pump/#", r"must not be shared: a spy sees every message$"),
         (5, "must be text such as 'pump/#', not 5"),
     ],
 )
 def test_a_filter_that_is_none_is_refused(filter, why):
     with mt.World(1) as world, pytest.raises(mt.ConfigError, match=why):
         world.spy(filter)
+
+
+def test_what_a_spy_cannot_see_is_refused():
+    with mt.World(1) as world:
+        pumps(world, 1)
+        spy = world.spy("pump/+/flow")
+        for filter in ("pump/#", "#", "+/x/flow", "pump/+/flow/#", "pump/x/+"):
+            testing.assert_never(spy, filter)
+        for filter in ("motor/#", "pump/x", "pump/x/level", "pump/x/flow/now"):
+            with pytest.raises(mt.ConfigError, match=r"spy on 'pump/.*' sees nothing that matches"):
+                testing.assert_never(spy, filter)
 
 
 def test_its_memory_is_bounded():
@@ -161,8 +173,8 @@ def test_exactly_once_tells_what_is_missing():
         world.run("5min")
         with pytest.raises(AssertionError, match=r"(?s)not seen: \d+\n.*pump-0/flow.*published"):
             testing.assert_exactly_once(spy, fleet, "pump/+/flow")
-        with pytest.raises(AssertionError, match="published nothing that matches 'x/#'"):
-            testing.assert_exactly_once(spy, fleet, "x/#")
+        with pytest.raises(AssertionError, match=r"published nothing that matches 'pump/\+/x'"):
+            testing.assert_exactly_once(spy, fleet, "pump/+/x")
         with pytest.raises(mt.ConfigError, match="no device"):
             testing.assert_exactly_once(spy, 5)
 

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -7,6 +8,11 @@ from hypothesis import strategies as st
 
 import mqttwin as mt
 from mqttwin import units
+
+
+@given(st.floats(-1e9, 1e9) | st.integers(-(10**6), 10**6).map(lambda n: n / 2 / 10**9))
+def test_seconds_are_rounded_exactly(seconds):
+    assert units.duration(seconds, negative=True) == round(Fraction(seconds) * 10**9)
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,25 @@
-"""The clocks of the time module, in virtual time."""
+"""The clocks of the time and datetime modules, in virtual time."""
 
 from __future__ import annotations
 
+import datetime
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .. import units
+from .. import datetimes, units
 from ..fleet_spec import EPOCH_NS
 
 if TYPE_CHECKING:
     from .scope import Scope
 
 NANOSECONDS = units.SECOND
+
+
+def dates(scope: Scope) -> type[datetime.datetime]:
+    """What stands in for datetime.datetime."""
+    core = scope.scheduler.core
+    return datetimes.stand_in(lambda: core.now + EPOCH_NS if scope.inside() else None)
 
 
 def clocks(scope: Scope) -> dict[str, Callable[..., Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import functools
 import os
 import queue
@@ -21,8 +22,10 @@ import uuid
 import weakref
 from _thread import get_ident
 from collections.abc import Callable, Iterator
+from types import BuiltinMethodType
 from typing import Any
 
+from .. import datetimes
 from ..errors import MqttwinError
 from . import chance, clocks, names, selecting, threads, tls
 from .errors import EscapeError
@@ -50,6 +53,7 @@ class Scope:
         )
         self._put_back = contextlib.ExitStack()
         self._swapped: list[tuple[Any, Any]] = []  # what was there, and what is there instead
+        self._captured: dict[Any, Any] = {}  # methods that a module may have taken for itself
         self._real_socket: Any = socket.socket
 
     def inside(self) -> bool:
@@ -88,16 +92,31 @@ class Scope:
         """Everything is what it was."""
         self.over = True
         self._put_back.close()
-        _replace_references({id(new): old for old, new in self._swapped})
+        _replace_references({id(new): old for old, new in self._swapped}, {})
 
     def apply(self) -> None:
         """Replaces what blocks, what tells the time and what is random."""
         self._time_and_chance()
+        self._dates()
         self._threads()
         self._sockets()
         self._loops()
         self._refuse()
-        _replace_references({id(old): new for old, new in self._swapped})
+        _replace_references({id(old): new for old, new in self._swapped}, self._captured)
+
+    def _dates(self) -> None:
+        real = datetime.datetime
+        standing = clocks.dates(self)
+        self.swap(datetime, "datetime", standing)
+        self._put_back.enter_context(datetimes.in_place(standing))
+        others = list(datetimes.subclasses())
+        for name in ("now", "utcnow"):
+            old, new = getattr(real, name), getattr(standing, name)
+            self._captured[old] = new
+            self._swapped.append((old, new))
+            for cls in others:
+                with contextlib.suppress(TypeError):  # one that is written in C, too
+                    self.put(cls, name, vars(standing)[name])
 
     def _time_and_chance(self) -> None:
         for name, function in clocks.clocks(self).items():
@@ -224,16 +243,23 @@ def _forget_loop() -> None:
             local._set_called = False
 
 
-def _replace_references(swapped: dict[int, Any]) -> None:
-    """In every module, what was imported by name, and captured: ``time_func = time.monotonic``."""
+def _replace_references(swapped: dict[int, Any], captured: dict[Any, Any]) -> None:
+    """In every module, what was imported by name, and captured: ``time_func = time.monotonic``.
+
+    Methods of a class in C (``utcnow = datetime.utcnow``) are made anew whenever somebody asks for
+    them, so they are told by what they do and not by what they are.
+    """
     for name, module in list(sys.modules.items()):
         root = name.split(".", 1)[0]
         if root in LEFT_ALONE or root in LEFT_ALONE_ROOTS or module is None:
             continue
         with contextlib.suppress(Exception):
             contents = vars(module)
-            for key in [k for k, value in list(contents.items()) if id(value) in swapped]:
-                contents[key] = swapped[id(contents[key])]
+            for key, value in list(contents.items()):
+                if id(value) in swapped:
+                    contents[key] = swapped[id(value)]
+                elif captured and type(value) is BuiltinMethodType and value in captured:
+                    contents[key] = captured[value]
 
 
 @contextlib.contextmanager

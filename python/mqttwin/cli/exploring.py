@@ -12,7 +12,7 @@ from .. import invariants as ready
 from .. import mischief
 from ..errors import ConfigError
 from . import parameters
-from .running import FAILED, OK
+from .running import FAILED, INTERRUPTED, OK
 
 
 def explore(
@@ -69,13 +69,13 @@ def explore(
         progress=False if quiet else None,
         path=scenario,
     )
-    if found and not quiet:
+    if not found or not quiet:
         print(found)
     if not found:
-        print(found)
         if out is not None:
             out.write_text(found.counterexamples[0].test, encoding="utf-8")
-    return OK if found else FAILED
+        return FAILED
+    return INTERRUPTED if found.interrupted else OK
 
 
 def _kinds(wanted: Sequence[str] | None, names: Mapping[str, Any]) -> Any:

@@ -70,6 +70,11 @@ def add_devices(
     **more: Any,
 ) -> Devices[D]:
     """Checks the class, makes a fleet of it, and gives each device its object."""
+    given: object = device_class
+    if isinstance(given, Device):
+        named = type(given).__name__
+        message = f"takes the class: world.add({named}), not world.add({named}())"
+        raise ConfigError(message, key="device")
     if not isinstance(device_class, type) or not issubclass(device_class, Device):
         raise ConfigError(f"{device_class!r} is no subclass of mqttwin.Device", key="device")
     kind = Kind(device_class, Device)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import units
 from ..client_errors import ConnectError, PublishError, SubscribeError, restated
 from ..client_messages import IncomingMessage
-from ..errors import ConfigError, MqttwinError, ProtocolError, refusals
+from ..errors import ConfigError, MqttwinError, ProtocolError, refusals, refused
 from ..fleet_spec import session_seconds, whole_seconds
 from ..messages import Message
 from ..units import Duration
@@ -162,25 +162,24 @@ class ClientPart:
             ClientTimeout: (from awaiting) No acknowledgement in time.
         """
         unit = self._acting()
-        crew = unit.crew
-        name = crew.render(topic, unit.index, "topic")
+        name = unit.names.get(topic) or unit.name_of(topic)
         if payload.__class__ is not bytes:
             payload = _bytes_of(payload)
-        with refusals():
-            try:
-                outcome, number = unit.core.script_publish(
-                    unit.number, unit.index, name, payload, qos, retain, properties or None
-                )
-            except ProtocolError as error:
-                raise restated(PublishError, f"cannot publish {name!r}", error) from None
+        try:
+            outcome, number = unit.core.script_publish(
+                unit.number, unit.index, name, payload, qos, retain, properties or None
+            )
+        except ProtocolError as error:
+            raise restated(PublishError, f"cannot publish {name!r}", error) from None
+        except ValueError as error:
+            raise refused(error) from None
         waiter = Waiter()
         if number:
-            if outcome in ("sent", "queued"):
-                unit.publishes[number] = (waiter, name, qos)
-            else:
-                unit.publishes[number] = (waiter, name, qos)
+            unit.publishes[number] = (waiter, name, qos)
+            if outcome not in ("sent", "queued"):
                 unit._heard_dropped(number, outcome)
-            unit.limited(waiter, timeout, f"{name!r} was not acknowledged")
+            if timeout is not None:
+                unit.limited(waiter, timeout, f"{name!r} was not acknowledged")
         else:
             unit.plain_publishes += 1
             waiter.resolve(PublishEvent(name, qos, 0, "" if outcome == "sent" else outcome))

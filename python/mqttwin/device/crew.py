@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from difflib import get_close_matches
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .. import _core, units
@@ -20,6 +22,42 @@ if TYPE_CHECKING:
 
 HANDLERS = ("main", "on_boot", "on_connect", "on_disconnect", "on_message", "on_publish")
 MAXIMUM_TEMPLATES = 4096
+NO_LOOP = (
+    "asyncio has no loop in the code of a device, which awaits what the device offers: self.sleep, "
+    "self.spawn, self.timeout, self.first_of, self.all_of, ...; for asyncio code there is "
+    "mqttwin.aio"
+)
+
+
+@lru_cache(maxsize=256)
+def _takes_an_event(handler: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(handler).bind(None, None)
+    except TypeError:
+        return False
+    return True
+
+
+def _meant(device_class: type) -> str:
+    """What was perhaps meant by a name that is none of ours."""
+    for cls in device_class.__mro__:
+        if cls.__module__.startswith("mqttwin."):
+            break
+        for name in vars(cls):
+            for near in get_close_matches(name, HANDLERS, 1, 0.75):
+                return f"; is {name} to be {near}?"
+    return ""
+
+
+def _is_of_asyncio(error: BaseException) -> bool:
+    """Whether something of asyncio looked for an event loop."""
+    if str(error) == "no running event loop":
+        return True
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = "" if trace is None else trace.tb_frame.f_globals.get("__name__", "")
+    return place.startswith("asyncio.") and isinstance(error, RuntimeError | AttributeError)
 
 
 class Kind:
@@ -39,9 +77,16 @@ class Kind:
         if not any(has(name) for name in HANDLERS):
             raise ConfigError(
                 f"{device_class.__name__} has nothing to do: it needs `async def main(self)` or a "
-                f"handler ({', '.join(HANDLERS[1:])})",
+                f"handler ({', '.join(HANDLERS[1:])}){_meant(device_class)}",
                 key="device",
             )
+        for name in HANDLERS[1:]:
+            handler = inspect.getattr_static(device_class, name)
+            if has(name) and inspect.isfunction(handler) and not _takes_an_event(handler):
+                raise ConfigError(
+                    f"{device_class.__name__}.{name} must take one event: def {name}(self, event)",
+                    key="device",
+                )
         if self.main and not inspect.iscoroutinefunction(device_class.main):
             raise ConfigError(f"{device_class.__name__}.main must be async", key="device")
 
@@ -168,6 +213,8 @@ class Crew:
         # The instant stands at the end of the whole.
         said = error.message if isinstance(error, SimulationError) else str(error)
         reason = f"{type(error).__name__}: {said}" if said else type(error).__name__
+        if _is_of_asyncio(error):
+            reason += f" ({NO_LOOP})"
         if self.on_crash == "reboot":
             unit.device.log.error("crashed, and reboots: %s", reason, exc_info=error)
             unit.boot_at(unit.now + self.reboot_time, "crash")

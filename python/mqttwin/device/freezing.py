@@ -27,7 +27,16 @@ from .unit import Unit
 if TYPE_CHECKING:
     from ..world import World
 
-_COUNTS = ("on", "boots", "crashes", "overflowed", "actions", "plain_publishes")
+_COUNTS = (
+    "on",
+    "boots",
+    "crashes",
+    "overflowed",
+    "failed",
+    "failed_before",
+    "actions",
+    "plain_publishes",
+)
 _FLAGS = ("connected", "session_present", "wanted", "goodbye")
 _ERRORS = {cls.__name__: cls for cls in (ConnectError, DisconnectedError, ClientTimeout)}
 
@@ -94,7 +103,7 @@ def _frozen(unit: Unit) -> dict[str, Any]:
         "memory": memory,
         "counts": {name: getattr(unit, name) for name in (*_COUNTS, *_FLAGS)},
         "waits": [unit.connecting is not None, unit.disconnecting is not None],
-        "lost": None if unit.lost is None else _error(unit.lost),
+        "lost": None if unit.lost is None else _error(unit.lost()),
         "publishes": [[n, topic, qos] for n, (_, topic, qos) in unit.publishes.items()],
         "lists": [[n, filters, more] for n, (_, filters, more) in unit.lists.items()],
         "inbox": plain.encode(unit.inbox),
@@ -209,7 +218,7 @@ def _thaw(unit: Unit, told: dict[str, Any]) -> None:
     connecting, disconnecting = told["waits"]
     unit.connecting = Waiter() if connecting else None
     unit.disconnecting = Waiter() if disconnecting else None
-    unit.lost = None if told["lost"] is None else _as_error(*told["lost"])
+    unit.lost = None if told["lost"] is None else functools.partial(_as_error, *told["lost"])
     unit.publishes = {n: (Waiter(), topic, qos) for n, topic, qos in told["publishes"]}
     unit.lists = {n: (Waiter(), filters, more) for n, filters, more in told["lists"]}
     unit.inbox = plain.decode(told["inbox"])

@@ -51,6 +51,10 @@ class Waiter:
             raise self.error
         return self.value
 
+    def __repr__(self) -> str:
+        """Also part of what asyncio says of it."""
+        return f"<{type(self).__name__} of a device: what is outside waits with world.run_until>"
+
     def resolve(self, value: Any = None) -> None:
         """Settles it; nothing happens the second time."""
         if not self.done:
@@ -145,5 +149,5 @@ def foreign(wanted: object) -> ForeignAwait:
     return ForeignAwait(
         f"awaited {what}, which is not of the simulation: device code runs in virtual time and "
         "awaits what the device offers (self.sleep, self.publish, self.messages, self.first_of, "
-        "...); for asyncio code there is mqttwin.aio"
+        "self.all_of, ...); for asyncio code there is mqttwin.aio"
     )

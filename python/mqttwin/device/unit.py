@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .api import Device
     from .crew import Crew
 
+MAXIMUM_NAMES = 16
+"""Topics that a device knows by their templates; what has more makes them up as it goes."""
+
 TRANSIENT = {5: {0x88, 0x89, 0x97, 0x9F}, 4: {3}, 3: {3}}
 """Refusals that may be different next time: server unavailable, busy, quota, connection rate."""
 
@@ -47,8 +50,11 @@ class Unit:
         self.boots = 0
         self.crashes = 0
         self.overflowed = 0
+        self.failed = 0  # attempts to connect, and
+        self.failed_before = 0  # those of them that were before it had power last
         self.actions = 0  # calls of the client, and those of them that
         self.plain_publishes = 0  # were publishes of QoS 0
+        self.names: dict[str, str] = {}  # topics, by their templates
         self.parts: dict[str, Any] = {}  # clock, storage, sensors ...: made when first used
         self._forget()
 
@@ -60,7 +66,8 @@ class Unit:
         self.goodbye = True  # the last connection was ended by the device, or there was none
         self.connecting: Waiter | None = None
         self.disconnecting: Waiter | None = None
-        self.lost: DisconnectedError | ConnectError | ClientTimeout | None = None
+        # Why there is no connection any more: made up when somebody asks, for few do.
+        self.lost: Callable[[], Exception] | None = None
         self.publishes: dict[int, tuple[Waiter, str, int]] = {}
         self.lists: dict[int, tuple[Waiter, list[str], bool]] = {}
         self.inbox: list[IncomingMessage] = []
@@ -80,7 +87,8 @@ class Unit:
         if self.on:
             scheduler.waking = True
             _HEAR[note[0]](self, *note[2:])
-            scheduler.run_ready(now)
+            if scheduler.ready:
+                scheduler.run_ready(now)
             scheduler.waking = False
             self.arm()
 
@@ -119,6 +127,7 @@ class Unit:
             return
         self.on = True
         self.boots += 1
+        self.failed_before = self.failed
         self.call(self.crew.restart, self)
         kind = self.crew.kind
         if not self.on:
@@ -177,6 +186,13 @@ class Unit:
             self.scheduler.at(self.now, _nothing)
             self.arm()
 
+    def name_of(self, template: str) -> str:
+        """A topic, as its template has it for this device."""
+        name = self.crew.render(template, self.index, "topic")
+        if len(self.names) < MAXIMUM_NAMES:
+            self.names[template] = name
+        return name
+
     def after(self, ns: int, call: Callable[[], object]) -> Alarm:
         """Calls after so much local time."""
         alarm = self.scheduler.after(ns, call)
@@ -195,7 +211,7 @@ class Unit:
         self.connecting = None
         self.wanted = False
         error = ClientTimeout(f"not connected within {units.format_duration(ns)}")
-        self.lost = error
+        self.lost = lambda: error
         waiter.fail(error)
         self.core.script_disconnect(self.number, self.index, 0)
 
@@ -211,8 +227,9 @@ class Unit:
 
     def disconnected_error(self) -> DisconnectedError:
         """Why there is no connection."""
-        if isinstance(self.lost, DisconnectedError):
-            return DisconnectedError(str(self.lost))
+        error = None if self.lost is None else self.lost()
+        if isinstance(error, DisconnectedError):
+            return DisconnectedError(str(error))
         return DisconnectedError("not connected")
 
     def _heard_connack(self, reason: int, properties: dict[str, Any]) -> None:
@@ -242,20 +259,22 @@ class Unit:
         code, properties = self.said if cause in ("refused", "by_server") else (reason, {})
         self.said = (0, {})
         by_command = cause == "by_command"
+        if not (was_connected or by_command):
+            self.failed += 1
         again = self.crew.kind.reconnects and not by_command
         if cause == "refused" and code not in TRANSIENT[self.crew.version]:
             again = False
             self.core.script_disconnect(self.number, self.index, 0)  # no further attempts
         self.wanted = again
         self.goodbye = by_command
-        error = self._lost_by(cause, code, properties)
-        self.lost = error
-        for waiter, _, _ in list(self.lists.values()):
-            waiter.fail(DisconnectedError("the connection was lost before the answer"))
-        self.lists.clear()
+        self.lost = partial(self._lost_by, cause, code, properties)
+        if self.lists:
+            lists, self.lists = self.lists, {}
+            for waiter, _, _ in lists.values():
+                waiter.fail(DisconnectedError("the connection was lost before the answer"))
         if self.connecting is not None and not again:
             waiter, self.connecting = self.connecting, None
-            waiter.fail(error)
+            waiter.fail(self.lost())
         if self.disconnecting is not None:
             waiter, self.disconnecting = self.disconnecting, None
             waiter.resolve()
@@ -320,11 +339,11 @@ class Unit:
         event = PublishEvent(topic, qos, reason, "", properties)
         if self.crew.kind.publishes:
             self.call(self.device.on_publish, event)
-        if reason >= 0x80:
+        if reason < 0x80:
+            waiter.resolve(event)
+        else:
             why = _core.reason_name(reason).lower()
             waiter.fail(PublishError(f"{topic!r} was refused: {why}", reason_code=reason))
-        else:
-            waiter.resolve(event)
 
     def _heard_dropped(self, number: int, why: str) -> None:
         waiter, topic, qos = self.publishes.pop(number, _NOBODY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from .. import mischief, units
 from .._pools import cores
 from ..errors import ConfigError
+from ..interrupt import Interrupts
 from ..mischief import Fault, Kind
 from ..progress import RunsProgress
 from ..units import Duration
@@ -74,21 +76,24 @@ class Exploration:
         runs: How many were made, without those that made something smaller.
         failures: Verdicts of the runs in which something did not hold, by seed.
         counterexamples: One for each invariant that was violated, shrunk; the first of each.
+        interrupted: Whether Ctrl-C ended it early.
     """
 
     runs: int
     failures: tuple[Verdict, ...]
     counterexamples: tuple[Counterexample, ...]
+    interrupted: bool = False
 
     def __bool__(self) -> bool:
         return not self.failures
 
     def __str__(self) -> str:
+        ended = ", then interrupted" if self.interrupted else ""
         if self:
-            return f"{self.runs:,} runs: all is well"
+            return f"{self.runs:,} runs{ended}: all is well"
         seeds = ", ".join(str(v.case.seed) for v in self.failures[:10])
         more = " ..." if len(self.failures) > 10 else ""
-        head = f"{len(self.failures)} of {self.runs:,} runs went wrong (seeds {seeds}{more})"
+        head = f"{len(self.failures)} of {self.runs:,} runs went wrong (seeds {seeds}{more}){ended}"
         return "\n\n".join([head, *map(str, self.counterexamples)])
 
     def check(self) -> None:
@@ -124,6 +129,9 @@ def explore(
     attribute `spared`, names of fleets that no fault is drawn for (a backend, say), these are
     spared; where it has a method ``before_fault(fault)``, it is told of each.
 
+    Ctrl-C ends the search when the runs that are under way are over, and the second one at once;
+    what was found by then is returned, as small as it is by then (`Exploration.interrupted`).
+
     Args:
         scenario: ``scenario(world, **parameters)``, or the path of a scenario file.
         seeds: One run each; a number is that of ``range``.
@@ -158,24 +166,35 @@ def explore(
     failures: list[Verdict] = []
     runs = 0
     bar = RunsProgress(len(cases), show=progress)
-    try:
-        with verdicts(plan, cases, count) as found:
-            for verdict in found:
-                runs += 1
-                bar.update(plan.until + plan.calm, failed=bool(verdict.violations))
-                if verdict.violations:
-                    failures.append(verdict)
-                    if most is not None and len(failures) >= most:
-                        break
-    finally:
-        bar.close()
     examples = []
-    known: set[str] = set()
-    for verdict in failures:
-        if verdict.violations[0].invariant not in known:
-            known.add(verdict.violations[0].invariant)
-            examples.append(_counterexample(plan, verdict, file, shrink, size_name, size_now))
-    return Exploration(runs, tuple(failures), tuple(examples))
+    with Interrupts() as interrupts:
+        try:
+            with verdicts(plan, cases, count, lambda: interrupts.seen) as found:
+                for verdict in found:
+                    runs += 1
+                    bar.update(plan.until + plan.calm, failed=bool(verdict.violations))
+                    if verdict.violations:
+                        failures.append(verdict)
+                        if most is not None and len(failures) >= most:
+                            break
+        except KeyboardInterrupt:  # the second Ctrl-C
+            interrupts.seen = True
+        finally:
+            bar.close()
+        known: set[str] = set()
+        for verdict in failures:
+            if verdict.violations[0].invariant not in known:
+                known.add(verdict.violations[0].invariant)
+                shrinker = Shrinker(
+                    lambda case: run(plan, case),
+                    verdict,
+                    size_name,
+                    size_now,
+                    stopped=lambda: interrupts.seen,
+                )
+                examples.append(_counterexample(plan, shrinker, file, shrink))
+        interrupted = interrupts.seen
+    return Exploration(runs, tuple(failures), tuple(examples), interrupted)
 
 
 def replay(
@@ -216,12 +235,15 @@ def load_scenario(path: str | os.PathLike[str]) -> Callable[..., Any]:
 
 
 def _counterexample(
-    plan: Plan, verdict: Verdict, path: Path | None, shrink: bool, size: str, size_now: int
+    plan: Plan, shrinker: Shrinker, path: Path | None, shrink: bool
 ) -> Counterexample:
-    shrinker = Shrinker(lambda case: run(plan, case), verdict, size, size_now)
-    best = shrinker.shrink() if shrink else verdict
-    packets = run(plan, best.case, packets=_PACKETS).packets
-    best = replace(best, packets=packets)
+    verdict = shrinker.best
+    with suppress(KeyboardInterrupt):
+        if shrink:
+            shrinker.shrink()
+    best = shrinker.best
+    with suppress(KeyboardInterrupt):  # then it is told without its packets
+        best = replace(best, packets=run(plan, best.case, packets=_PACKETS).packets)
     return Counterexample(
         best.case.seed,
         dict(best.case.parameters),

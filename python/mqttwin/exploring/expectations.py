@@ -264,28 +264,43 @@ class NoHammering:
 
     attempts: int
     name: ClassVar[str] = "no hammering"
-    _minutes: list[float] = field(default_factory=list, repr=False)
+    _most: dict[str, float] = field(default_factory=dict, repr=False)
 
     def prepare(self, trial: Trial) -> None:
         """Counts failed attempts to connect, a minute."""
-        self._minutes = []
-        devices = sum(len(fleet) for fleet in trial.fleets)
-        before = 0
+        self._most = {}
+        scripted = [unit for crew in trial.world._crews for unit in crew.units]
+        own = {unit.crew.fleet.name for unit in scripted}
+        declared = [fleet for fleet in trial.fleets if fleet.name not in own]
+        count = sum(len(fleet) for fleet in declared)
+        of_fleets = f"a device of {', '.join(fleet.name for fleet in declared)}, on average,"
+        units = [device._unit for device in trial.devices.values()]
+        before = dict.fromkeys(units, 0)
+        others_before = 0
 
         def look() -> None:
-            nonlocal before
-            failed = trial.world.result().counts["connects_failed"]
-            if failed - before > self.attempts * devices:
-                self._minutes.append((failed - before) / devices)
-            before = failed
+            nonlocal others_before
+            for unit in units:
+                # A reboot begins anew with its back-off, too.
+                self._note(unit.client_id, unit.failed - max(before[unit], unit.failed_before))
+                before[unit] = unit.failed
+            if count:
+                counts = trial.world.result().counts
+                failed = counts["connects_failed"] + counts["connects_refused"]
+                others = failed - sum(unit.failed for unit in scripted)
+                self._note(of_fleets, (others - others_before) / count)
+                others_before = others
 
         trial.world.every("60s", look)
 
+    def _note(self, who: str, failed: float) -> None:
+        if failed > self.attempts:
+            self._most[who] = max(failed, self._most.get(who, 0))
+
     def __call__(self, trial: Trial) -> Iterator[str]:
         """What does not hold."""
-        if self._minutes:
-            most = max(self._minutes)
-            yield f"a device has tried {most:.0f} times a minute to connect, on average"
+        for who, most in self._most.items():
+            yield f"{who} has tried {most:.0f} times a minute to connect"
 
     def __repr__(self) -> str:
         return f"mt.invariants.no_hammering({self.attempts})"

@@ -24,6 +24,7 @@ class Shrinker:
         verdict: Of the one to begin with.
         size: The parameter that says how many devices there are; "" where there is none.
         default_size: What it is where nobody says.
+        stopped: Whether it is to end with what it has.
 
     Attributes:
         best: The verdict of the smallest so far.
@@ -31,7 +32,13 @@ class Shrinker:
     """
 
     def __init__(
-        self, judge: Callable[[Case], Verdict], verdict: Verdict, size: str, default_size: int
+        self,
+        judge: Callable[[Case], Verdict],
+        verdict: Verdict,
+        size: str,
+        default_size: int,
+        *,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self.best = verdict
         self.runs = 0
@@ -39,12 +46,13 @@ class Shrinker:
         self._invariant = verdict.violations[0].invariant
         self._size = size
         self._default = default_size
+        self._stopped = stopped
         self._tried: set[Any] = set()
 
     def shrink(self) -> Verdict:
         """Until a whole round has changed nothing."""
         changed = True
-        while changed and self.runs < MAXIMUM_RUNS:
+        while changed and self.runs < MAXIMUM_RUNS and not self._stopped():
             changed = self._faults()
             changed |= self._targets()
             changed |= self._devices()
@@ -54,7 +62,7 @@ class Shrinker:
 
     def _accepts(self, case: Case) -> bool:
         key = (tuple(sorted(case.parameters.items(), key=str)).__repr__(), case.faults, case.until)
-        if key in self._tried or self.runs >= MAXIMUM_RUNS:
+        if key in self._tried or self.runs >= MAXIMUM_RUNS or self._stopped():
             return False
         self._tried.add(key)
         self.runs += 1

@@ -203,7 +203,11 @@ class Trial:
 
 
 def run(plan: Plan, case: Case, *, packets: int = 0) -> Verdict:
-    """Makes one run; whatever is raised within becomes part of the verdict."""
+    """Makes one run; whatever is raised within becomes part of the verdict.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C has ended it early, so nothing can be said.
+    """
     until = plan.until if case.until is None else case.until
     with World(case.seed, keep_messages=0) as world:
         if packets:
@@ -224,6 +228,8 @@ def run(plan: Plan, case: Case, *, packets: int = 0) -> Verdict:
             if isinstance(error, ConfigError) or not described:
                 raise  # the description is wrong, which no seed changes
             violations = [_crash(error)]
+        if world._timeline.interrupted:
+            raise KeyboardInterrupt
         shown = _exchange(world, faults or ()) if packets else ""
     done = Case(case.seed, case.parameters, faults or (), until)
     return Verdict(done, tuple(violations), shown, devices)

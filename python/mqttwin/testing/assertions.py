@@ -201,9 +201,7 @@ def _wait_for_message(
     timeout: Duration,
     step: Duration,
 ) -> SpiedMessage:
-    if filter is not None:
-        checked_filter(filter)
-    spy.messages  # noqa: B018  (takes them over)
+    spy.matching(filter)  # takes over what is there
     seen = spy.count
     found: list[SpiedMessage] = []
 

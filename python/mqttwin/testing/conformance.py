@@ -88,6 +88,7 @@ def conformance(
     rate: Mapping[str, Duration] | None = None,
     cloud: str | CloudLimits | None = "aws_iot_core",
     link: Link | None = None,
+    commands: Mapping[str, bytes | str] | None = None,
     checks: Iterable[str] | None = None,
     seed: int = 1,
     **parameters: Any,
@@ -103,6 +104,9 @@ def conformance(
         cloud: Whose limits it is to keep: "aws_iot_core", "azure_iot_hub", "azure_event_grid", one
             of your own, or None.
         link: Between the device and the broker; by default 20 ms each way.
+        commands: What it understands, by topic filter: ``{"pump/+/cmd": b"5.0"}``. Such a command
+            is sent at QoS 2 while connections are cut; where none is given it is ``b"0"``, as long
+            as the firmware bears that.
         checks: Only these; None: all. See `mqttwin.testing.conformance_checks.CHECKS`.
         seed: Of every world.
         **parameters: Of the device, as in ``world.add``.
@@ -120,12 +124,21 @@ def conformance(
         if name not in CHECKS:
             raise ConfigError(f"{name!r} is none of {', '.join(CHECKS)}", key="checks")
     periods = {f: units.duration(p, "rate", zero=False) for f, p in (rate or {}).items()}
-    suite = Suite(device_class, periods, limits_of(cloud), link, seed, parameters)
+    payloads = {f: _payload(one) for f, one in (commands or {}).items()}
+    suite = Suite(device_class, periods, limits_of(cloud), link, seed, parameters, payloads)
     found = []
     for name in chosen:
         title, run = CHECKS[name]
         found.append(_judged(name, title, run, suite))
     return Report(device_class.__name__, found, seed)
+
+
+def _payload(command: object) -> bytes:
+    if isinstance(command, str):
+        return command.encode()
+    if not isinstance(command, bytes):
+        raise ConfigError(f"{command!r} is neither bytes nor text", key="commands")
+    return command
 
 
 def _judged(name: str, title: str, run: Any, suite: Suite) -> Check:

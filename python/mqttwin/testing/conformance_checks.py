@@ -11,6 +11,7 @@ from statistics import median
 
 from .. import units
 from .._core import topic_matches
+from .cutting import Place, Rehearsal, ready, rehearse
 from .rig import Failure, Rig, Skipped, Suite, again, duration, most_in_a_second
 
 # Back-off: so many devices try so long to reach a broker that is down.
@@ -19,10 +20,10 @@ _OUTAGE = 600.0
 _LEAST_GROWTH = 1.5  # of the longest interval over the first
 # A device that is refused for a reason that stays may ask again, but not more often than this.
 _REFUSED_ATTEMPTS = 60
-# Cuts: where there are more bytes than this, not every one is tried.
-_MOST_CUTS = 400
+# Cuts: until so many messages are through, or so many of QoS 2.
+_MESSAGES, _QOS2_MESSAGES = 3, 2
 _RECOVERY = 600.0
-_HOLES = 16  # black holes in each direction
+_HOLES = 32  # black holes
 _SILENCE = 180.0  # s that a connection may seem to be alive
 _PING_SLACK = 30.0
 _HOUR = 3600.0
@@ -159,51 +160,44 @@ def resubscribe(suite: Suite) -> str:
 
 
 def cuts(suite: Suite) -> str:
-    """The connection breaks at any byte of what is said until something is published."""
-    up, down, span = _bytes_of_first_exchange(suite)
-    places = [("up", n) for n in range(up)] + [("down", n) for n in range(down)]
-    step = -(-len(places) // _MOST_CUTS)
-    for way, at in places[::step]:
-        rig = suite.rig()
-        rig.dut.link.cut(after_bytes=at, direction=way)
-        _recovers(rig, span, f"cut after {at} bytes {way}")
-    tried = "every byte" if step == 1 else f"every {step}th byte"
-    return f"came back after a cut at {tried} of {up} up and {down} down"
+    """The connection breaks at any byte of what is said, until some messages are through."""
+    usual = rehearse(suite, lambda messages: len(messages) >= _MESSAGES)
+    places = usual.places()
+    for place in places:
+        rig = ready(suite, usual)
+        rig.dut.link.cut(after_bytes=place.at, direction=place.way)
+        _recovers(rig, usual, place)
+    tried = "each" if len(places) == usual.size else f"{len(places):,}"
+    return (
+        f"came back after a cut at {tried} of {usual.size:,} bytes: the connection, "
+        f"{_counted(len(usual.published), 'message')}, {_counted(len(usual.commands), 'command')}"
+    )
 
 
 def qos2(suite: Suite) -> str:
-    """What is published at QoS 2 arrives once, wherever the connection breaks."""
-    up, down, span = _bytes_of_first_exchange(suite)
-    calm = suite.rig()
-    calm.connect()
-    calm.run(span)
-    usual = [m for m in calm.published() if m.qos == 2]
-    if not usual:
-        raise Skipped("it publishes nothing at QoS 2")
-    unique = max(Counter((m.topic, m.payload) for m in usual).values()) == 1
+    """What is sent at QoS 2, either way, arrives once, wherever the connection breaks."""
+    usual = rehearse(suite, lambda ms: sum(m.qos == 2 for m in ms) >= _QOS2_MESSAGES)
+    if not any(p.name == "PUBLISH" and p.fields["qos"] == 2 for p in usual.packets):
+        raise Skipped("it neither publishes nor receives anything at QoS 2")
+    breaks = [("cut", place) for place in usual.places()]
     # Some seem to be dead instead: what gives up waiting for an answer shows itself there.
-    span += _SILENCE
-    places = [("cut", "up", n) for n in range(up)] + [("cut", "down", n) for n in range(down)]
-    step = -(-len(places) // _MOST_CUTS)
-    places = places[::step]
-    places += [("black hole", "up", n) for n in range(0, up, -(-up // _HOLES))]
-    places += [("black hole", "down", n) for n in range(0, down, -(-down // _HOLES))]
-    for what, way, at in places:
-        rig = suite.rig()
+    starts = usual.starts()
+    breaks += [("black hole", place) for place in starts[:: -(-len(starts) // _HOLES)]]
+    for what, place in breaks:
+        rig = ready(suite, usual)
         if what == "cut":
-            rig.dut.link.cut(after_bytes=at, direction=way)
+            rig.dut.link.cut(after_bytes=place.at, direction=place.way)
+            rig.run(place.when + usual.span)
         else:
-            rig.dut.link.black_hole(after_bytes=at, direction=way)
-        rig.run(span)
-        seen = [m for m in rig.published() if m.qos == 2]
-        twice = again(seen, lambda m: (m.topic, m.payload, m.published_at))
-        if not twice and unique:
-            twice = again(seen, lambda m: (m.topic, m.payload))
+            rig.dut.link.black_hole(after_bytes=place.at, direction=place.way)
+            rig.run(place.when + usual.span + _SILENCE)
+        twice = _twice(rig, usual)
         if twice:
-            raise Failure(
-                f"{twice.topic} {twice.payload!r} came twice: {what} after {at} bytes {way}"
-            )
-    return f"each came once, with {len(places)} cuts and black holes"
+            raise Failure(f"{twice}: {what} {place}")
+    told = [_counted(sum(m.qos == 2 for m in usual.published), "message")]
+    if usual.exact:
+        told.append(_counted(len(usual.exact), "command"))
+    return f"{' and '.join(told)} came once each, with {len(breaks)} cuts and black holes"
 
 
 def will(suite: Suite) -> str:
@@ -236,8 +230,7 @@ def commands(suite: Suite) -> str:
     rig = suite.rig()
     rig.connect()
     rig.run(30)
-    topics = [f.replace("+", "x").replace("#", "x") for f in rig.filters()]
-    topics = [t.split("/", 2)[2] if t.startswith("$share/") else t for t in topics]
+    topics = rig.topics()
     if not topics:
         raise Skipped("it subscribes to nothing")
     period = max(suite.periods.values(), default=60 * units.SECOND) / units.SECOND
@@ -297,8 +290,8 @@ CHECKS: dict[str, tuple[str, Callable[[Suite], str]]] = {
     "rate": ("publishes at the declared rate", rate),
     "keep_alive": ("answers within keep-alive and notices a dead link", keep_alive),
     "resubscribe": ("subscribes again after the session was lost", resubscribe),
-    "cuts": ("survives cuts at every byte of its first exchanges", cuts),
-    "qos2": ("no duplicate at QoS 2", qos2),
+    "cuts": ("survives cuts at every byte of its connection and first messages", cuts),
+    "qos2": ("no duplicate at QoS 2, either way", qos2),
     "will": ("last will set and retained state used", will),
     "commands": ("survives malformed and oversized commands", commands),
     "limits": ("stays within the limits of a cloud service", limits),
@@ -308,33 +301,39 @@ CHECKS: dict[str, tuple[str, Callable[[Suite], str]]] = {
 # --- Helpers --------------------------------------------------------------------------------------
 
 
-def _bytes_of_first_exchange(suite: Suite) -> tuple[int, int, float]:
-    """MQTT bytes up and down until the first message is through, and how long to wait for more."""
-    rig = suite.rig()
-    rig.connect()
-    end = rig.world.now + _HOUR
-    while not rig.published():
-        if rig.world.now >= end:
-            break
-        rig.run(1)
-    rig.run(5)
-    told = [p for p in rig.world.exchange() if p.kind == "packet"]
-    up = sum(p.size for p in told if p.direction == "up")
-    down = sum(p.size for p in told if p.direction == "down")
-    return up, down, max(60.0, 3 * rig.world.now)
+def _counted(count: int, what: str) -> str:
+    return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
 
 
-def _recovers(rig: Rig, span: float, what: str) -> None:
+def _twice(rig: Rig, usual: Rehearsal) -> str:
+    """What came a second time, if anything did."""
+    seen = [m for m in rig.published() if m.qos == 2]
+    found = again(seen, lambda m: (m.topic, m.payload, m.published_at)) or again(
+        [m for m in seen if m.topic not in usual.repeated], lambda m: (m.topic, m.payload)
+    )
+    if found:
+        return f"{found.topic} {found.payload!r} came twice"
+    got = rig.received()
+    for one in usual.exact:
+        key = (one.topic, one.payload)
+        if got[key] > max(1, usual.obeyed[key]):
+            return f"the application got the command on {one.topic} twice"
+    return ""
+
+
+def _recovers(rig: Rig, usual: Rehearsal, place: Place) -> None:
+    what = f"cut {place}"
     try:
-        rig.run(1)  # the cut is behind it
+        rig.run(place.when + 1)  # the cut is behind it
         rig.connect(_RECOVERY)
-        rig.run(span)
+        since = rig.world.now
+        rig.run(usual.span)
     except Failure:
         raise Failure(f"did not come back: {what}") from None
     except Exception as error:
         told = f"{type(error).__name__}: {error}".splitlines()[0]
         raise Failure(f"{what}: {told}") from error
-    if not rig.dut.connected():
+    if usual.stays and not rig.dut.connected():
         raise Failure(f"did not stay: {what}")
-    if not rig.published():
+    if usual.goes_on and not rig.published(since):
         raise Failure(f"published nothing any more: {what}")

@@ -66,8 +66,9 @@ class LiveBroker:
             **options: Or its keywords: those of `mqttwin.links.link`.
 
         Raises:
-            ConfigError: It has what a live link has not, such as sleep or bursts.
+            ConfigError: It has what a live link has not, such as sleep or a schedule.
         """
+        self.world._changing()  # it is not closed
         number = len(self._links)
         target = (self.host, self.port)
         made = LiveLink(target, link_of(model, options), seed=self.world.seed, number=number)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import socket
 import struct
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .. import units
 from ..link_spec import Direction
+from .live_chance import Draws, Fading, jitter
 
 if TYPE_CHECKING:
     from .live_link import LiveLink
@@ -31,21 +31,6 @@ _RTO_MAX = 120.0
 _READ = 16 * 1024
 
 
-class Draws:
-    """Uniform draws in [0, 1) of one name; the same name gives the same draws."""
-
-    def __init__(self, *name: object) -> None:
-        self._name = "/".join(map(str, name)).encode()
-        self._number = 0
-
-    def __call__(self) -> float:
-        """The next draw."""
-        self._number += 1
-        key = self._number.to_bytes(8, "big")
-        digest = hashlib.blake2b(self._name, key=key, digest_size=8).digest()
-        return float(int.from_bytes(digest, "big") >> 11) / float(1 << 53)
-
-
 @dataclass
 class Fault:
     """What befalls a direction of a connection at a byte."""
@@ -58,7 +43,9 @@ class Fault:
 class Pipe:
     """One direction of one connection: when bytes that were read now are to be written."""
 
-    def __init__(self, spec: Direction, mtu: int, round_trip: float, draws: Draws) -> None:
+    def __init__(
+        self, spec: Direction, mtu: int, round_trip: float, draws: Draws, fading: Fading | None
+    ) -> None:
         self.passed = 0  # bytes handed over
         self.swallows = False
         self.queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()  # bounded by `room`
@@ -69,6 +56,7 @@ class Pipe:
         self._segment = mtu - _HEADER_BYTES
         self._rto = round_trip + max(_RTO_MIN, round_trip / 2)
         self._draws = draws
+        self._fading = fading
         self._free = 0.0
         self._last = 0.0
 
@@ -91,20 +79,22 @@ class Pipe:
         for start in range(0, max(size, 1), self._segment):  # a FIN, too, takes its time
             bits = (min(self._segment, size - start) + _HEADER_BYTES) * 8
             self._free = max(self._free, now) + (bits / spec.bandwidth if spec.bandwidth else 0.0)
-            arrives = self._free + spec.latency / units.SECOND + self._late()
-            self._last = max(self._last, arrives)
+            sent = self._free + self._waited(self._free)
+            delay = max(0.0, spec.latency / units.SECOND + jitter(spec, self._draws))
+            self._last = max(self._last, sent + delay)
         return self._last
 
-    def _late(self) -> float:
-        spec, late = self._spec, 0.0
-        if spec.jitter and spec.jitter_kind == "uniform":
-            half = spec.jitter / units.SECOND
-            late = max(-spec.latency / units.SECOND, (2 * self._draws() - 1) * half)
-        timeout = self._rto
-        while spec.loss and self._draws() < spec.loss and timeout < _RTO_MAX:
-            late += timeout
+    def _waited(self, first: float) -> float:
+        """For time-outs: a segment is sent again until it is not lost."""
+        waited, timeout = 0.0, self._rto
+        while timeout < _RTO_MAX and self._lost(first + waited):
+            waited += timeout
             timeout *= 2
-        return late
+        return waited
+
+    def _lost(self, at: float) -> bool:
+        fades = self._fading is not None and self._fading.loses(at)
+        return (self._spec.loss > 0 and self._draws() < self._spec.loss) or fades
 
 
 class Connection:
@@ -118,8 +108,12 @@ class Connection:
         link = proxy.model
         trip = (link.up.latency + link.down.latency) / units.SECOND
         self.pipes: dict[Way, Pipe] = {
-            "up": Pipe(link.up, link.mtu, trip, Draws(proxy.seed, number, "up")),
-            "down": Pipe(link.down, link.mtu, trip, Draws(proxy.seed, number, "down")),
+            "up": Pipe(
+                link.up, link.mtu, trip, Draws(proxy.seed, number, "up"), proxy.fading["up"]
+            ),
+            "down": Pipe(
+                link.down, link.mtu, trip, Draws(proxy.seed, number, "down"), proxy.fading["down"]
+            ),
         }
         self.fault: Fault | None = None
         self.stalled: set[Way] = set()

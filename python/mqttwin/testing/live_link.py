@@ -14,7 +14,8 @@ from typing import Any
 
 from .. import links, units
 from ..errors import ConfigError, MqttwinError
-from ..link_spec import Link
+from ..link_spec import Direction, Link
+from .live_chance import Draws, Fading
 from .live_connection import Connection, Fault, Way
 
 # More clients are closed at once.
@@ -32,7 +33,7 @@ class LiveLink:
     Attributes:
         host: To connect to.
         port: The same.
-        model: The link: latency, jitter (uniform), loss and bandwidth by direction.
+        model: The link: latency, jitter, loss (alone and in bursts) and bandwidth by direction.
         seed: Of the losses and the jitter.
     """
 
@@ -40,6 +41,7 @@ class LiveLink:
         self.model = _supported(model)
         self.seed = f"{seed}/link {number}"
         self.accepted = 0
+        self.fading = {"up": self._fades(model.up, "up"), "down": self._fades(model.down, "down")}
         self._target = target
         self._connections: set[Connection] = set()
         self._next_fault: Fault | None = None
@@ -111,6 +113,10 @@ class LiveLink:
             return
         self._loop.call_soon_threadsafe(self._stop)
         self._thread.join(_PATIENCE)
+
+    def _fades(self, side: Direction, way: Way) -> Fading | None:
+        draws = Draws(self.seed, "bursts", way)
+        return None if side.bursts is None else Fading(side.bursts, draws)
 
     # --- in the thread of the link --------------------------------------------------------------
 
@@ -237,10 +243,7 @@ def _supported(model: Link) -> Link:
         "shared": model.shared,
     }
     for side in (model.up, model.down):
-        absent["bursts"] = absent.get("bursts") or side.bursts
         absent["schedule"] = absent.get("schedule") or side.curve
-        if side.jitter and side.jitter_kind not in ("uniform", "none"):
-            absent["jitter_kind"] = side.jitter_kind
     for key, value in absent.items():
         if value:
             raise ConfigError("is for virtual links; a live one does not have it", key=key)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import links, units
+from .._core import topic_matches
+from ..device import Condition
+from ..errors import SimulationError
 from ..exchange import Packet
 from ..link_spec import Link
 from ..spy import SpiedMessage
@@ -14,6 +18,8 @@ from ..world import World
 from .cloud_limits import CloudLimits
 
 _PACKETS = 20_000
+# What a device is sent where nobody says how its commands look.
+_GUESS = b"0"
 
 
 class Failure(Exception):
@@ -35,6 +41,7 @@ class Suite:
         link: Of every device.
         seed: Of every world.
         parameters: Of every device.
+        payloads: Commands that it understands, by topic filter.
     """
 
     device_class: Any
@@ -43,19 +50,43 @@ class Suite:
     link: Link | None
     seed: int
     parameters: dict[str, Any]
+    payloads: Mapping[str, bytes] = field(default_factory=dict)
     rigs: list[Rig] = field(default_factory=list)
 
     def bound(self, rigs: list[Rig]) -> Suite:
         """The same, which puts its benches into this list; only the latest stays open."""
         return replace(self, rigs=rigs)
 
-    def rig(self, count: int = 1, *, down: bool = False, **broker: Any) -> Rig:
-        """A fresh world with so many of the device; its broker may be down to begin with."""
+    def rig(
+        self,
+        count: int = 1,
+        *,
+        down: bool = False,
+        keep: int = 0,
+        packets: int = _PACKETS,
+        **broker: Any,
+    ) -> Rig:
+        """A fresh world with so many of the device; its broker may be down to begin with.
+
+        Args:
+            count: Devices.
+            down: Whether the broker is.
+            keep: Received messages.
+            packets: Of the exchange; making room for many takes longer than a short run.
+            **broker: Its options.
+        """
         for old in self.rigs:
             old.close()
         self.rigs.clear()
-        self.rigs.append(Rig(self, count, down, broker))
+        self.rigs.append(Rig(self, count, down, keep, packets, broker))
         return self.rigs[-1]
+
+    def payload_for(self, topic: str) -> bytes:
+        """A command for a topic."""
+        for filter, payload in self.payloads.items():
+            if topic_matches(filter, topic):
+                return payload
+        return _GUESS
 
 
 class Rig:
@@ -69,18 +100,27 @@ class Rig:
         dut: The first of them.
     """
 
-    def __init__(self, suite: Suite, count: int, down: bool, broker: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        suite: Suite,
+        count: int,
+        down: bool,
+        keep: int,
+        packets: int,
+        broker: dict[str, Any],
+    ) -> None:
         self.world = World(suite.seed)
         self.broker = self.world.broker(**broker)
         if down:
             self.broker.down()
         self.spy = self.world.spy("#")
-        self.world.watch_packets(_PACKETS)
+        self.world.watch_packets(packets)
         link = links.link(latency="20ms") if suite.link is None else suite.link
-        self.devices = list(
-            self.world.add(suite.device_class, count, link=link, **suite.parameters)
-        )
+        options = {"keep": keep, **suite.parameters}
+        added = self.world.add(suite.device_class, count, link=link, **options)
+        self.devices = list(added)
         self.dut = self.devices[0]
+        self._fleet = self.world.fleets[added.name]
 
     def run(self, seconds: float) -> None:
         """So long in virtual time."""
@@ -96,6 +136,14 @@ class Rig:
 
     def wait(self, condition: Any, within: float, problem: str) -> None:
         """Until a condition holds, or it is a failure."""
+        if isinstance(condition, Condition):
+            try:
+                self.world.run_until(condition, timeout=within, progress=False)
+            except SimulationError as error:
+                if error.__cause__ is not None:
+                    raise  # the device's own
+                raise Failure(problem) from None
+            return
         end = self.world.now + within
         while not condition():
             if self.world.now >= end:
@@ -129,6 +177,16 @@ class Rig:
         """What the device has asked to subscribe to."""
         found = [f for p in self.sent("SUBSCRIBE", since) for f, _ in p.fields["filters"]]
         return list(dict.fromkeys(found))
+
+    def topics(self) -> list[str]:
+        """One that matches each of these filters."""
+        plain = [f.split("/", 2)[2] if f.startswith("$share/") else f for f in self.filters()]
+        return list(dict.fromkeys(f.replace("+", "x").replace("#", "x") for f in plain))
+
+    def received(self) -> Counter[tuple[str, bytes]]:
+        """How often its application got what, of what is kept."""
+        got = self._fleet.received
+        return Counter(zip(got["topic"], got["payload"], strict=True))
 
     def will(self) -> dict[str, Any]:
         """The fields of its latest CONNECT."""
