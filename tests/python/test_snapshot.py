@@ -61,9 +61,7 @@ def same(a: mt.Result, b: mt.Result) -> None:
     assert a.digest == b.digest
     assert a.counts == b.counts
     assert a.latency.count == b.latency.count
-    assert a.devices("meter")["delivered"].tolist() == (
-        b.devices("meter")["delivered"].tolist()
-    )
+    assert a.devices("meter")["delivered"].tolist() == (b.devices("meter")["delivered"].tolist())
 
 
 @pytest.mark.parametrize("at", ["0s", "50ms", "4s", "11s", "13.7s"])
