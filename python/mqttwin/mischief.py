@@ -9,9 +9,10 @@ printed, replayed and made smaller.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 from . import _core, units
 from .strikes import Details, Fault
@@ -71,10 +72,38 @@ class Kind:
                 return
             yield Fault(kind, round(at / units.SECOND, 3), target, **details)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # To other processes go the arguments; what draws is made again there.
+        made = self.__dict__.get("_made")
+        if made is None:
+            return Kind, (self.name, self.every, self.scope, self.draw, self.text, self.first)
+        return _again, made
+
     def __repr__(self) -> str:
         return self.text
 
 
+P = ParamSpec("P")
+
+
+def _made_again(make: Callable[P, Kind]) -> Callable[P, Kind]:
+    """What it makes can be sent to another process."""
+
+    @functools.wraps(make)
+    def making(*args: P.args, **kwargs: P.kwargs) -> Kind:
+        kind = make(*args, **kwargs)
+        object.__setattr__(kind, "_made", (make.__name__, args, kwargs))
+        return kind
+
+    return making
+
+
+def _again(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Kind:
+    kind: Kind = globals()[name](*args, **kwargs)
+    return kind
+
+
+@_made_again
 def cuts(
     every: Duration = "4min",
     *,
@@ -111,6 +140,7 @@ def cuts(
     return _kind("cuts", every, "device", draw, f"cuts({given}, first={first!r})", first)
 
 
+@_made_again
 def outages(every: Duration = "6min", *, mean: Duration = "60s") -> Kind:
     """A device's link is down for a while (exponential): nothing passes, and nobody is told.
 
@@ -126,6 +156,7 @@ def outages(every: Duration = "6min", *, mean: Duration = "60s") -> Kind:
     return _kind("outages", every, "device", draw, f"outages({every!r}, mean={mean!r})")
 
 
+@_made_again
 def restarts(
     every: Duration = "4min", *, sessions_lost: float = 0.4, down: Duration = "40s"
 ) -> Kind:
@@ -147,6 +178,7 @@ def restarts(
     return _kind("restarts", every, "broker", draw, given)
 
 
+@_made_again
 def clock_jumps(every: Duration = "6min", *, mean: Duration = "1h") -> Kind:
     """The clock of a Python device is set forward or backward.
 
@@ -163,6 +195,7 @@ def clock_jumps(every: Duration = "6min", *, mean: Duration = "1h") -> Kind:
     return _kind("clock_jumps", every, "python", draw, f"clock_jumps({every!r}, mean={mean!r})")
 
 
+@_made_again
 def impostors(every: Duration = "20min", *, clean_start: float = 0.3) -> Kind:
     """Somebody connects under a device's client identifier, and is thrown out when it comes back.
 
@@ -179,6 +212,7 @@ def impostors(every: Duration = "20min", *, clean_start: float = 0.3) -> Kind:
     return _kind("impostors", every, "device", draw, given)
 
 
+@_made_again
 def stalls(every: Duration = "8min", *, mean: Duration = "60s", within: int = 300) -> Kind:
     """An end of a connection reads no more for a while.
 
@@ -200,6 +234,7 @@ def stalls(every: Duration = "8min", *, mean: Duration = "60s", within: int = 30
     return _kind("stalls", every, "device", draw, given)
 
 
+@_made_again
 def power_cycles(every: Duration = "5min", *, mean: Duration = "20s") -> Kind:
     """A Python device has no power for a while (exponential); its memory is lost.
 

@@ -37,6 +37,7 @@ class SpiedMessage:
         properties: What goes with it to subscribers (MQTT 5.0): ``"content_type"``,
             ``"user_properties"`` …
         at: `time` in nanoseconds.
+        duplicate: Whether its publisher had sent it before: the DUP flag.
     """
 
     time: float
@@ -49,12 +50,15 @@ class SpiedMessage:
     properties: dict[str, Any] = field(default_factory=dict, repr=False)
     at: int = field(default=0, repr=False)
     published_at: int = field(default=-1, repr=False)
+    duplicate: bool = False
 
     def __str__(self) -> str:
         """One line: ``12.5 s  pump/0/flow  b'3.2'  QoS 2  from pump-0``."""
         parts = [f"{self.time:.3f} s", self.topic, shown(self.payload), f"QoS {self.qos}"]
         if self.retain:
             parts.append("retain")
+        if self.duplicate:
+            parts.append("dup")
         if self.client_id:
             parts.append(f"from {self.client_id}")
         return "  ".join(parts)
@@ -69,7 +73,7 @@ def shown(payload: bytes) -> str:
 
 def message_of(row: tuple[Any, ...]) -> SpiedMessage:
     """A message as the core gives it."""
-    at, published, _, client, topic, payload, qos, retain, _, properties = row
+    at, published, _, client, topic, payload, qos, retain, duplicate, properties = row
     return SpiedMessage(
         time=at / units.SECOND,
         published=published / units.SECOND if published >= 0 else None,
@@ -81,6 +85,7 @@ def message_of(row: tuple[Any, ...]) -> SpiedMessage:
         properties=properties,
         at=at,
         published_at=published,
+        duplicate=duplicate,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import time
 import pytest
 
 import mqttwin as mt
+from mqttwin import _core
 from mqttwin.exploring import Trial, Violation
 from mqttwin.mischief import Fault
 
@@ -86,6 +88,16 @@ def test_the_same_search_finds_the_same():
     first, again = found(), found()
     assert first.counterexamples[0].test == again.counterexamples[0].test
     assert [str(v) for v in first.failures] == [str(v) for v in again.failures]
+
+
+def test_ready_made_kinds_go_to_other_processes():
+    for kind in mt.mischief.everything():
+        there = pickle.loads(pickle.dumps(kind))
+        assert repr(there) == repr(kind)
+        streams = [_core.Stream(5, "meter", "mischief", 0) for _ in range(2)]
+        assert list(kind.faults(streams[0], "m", 10**13)) == (
+            list(there.faults(streams[1], "m", 10**13))
+        )
 
 
 def test_processes_find_what_one_does():
