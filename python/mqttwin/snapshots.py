@@ -17,7 +17,7 @@ from . import _core, plain
 from .broker import Broker
 from .device import Device
 from .device.freezing import busy_devices, freeze, thaw, thawed_crew
-from .errors import MqttwinError, SnapshotError
+from .errors import ConfigError, MqttwinError, SnapshotError
 from .fleet import Fleet
 from .link_parts import Shared
 from .partitions import Partition
@@ -35,7 +35,10 @@ Replay = Callable[["World"], object]
 
 def save(world: World, path: str | os.PathLike[str], *, replay: bool) -> None:
     """`World.snapshot`."""
-    where = os.fspath(path)
+    where = _path(path)
+    if not isinstance(replay, bool):
+        raise ConfigError(f"must be True or False, not {replay!r}", key="replay")
+    world._changing()
     try:
         if replay:
             _core.World(world.seed, **world._options).save_snapshot(where, _packed(_promise(world)))
@@ -47,6 +50,7 @@ def save(world: World, path: str | os.PathLike[str], *, replay: bool) -> None:
 
 def fork(world: World) -> World:
     """`World.fork`."""
+    world._changing()
     stored = world._core.take_snapshot(_packed(notes_of(world)))
     classes = [crew.device_class for crew in world._crews]
     return _restored(type(world), stored, classes)
@@ -222,17 +226,38 @@ def load(
     replay: Replay | None,
 ) -> World:
     """`World.restore`."""
+    classes = _classes(devices)
+    if replay is not None and not callable(replay):
+        raise ConfigError(f"{replay!r} cannot be called", key="replay")
     try:
-        stored = _core.Snapshot(os.fspath(path))
+        stored = _core.Snapshot(_path(path))
     except _core.SnapshotError as error:
         raise SnapshotError(str(error)) from None
     try:
         promise = json.loads(stored.notes).get("replay")
         if promise is None:
-            return _restored(cls, stored, list(devices))
+            if replay is not None:
+                raise ConfigError(
+                    "is for snapshots that hold no state; this one does", key="replay"
+                )
+            return _restored(cls, stored, classes)
         return _replayed(cls, stored, promise, replay)
     except SnapshotError as error:
         raise SnapshotError(f"{os.fspath(path)}: {error}") from None
+
+
+def _path(path: object) -> str:
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigError(f"must be that of a file, not {path!r}", key="path")
+    return os.fspath(path)
+
+
+def _classes(devices: object) -> list[type[Device]]:
+    found: list[Any] = list(devices) if isinstance(devices, Iterable) else [devices]
+    for one in found:
+        if not isinstance(one, type) or not issubclass(one, Device):
+            raise ConfigError(f"{one!r} is no subclass of mqttwin.Device", key="devices")
+    return found
 
 
 def _restored(cls: type[World], stored: _core.Snapshot, classes: Sequence[type[Device]]) -> World:

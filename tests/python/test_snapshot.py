@@ -407,6 +407,29 @@ def test_a_snapshot_that_cannot_be_written_says_so(tmp_path: Path) -> None:
         busy_world().snapshot(tmp_path / "nowhere" / "w.snapshot")
 
 
+def test_wrong_use_is_explained(tmp_path: Path) -> None:
+    path = tmp_path / "w.snapshot"
+    world = one_of(Stored)
+    world.run("1s")
+    world.snapshot(path)
+    assert mt.World.restore(path, devices=Stored).now == 1  # type: ignore[arg-type]
+    for wrong, message in [
+        ({"devices": [1]}, r"^devices: 1 is no subclass"),
+        ({"devices": "Stored"}, r"^devices: 'S' is no subclass"),
+        ({"replay": 5}, r"^replay: 5 cannot be called"),
+        ({"devices": [Stored], "replay": describe}, r"replay: is for snapshots that hold no state"),
+    ]:
+        with pytest.raises(mt.ConfigError, match=message):
+            mt.World.restore(path, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(mt.ConfigError, match=r"^path: must be that of a file, not 5"):
+        world.snapshot(5)  # type: ignore[arg-type]
+    with pytest.raises(mt.ConfigError, match=r"^replay: must be True or False"):
+        world.snapshot(path, replay="yes")  # type: ignore[arg-type]
+    world.close()
+    with pytest.raises(mt.MqttwinError, match="the world is closed"):
+        world.fork()
+
+
 def test_live_worlds_are_refused() -> None:
     world = mt.World(seed=1)
     with world.serve(), pytest.raises(mt.SnapshotError, match="real sockets cannot be stored"):
