@@ -263,7 +263,7 @@ def _classes(devices: object) -> list[type[Device]]:
 def _restored(cls: type[World], stored: _core.Snapshot, classes: Sequence[type[Device]]) -> World:
     try:
         return _built(cls, stored, json.loads(stored.notes), {c.__name__: c for c in classes})
-    except (ValueError, TypeError, LookupError, _core.SnapshotError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, _core.SnapshotError) as error:
         if isinstance(error, MqttwinError):
             raise
         raise SnapshotError(str(error)) from None

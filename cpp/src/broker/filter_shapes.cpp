@@ -86,7 +86,7 @@ void FilterShapes::remove_filter(std::uint32_t shape) {
     --shapes_[kRoot].filters_from;
 }
 
-// Levels are compared byte by byte [MQTT-4.7.3-4].
+// Levels are compared byte by byte [MQTT-4.7.3-4], 3.1.1 [MQTT-4.7.3-4].
 void FilterShapes::find_candidates(std::string_view topic, std::vector<Level>& levels,
                                    std::vector<Candidate>& candidates) {
     // [MQTT-4.7.2-1], 3.1.1 [MQTT-4.7.2-1]: wildcards at the root do not match topics that begin

@@ -22,6 +22,13 @@ _LISTED = 8
 _EPSILON = 1e-6  # seconds, of sums of binary fractions
 
 
+class _Prepared:
+    """What `prepare` begins does not go to other processes, where it is called again."""
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+
 @dataclass
 class Connected:
     """Made by `connected`."""
@@ -79,7 +86,7 @@ class NoCrash:
 
 
 @dataclass
-class NoGaps:
+class NoGaps(_Prepared):
     """Made by `no_gaps`."""
 
     filter: str
@@ -105,7 +112,7 @@ class NoGaps:
 
 
 @dataclass
-class OnceEach:
+class OnceEach(_Prepared):
     """Made by `once_each`."""
 
     filter: str
@@ -129,7 +136,7 @@ class OnceEach:
 
 
 @dataclass
-class Delivered:
+class Delivered(_Prepared):
     """Made by `exactly_once` and `at_least_once`."""
 
     filter: str
@@ -151,7 +158,7 @@ class Delivered:
 
 
 @dataclass
-class StatusAgrees:
+class StatusAgrees(_Prepared):
     """Made by `status_agrees`."""
 
     topic: str
@@ -198,7 +205,7 @@ class StatusAgrees:
 
 
 @dataclass
-class NotInStep:
+class NotInStep(_Prepared):
     """Made by `not_in_step`."""
 
     within: float
@@ -259,7 +266,7 @@ class NotInStep:
 
 
 @dataclass
-class NoHammering:
+class NoHammering(_Prepared):
     """Made by `no_hammering`."""
 
     attempts: int
