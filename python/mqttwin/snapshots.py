@@ -6,11 +6,10 @@ they were described, what `at` and `every` are to call, devices whose behaviour 
 
 from __future__ import annotations
 
-import functools
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import _core, plain
@@ -20,14 +19,14 @@ from .device.freezing import busy_devices, freeze, thaw, thawed_crew
 from .errors import ConfigError, MqttwinError, SnapshotError
 from .fleet import Fleet
 from .link_parts import Shared
-from .partitions import Partition
-from .timeline import _Barrier
+from .stored_timers import put_back, timers_of
 
 if TYPE_CHECKING:
-    from .device.crew import Crew
     from .world import World
 
 Replay = Callable[["World"], object]
+ClassOf = Callable[[dict[str, Any]], type[Device]]
+"""Finds the class of devices that were stored."""
 
 
 # --- storing --------------------------------------------------------------------------------------
@@ -52,8 +51,8 @@ def fork(world: World) -> World:
     """`World.fork`."""
     world._changing()
     stored = world._core.take_snapshot(_packed(notes_of(world)))
-    classes = [crew.device_class for crew in world._crews]
-    return _restored(type(world), stored, classes)
+    classes = {crew.fleet.name: crew.device_class for crew in world._crews}
+    return _restored(type(world), stored, lambda told: classes[told["name"]])
 
 
 def notes_of(world: World) -> dict[str, Any]:
@@ -90,7 +89,7 @@ def notes_of(world: World) -> dict[str, Any]:
             for fleet in world.fleets.values()
         ],
         "apart": [[*pair, count] for pair, count in world._apart.items() if count],
-        "timers": [_timer(world, *waiting) for waiting in sorted(world._timeline._barriers)],
+        "timers": timers_of(world),
         "crews": [freeze(crew) for crew in world._crews],
     }
 
@@ -145,77 +144,6 @@ def _promise(world: World) -> dict[str, Any]:
     }
 
 
-# --- what `at` and `every` call -------------------------------------------------------------------
-
-
-def _timer(world: World, at: int, number: int, barrier: _Barrier) -> dict[str, Any] | None:
-    if barrier.cancelled:
-        return None
-    return {
-        "at": at,
-        "number": number,
-        "period": barrier.period,
-        "call": _call(world, barrier.callback),
-    }
-
-
-def _call(world: World, callback: Callable[..., object]) -> Any:
-    call, arguments, keywords = callback, (), {}
-    if isinstance(callback, functools.partial):
-        call, arguments, keywords = callback.func, callback.args, callback.keywords
-    owner = _owner(world, getattr(call, "__self__", None))
-    if owner is None:
-        raise SnapshotError(
-            f"{_named(call)} is to be called, and code cannot be stored: give `at` and `every` "
-            "methods of brokers, fleets, devices and partitions (broker.restart, or "
-            "functools.partial(broker.restart, down='60s'))"
-        )
-    try:
-        return [owner, call.__name__, plain.encode(arguments), plain.encode(dict(keywords))]
-    except plain.NotPlain as error:
-        raise SnapshotError(f"{_named(call)} is to be called with {error}") from None
-
-
-def _owner(world: World, owner: object) -> list[Any] | None:
-    if isinstance(owner, Broker) and owner._world is world:
-        return ["broker", owner.name]
-    if isinstance(owner, Fleet) and owner._world is world:
-        return ["fleet", owner.name]
-    if isinstance(owner, Device) and owner._unit.crew.world is world:
-        return ["device", owner._unit.crew.fleet.name, owner.index]
-    if isinstance(owner, Partition) and owner._world is world:
-        return ["partition", [list(pair) for pair in owner._pairs], owner._healed]
-    return None
-
-
-def _named(call: object) -> str:
-    code = getattr(call, "__code__", None)
-    name = getattr(call, "__qualname__", repr(call))
-    return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code is not None else name
-
-
-def _callback(world: World, call: Sequence[Any]) -> Callable[[], object]:
-    (kind, *which), name, arguments, keywords = call
-    owner: Any
-    if kind == "broker":
-        owner = world.brokers[which[0]]
-    elif kind == "fleet":
-        owner = world.fleets[which[0]]
-    elif kind == "device":
-        owner = world.devices[which[0]][which[1]]
-    elif kind == "partition":
-        owner = Partition.__new__(Partition)
-        owner._world, owner._healed = world, which[1]
-        owner._pairs = [tuple(pair) for pair in which[0]]
-    else:
-        raise ValueError(f"timers of a {kind!r}")
-    if name.startswith("_"):
-        raise ValueError(f"{name!r} is to be called")
-    method: Callable[[], object] = getattr(owner, name)
-    args, kwargs = plain.decode(arguments), plain.decode(keywords)
-    return functools.partial(method, *args, **kwargs) if args or kwargs else method
-
-
 # --- restoring ------------------------------------------------------------------------------------
 
 
@@ -240,7 +168,7 @@ def load(
                 raise ConfigError(
                     "is for snapshots that hold no state; this one does", key="replay"
                 )
-            return _restored(cls, stored, classes)
+            return _restored(cls, stored, lambda told: _called(classes, told))
         return _replayed(cls, stored, promise, replay)
     except SnapshotError as error:
         raise SnapshotError(f"{os.fspath(path)}: {error}") from None
@@ -252,17 +180,28 @@ def _path(path: object) -> str:
     return os.fspath(path)
 
 
-def _classes(devices: object) -> list[type[Device]]:
-    found: list[Any] = list(devices) if isinstance(devices, Iterable) else [devices]
-    for one in found:
+def _classes(devices: object) -> dict[str, type[Device]]:
+    found: dict[str, type[Device]] = {}
+    for one in devices if isinstance(devices, Iterable) else [devices]:
         if not isinstance(one, type) or not issubclass(one, Device):
             raise ConfigError(f"{one!r} is no subclass of mqttwin.Device", key="devices")
+        if found.setdefault(one.__name__, one) is not one:
+            raise ConfigError(f"two of them are called {one.__name__}", key="devices")
     return found
 
 
-def _restored(cls: type[World], stored: _core.Snapshot, classes: Sequence[type[Device]]) -> World:
+def _called(classes: dict[str, type[Device]], told: dict[str, Any]) -> type[Device]:
+    name = told["class"]
+    if name not in classes:
+        raise SnapshotError(
+            f"the devices {told['name']!r} are a class {name}: restore(path, devices=[{name}])"
+        )
+    return classes[name]
+
+
+def _restored(cls: type[World], stored: _core.Snapshot, class_of: ClassOf) -> World:
     try:
-        return _built(cls, stored, json.loads(stored.notes), {c.__name__: c for c in classes})
+        return _built(cls, stored, json.loads(stored.notes), class_of)
     except (ValueError, TypeError, LookupError, AttributeError, _core.SnapshotError) as error:
         if isinstance(error, MqttwinError):
             raise
@@ -270,13 +209,10 @@ def _restored(cls: type[World], stored: _core.Snapshot, classes: Sequence[type[D
 
 
 def _built(
-    cls: type[World],
-    stored: _core.Snapshot,
-    notes: dict[str, Any],
-    classes: dict[str, type[Device]],
+    cls: type[World], stored: _core.Snapshot, notes: dict[str, Any], class_of: ClassOf
 ) -> World:
     world = cls.__new__(cls)
-    crews: list[Crew] = [thawed_crew(world, told, classes) for told in notes["crews"]]
+    crews = [thawed_crew(world, told, class_of(told)) for told in notes["crews"]]
     scripts = [
         (told["name"], crew.script) for told, crew in zip(notes["crews"], crews, strict=True)
     ]
@@ -303,7 +239,7 @@ def _built(
             world,
             spec,
             number,
-            core.population(number, world.seed),
+            core.population(number),
             described(told["link"]),
             tls=described(told["tls"]),
             websocket=described(told["websocket"]),
@@ -317,11 +253,7 @@ def _built(
         world._apart[fleet_number, broker_number] = count
     for crew, told in zip(crews, notes["crews"], strict=True):
         thaw(world, crew, told)
-    for told in notes["timers"]:
-        if told is not None:
-            world._timeline.put_back(
-                told["at"], told["number"], _callback(world, told["call"]), told["period"]
-            )
+    put_back(world, notes["timers"])
     return world
 
 

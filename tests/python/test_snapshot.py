@@ -251,6 +251,18 @@ def test_forks_have_devices_of_their_own() -> None:
     assert theirs.boots > mine.boots
 
 
+def test_a_fork_tells_classes_of_one_name_apart() -> None:
+    def named(level: int) -> type[mt.Device]:
+        return type("Twin", (Pump,), {"level": level})
+
+    world = mt.World(seed=1)
+    world.broker()
+    world.add(named(1), name="a")
+    world.add(named(2), name="b")
+    fork = world.fork()
+    assert [getattr(fork.devices[name][0], "level") for name in "ab"] == [1, 2]  # noqa: B009
+
+
 def test_a_class_is_asked_for(tmp_path: Path) -> None:
     world = pumps()
     world.snapshot(tmp_path / "w.snapshot")
@@ -284,6 +296,20 @@ class Stored(Custom):
         self.window = iter(range(state + 1, 100))
 
 
+class Named(mt.Device):
+    """Firmware with names of its own."""
+
+    def __init__(self) -> None:
+        self.state = "idle"  # type: ignore[method-assign,assignment]
+
+    def on_connect(self, event: mt.device.ConnectEvent) -> None:
+        self.state = "running"  # type: ignore[method-assign,assignment]
+        self.every("1s", self.restore)
+
+    def restore(self) -> None:  # type: ignore[override]
+        self.publish("named", str(self.state))
+
+
 def one_of(device: type[mt.Device]) -> mt.World:
     world = mt.World(seed=1)
     world.broker()
@@ -297,6 +323,14 @@ def test_a_device_may_say_what_it_remembers() -> None:
     fork = world.fork()
     assert fork.run("10s").digest == world.run("10s").digest
     assert fork.devices["stored"][0].taken == world.devices["stored"][0].taken
+
+
+def test_firmware_may_call_something_else_so() -> None:
+    world = one_of(Named)
+    world.run("2.5s")
+    fork = world.fork()
+    assert fork.devices["named"][0].state == "running"
+    assert fork.run("10s").digest == world.run("10s").digest
 
 
 def test_what_cannot_be_stored_is_named() -> None:
@@ -416,6 +450,7 @@ def test_wrong_use_is_explained(tmp_path: Path) -> None:
     for wrong, message in [
         ({"devices": [1]}, r"^devices: 1 is no subclass"),
         ({"devices": "Stored"}, r"^devices: 'S' is no subclass"),
+        ({"devices": [Stored, type("Stored", (Pump,), {})]}, r"^devices: two of them are called"),
         ({"replay": 5}, r"^replay: 5 cannot be called"),
         ({"devices": [Stored], "replay": describe}, r"replay: is for snapshots that hold no state"),
     ]:

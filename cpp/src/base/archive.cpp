@@ -143,10 +143,14 @@ void Archive::block(void* data, std::size_t size) {
 std::size_t Archive::count(std::size_t elements, std::size_t least) {
     std::uint64_t number_of = elements;
     number(number_of);
-    if (reading() && number_of > (least == 0 ? UINT64_MAX : (bytes_.size() - offset_) / least)) {
+    if (reading() && number_of > (bytes_.size() - offset_) / least) {
         fail(std::to_string(number_of) + " elements do not fit into what is left");
     }
     return number_of;
+}
+
+void Archive::same_count(std::size_t elements, const char* otherwise) {
+    if (count(elements) != elements) fail(otherwise);
 }
 
 void Archive::end() {

@@ -86,7 +86,7 @@ void BlobPool::archive(Archive& a) {
     a(chunks_, free_chunks_, classes_, live_, footprint_);
     if (a.reading()) memory_.resize(chunks_.size());
     for (std::size_t i = 0; i < chunks_.size(); ++i) {
-        if (a.count(chunks_[i].bytes) != chunks_[i].bytes) a.fail("a chunk of another size");
+        a.same_count(chunks_[i].bytes, "a chunk of another size");
         if (a.reading()) {  // one that holds nothing has no memory
             memory_[i].reset(chunks_[i].bytes == 0 ? nullptr : new std::byte[chunks_[i].bytes]);
         }

@@ -57,12 +57,8 @@ void bind_snapshot_world(py::class_<PyWorld>& cls) {
             py::arg("fleet"))
         .def(
             "population",
-            [](PyWorld& self, std::uint32_t fleet, std::uint64_t seed) {
-                fleet::PopulationSpec spec = self.get()->spec(fleet).population;
-                spec.seed = seed;
-                return fleet::Population(std::move(spec));
-            },
-            py::arg("fleet"), py::arg("seed"))
+            [](PyWorld& self, std::uint32_t fleet) { return self.get()->population(fleet); },
+            py::arg("fleet"))
         .def(
             "publish_specs",
             [](PyWorld& self, std::uint32_t fleet) { return self.get()->publishes(fleet); },

@@ -348,6 +348,8 @@ void Broker::prefetch_session(Slot connection) const {
     if (c.phase == Phase::connected) __builtin_prefetch(&s.sessions[c.owner]);
 }
 
+const Options& Broker::options() const { return state_->options; }
+
 Counts Broker::counts() const {
     const State& s = *state_;
     Counts counts;

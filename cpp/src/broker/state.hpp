@@ -229,11 +229,10 @@ struct State {
         return static_cast<std::uint32_t>(hash_text(text, key.value));
     }
 
-    /// Everything but what the constructor was given and what lasts for one call. The options are
-    /// among it: commands change some.
+    /// Everything but what the constructor was given and what lasts for one call.
     void archive(Archive& a) {
         a.section("broker");
-        a(options, connections, extras, exchanges, last_token, pace, connection_deadlines);
+        a(connections, extras, exchanges, last_token, pace, connection_deadlines);
         a(sessions, clients, session_deadlines, subscriptions, groups, retained);
         a(messages, labelled, pending, traffic, wills, connected, queued, in_flight);
         a(tally, sys, pingresp);

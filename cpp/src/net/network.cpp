@@ -494,15 +494,15 @@ std::uint32_t Network::prefetch_bytes(std::uint16_t population, std::uint32_t in
 
 void Network::archive(Archive& a) {
     a.section("network");
-    if (a.count(populations_.size(), 0) != populations_.size()) a.fail("other populations");
+    a.same_count(populations_.size(), "other populations");
     for (Population& p : populations_) {
         const std::size_t devices = p.newest.size();
         a(p);
         if (p.newest.size() != devices) a.fail("a population of another size");
     }
-    if (a.count(machines_.size(), 0) != machines_.size()) a.fail("other profiles of TCP");
+    a.same_count(machines_.size(), "other profiles of TCP");
     for (Host& host : machines_) a(host.tcp);
-    if (a.count(shared_.size(), 0) != shared_.size()) a.fail("other media");
+    a.same_count(shared_.size(), "other media");
     for (SharedCapacity& medium : shared_) a(medium);
     a(flows_, busy_, units_, packets_, talks_, names_, lookups_, last_packet_, faults_, settling_);
     a(tickets_, past_);

@@ -49,7 +49,7 @@ void VirtualWorld::set_doorman(std::uint32_t broker, bool real, auth::Users user
         nonces = [](std::uint64_t, std::string_view) { return system_nonce(); };
     } else {
         // Of the client and the instant, so that strangers do not change it.
-        const StreamKey key = StreamKey::of(seed_, host.name, "nonces");
+        const StreamKey key = StreamKey::of(options_.seed, host.name, "nonces");
         nonces = [this, key](std::uint64_t, std::string_view client_id) {
             auth::Nonce nonce{};
             const std::uint64_t who = hash_text(client_id);

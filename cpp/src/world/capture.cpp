@@ -208,8 +208,8 @@ void VirtualWorld::start_capture(std::unique_ptr<trace::LogSink> sink,
         return who.name + "/" + std::to_string(network_.index(flow));
     };
     names.server = [this](net::FlowId flow) { return brokers_[network_.broker(flow)]->name; };
-    capture_ = std::make_unique<WorldCapture>(std::move(sink), seed_, std::move(options), network_,
-                                              pool_, std::move(names));
+    capture_ = std::make_unique<WorldCapture>(std::move(sink), options_.seed, std::move(options),
+                                              network_, pool_, std::move(names));
     network_.tell_streams(now_, *capture_);
     network_.set_tap(capture_.get());
 }

@@ -22,14 +22,15 @@ struct VirtualWorld::FleetHost final : client::Listener {
           broker(the_spec.broker),
           base(first_tag),
           population(population_number),
-          profile_spec(the_spec.profile),
-          profile(profile_spec, who),
+          profile(the_spec.profile, who),
           clients(the_spec.client, profile, the_world.pool_, *this, who.count(),
                   who.key("reconnect back-off")),
           flow(who.count(), net::kNoFlow),
           numbered(who.count(), 0),
           started(who.count(), false),
-          is_online(who.count(), false) {}
+          is_online(who.count(), false) {
+        spec.population = {};  // `who` has it
+    }
 
     [[nodiscard]] std::uint32_t tag(std::uint32_t device) const { return base + device; }
 
@@ -44,12 +45,11 @@ struct VirtualWorld::FleetHost final : client::Listener {
                     client::PublishOutcome outcome) override;
 
     VirtualWorld& world;
-    FleetSpec spec;
+    FleetSpec spec;  // what it is by now, its population apart
     fleet::Population who;
     std::uint32_t broker;
     std::uint32_t base;  // tag of device 0
     std::uint16_t population;
-    fleet::ProfileSpec profile_spec;
     fleet::FleetProfile profile;
     client::Clients clients;
     std::vector<fleet::PublishBehaviour> behaviours;
@@ -76,18 +76,16 @@ class PasswordCache {
 
 /// A broker: its engine, and which flow each of its connection slots stands for.
 struct VirtualWorld::BrokerHost {
-    BrokerHost(VirtualWorld& world, std::string the_name, const broker::Options& the_options,
+    BrokerHost(VirtualWorld& world, std::string the_name, const broker::Options& options,
                std::uint16_t population_number)
         : name(std::move(the_name)),
-          options(the_options),
           engine(options, world.pool_, *world.recorder_,
-                 StreamKey::of(world.seed_, name, "broker")),
+                 StreamKey::of(world.options_.seed, name, "broker")),
           population(population_number) {}
 
     [[nodiscard]] bool remote() const { return !remote_host.empty(); }
 
     std::string name;
-    broker::Options options;  // as described
     broker::Broker engine;
     std::uint16_t population;
     std::uint32_t dns_name = kUnnamed;

@@ -492,7 +492,7 @@ void Recorder::archive(Archive& a) {
     const std::size_t devices = entities_.size();
     a(options_, counters_, latency_, ingest_, ack_, series_, messages_, entities_, totals_);
     if (entities_.size() != devices || totals_.size() != devices) a.fail("other devices");
-    if (a.count(fleets_.size()) != fleets_.size()) a.fail("other fleets");
+    a.same_count(fleets_.size(), "other fleets");
     for (Fleet& fleet : fleets_) {
         a(fleet.kept);
         bool tracked = fleet.latencies != nullptr;

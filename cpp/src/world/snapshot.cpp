@@ -96,7 +96,7 @@ void VirtualWorld::archive_broker(Archive& a, BrokerHost* broker) {
     std::string hostname;
     if (broker != nullptr) {
         name = broker->name;
-        options = broker->options;
+        options = broker->engine.options();  // commands change some
         if (broker->doorman) doorman = broker->doorman->policy();
         if (broker->dns_name != kUnnamed) hostname = network_.names().text(broker->dns_name);
     }
@@ -111,8 +111,7 @@ void VirtualWorld::archive_fleet(Archive& a, FleetHost* fleet, const Scripts& sc
     FleetSpec spec;
     std::vector<fleet::PublishSpec> publishes;
     if (fleet != nullptr) {
-        spec = fleet->spec;
-        spec.profile = fleet->profile_spec;
+        spec = spec_of(*fleet);
         publishes = fleet->publishes;
     }
     bool scripted = fleet != nullptr && fleet->scripted;
@@ -158,7 +157,17 @@ void VirtualWorld::archive_state(Archive& a) {
     a.section("end");
 }
 
-const FleetSpec& VirtualWorld::spec(std::uint32_t fleet) { return fleet_at(fleet).spec; }
+FleetSpec VirtualWorld::spec_of(const FleetHost& fleet) {
+    FleetSpec spec = fleet.spec;
+    spec.population = *fleet.who.share();
+    return spec;
+}
+
+FleetSpec VirtualWorld::spec(std::uint32_t fleet) { return spec_of(fleet_at(fleet)); }
+
+const fleet::Population& VirtualWorld::population(std::uint32_t fleet) {
+    return fleet_at(fleet).who;
+}
 
 const std::vector<fleet::PublishSpec>& VirtualWorld::publishes(std::uint32_t fleet) {
     return fleet_at(fleet).publishes;

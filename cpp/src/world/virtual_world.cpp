@@ -39,7 +39,6 @@ net::End sender_of(const sim::EventKey& arrival) {
 
 VirtualWorld::VirtualWorld(const WorldOptions& options)
     : options_(options),
-      seed_(options.seed),
       network_(queue_, pool_, options.seed),
       recorder_(std::make_unique<Recorder>(options.recorder)) {
     network_.set_sink(*this);
@@ -102,7 +101,7 @@ std::uint32_t VirtualWorld::add_broker(std::string name, const broker::Options& 
 std::uint32_t VirtualWorld::add_fleet(const FleetSpec& spec) {
     if (spec.broker >= brokers_.size()) throw std::invalid_argument("broker: there is no such one");
     fleet::PopulationSpec population_spec = spec.population;
-    population_spec.seed = seed_;
+    population_spec.seed = options_.seed;
     fleet::Population who(std::move(population_spec));
     // Everything that can be refused is refused before the world changes.
     const net::Reach reach = reach_of(spec);
@@ -154,11 +153,11 @@ void VirtualWorld::add_publish(std::uint32_t fleet, const fleet::PublishSpec& sp
 
 void VirtualWorld::add_subscribe(std::uint32_t fleet, const fleet::SubscriptionSpec& spec) {
     FleetHost& host = fleet_at(fleet);
-    fleet::ProfileSpec changed = host.profile_spec;
+    fleet::ProfileSpec changed = host.spec.profile;
     changed.subscriptions.push_back(spec);
     host.profile = fleet::FleetProfile(changed, host.who);
-    host.profile_spec = std::move(changed);
-    const auto number = static_cast<std::uint32_t>(host.profile_spec.subscriptions.size() - 1);
+    host.spec.profile = std::move(changed);
+    const auto number = static_cast<std::uint32_t>(host.spec.profile.subscriptions.size() - 1);
     std::string filter;
     for (std::uint32_t device = 0; device < host.who.count(); ++device) {
         if (host.clients.phase(device) != client::Phase::online) continue;

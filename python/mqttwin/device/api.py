@@ -242,7 +242,8 @@ class Device(ClientPart):
 
         To be made of numbers, texts, bytes, lists, tuples, sets, dictionaries, arrays and received
         messages; what `every` has returned may be among them. Storage, clock, sensors, random
-        numbers and alarms are stored without it.
+        numbers and alarms are stored without it. A class that has one of `state` and `restore`
+        has both; otherwise what it calls so is its own business.
         """
         return {name: value for name, value in self.__dict__.items() if name != "_unit"}
 

@@ -93,7 +93,7 @@ def _frozen(unit: Unit) -> dict[str, Any]:
         return None
 
     try:
-        memory = plain.encode(unit.device.state(), periodic)
+        memory = plain.encode(_memory_of(unit.device).state(unit.device), periodic)
     except plain.NotPlain as error:
         raise SnapshotError(
             f"{who} remembers {error}, which cannot be stored: give {type(unit.device).__name__} "
@@ -119,6 +119,16 @@ def _frozen(unit: Unit) -> dict[str, Any]:
             if (told := _alarm(unit, who, *entry)) is not None
         ],
     }
+
+
+def _memory_of(device: Device) -> type[Device]:
+    """Whose `state` and `restore` count: those of its class, if it has both."""
+    own = type(device)
+    both = all(
+        callable(method := getattr(own, name)) and method is not getattr(Device, name)
+        for name in ("state", "restore")
+    )
+    return own if both else Device
 
 
 def _error(error: Any) -> list[Any]:
@@ -180,17 +190,12 @@ def _every(unit: Unit, who: str, every: Every) -> dict[str, Any]:
 # --- restoring ------------------------------------------------------------------------------------
 
 
-def thawed_crew(world: World, told: dict[str, Any], classes: dict[str, type[Device]]) -> Crew:
+def thawed_crew(world: World, told: dict[str, Any], device_class: type[Device]) -> Crew:
     """The crew, before there is a world for it."""
-    name = told["class"]
-    if name not in classes:
-        raise SnapshotError(
-            f"the devices {told['name']!r} are a class {name}: restore(path, devices=[{name}])"
-        )
     crew = Crew(
         world,
-        classes[name],
-        Kind(classes[name], Device),
+        device_class,
+        Kind(device_class, Device),
         plain.decode(told["parameters"]),
         on_crash=told["on_crash"],
         reboot_time=told["reboot_time"],
@@ -239,7 +244,7 @@ def _thaw(unit: Unit, told: dict[str, Any]) -> None:
             raise ValueError(f"{kind!r} is unknown")
         return periodic.get(of) or _over(unit)
 
-    unit.device.restore(plain.decode(told["memory"], made))
+    _memory_of(unit.device).restore(unit.device, plain.decode(told["memory"], made))
 
 
 def _as_error(name: str, text: str, more: dict[str, Any]) -> Any:

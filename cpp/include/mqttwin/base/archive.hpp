@@ -71,12 +71,28 @@ class Archive {
     /// The number of elements of something; reading, no more than the stream has bytes for, of
     /// which each takes `least`.
     std::size_t count(std::size_t elements, std::size_t least = 1);
+    /// The same where there are as many on both sides. Reading, it fails with `otherwise`.
+    void same_count(std::size_t elements, const char* otherwise);
 
     void flush();
     /// Reading: everything has been read. Throws otherwise.
     void end();
     /// Reading: what is there cannot be.
     [[noreturn]] void fail(const std::string& what) const;
+
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_clear_padding)
+#define MQTTWIN_CLEAR_PADDING(place) __builtin_clear_padding(place)
+#endif
+#endif
+    /// Whether a stream is a function of what it holds. Where the compiler cannot clear it, what
+    /// pads plain data is in there as it happens to be.
+#ifdef MQTTWIN_CLEAR_PADDING
+    static constexpr bool kExact = true;
+#else
+#define MQTTWIN_CLEAR_PADDING(place)
+    static constexpr bool kExact = false;
+#endif
 
    private:
     static constexpr std::size_t kPiece = std::size_t{1} << 24;  // bytes of one MessagePack value
@@ -156,6 +172,7 @@ void Archive::field(T& value) {
         value = static_cast<T>(wide);
     } else {
         static_assert(kPlain<T>, "give it a member archive(Archive&)");
+        MQTTWIN_CLEAR_PADDING(&value);
         block(&value, sizeof value);
     }
 }
@@ -164,6 +181,7 @@ template <typename T>
 void Archive::field(std::vector<T>& values) {
     if constexpr (kPlain<T>) {
         values.resize(count(values.size(), sizeof(T)));
+        for ([[maybe_unused]] T& value : values) MQTTWIN_CLEAR_PADDING(&value);
         block(values.data(), values.size() * sizeof(T));
     } else {
         values.resize(count(values.size()));
@@ -174,6 +192,7 @@ void Archive::field(std::vector<T>& values) {
 template <typename T, std::size_t N>
 void Archive::field(std::array<T, N>& values) {
     if constexpr (kPlain<T>) {
+        MQTTWIN_CLEAR_PADDING(&values);
         block(values.data(), sizeof values);
     } else {
         for (T& value : values) field(value);
@@ -251,6 +270,8 @@ void Archive::field(std::unordered_map<K, V, More...>& values) {
     values.clear();
     values.insert(sorted.begin(), sorted.end());
 }
+
+#undef MQTTWIN_CLEAR_PADDING
 
 // Shared values are not shared any more afterwards.
 template <typename T>

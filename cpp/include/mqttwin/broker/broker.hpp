@@ -91,6 +91,7 @@ class Broker {
     /// Its pool is not what it was: forgets everything without giving it back. Good for nothing
     /// afterwards but its end.
     void abandon();
+    [[nodiscard]] const Options& options() const;
     /// The pool and the observer have moved.
     void rebind(BlobPool& pool, Observer& observer);
 

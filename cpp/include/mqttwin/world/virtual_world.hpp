@@ -208,8 +208,9 @@ class VirtualWorld final : private net::Sink {
     }
     BlobPool& pool() { return pool_; }
 
-    /// What a fleet was described as; its subscriptions are those of the start.
-    [[nodiscard]] const FleetSpec& spec(std::uint32_t fleet);
+    /// What a fleet was described as, by now.
+    [[nodiscard]] FleetSpec spec(std::uint32_t fleet);
+    [[nodiscard]] const fleet::Population& population(std::uint32_t fleet);
     [[nodiscard]] const std::vector<fleet::PublishSpec>& publishes(std::uint32_t fleet);
 
     // Looking.
@@ -310,9 +311,9 @@ class VirtualWorld final : private net::Sink {
     void archive_broker(Archive& a, BrokerHost* broker);
     void archive_fleet(Archive& a, FleetHost* fleet, const Scripts& scripts);
     void archive_state(Archive& a);
+    static FleetSpec spec_of(const FleetHost& fleet);
 
     WorldOptions options_;
-    std::uint64_t seed_;
     Instant now_{0};
     std::uint64_t events_ = 0;
     BlobPool pool_;
