@@ -161,6 +161,24 @@ class Broker:
         """Breaks every connection and refuses connects until `up`; sessions stay."""
         self._world._changing().broker_down(self._number)
 
+    def refuse(self, reason: int | None = 0x88) -> None:
+        """Answers every CONNECT with a reason code from now on; who is connected stays.
+
+        Args:
+            reason: An error that a CONNACK can have (MQTT 5.0, 3.2.2.2): 0x88 "server
+                unavailable", 0x89 "server busy", 0x97 "quota exceeded", ... Clients before 5.0 get
+                the return code that is nearest. None: it takes clients again.
+        """
+        code = 0 if reason is None else units.whole(reason, "reason", 0x80, 0xFF)
+        with refusals():
+            self._simulated("refuse").broker_refuse(self._number, code)
+
+    def has_connected(self, client_id: str) -> bool:
+        """Whether a client of this identifier is connected, as far as the broker knows."""
+        if self.url:
+            raise ConfigError("is for simulated brokers, not for real sockets", key="has_connected")
+        return self._world._core.broker_has(self._number, client_id)
+
     def up(self) -> None:
         """Accepts connects again."""
         self._world._changing().broker_up(self._number)

@@ -75,7 +75,7 @@ def status_agrees(
     offline: bytes = b"offline",
     dies: Duration = "30min",
 ) -> StatusAgrees:
-    """The retained status of each Python device says whether it is connected.
+    """The retained status of each Python device and host says whether it is connected.
 
     Args:
         topic: With ``{id}`` for the client identifier.
@@ -108,7 +108,7 @@ def no_hammering(attempts: int = 12) -> NoHammering:
     """Who cannot connect does not try more often than so many times a minute.
 
     Each device in Python is judged by itself, since it has power; those of fleets, which share
-    their back-off, by what they do on average.
+    their back-off, by what they do on average. Of a host every connection counts that it begins.
 
     Args:
         attempts: In any minute; one that waits longer and longer makes six or so.

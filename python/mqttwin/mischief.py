@@ -31,6 +31,7 @@ __all__ = [
     "impostors",
     "outages",
     "power_cycles",
+    "refusals",
     "restarts",
     "stalls",
 ]
@@ -46,7 +47,8 @@ class Kind:
     Attributes:
         name: What it is called.
         every: Mean time between two of one target, in nanoseconds; they come as a Poisson process.
-        scope: Whom it befalls: each "device", each device in "python" code, or each "broker".
+        scope: Whom it befalls: each "device" (hosts among them), each device or host whose
+            "python" code can begin anew, or each "broker".
         draw: One fault from a stream: its kind and its details.
         text: Python that makes it.
         first: Share of targets that one befalls at the very beginning.
@@ -179,8 +181,27 @@ def restarts(
 
 
 @_made_again
+def refusals(every: Duration = "8min", *, mean: Duration = "30s") -> Kind:
+    """A broker throws everybody out and refuses who connects for a while: it is overloaded.
+
+    CONNACK says "server unavailable" or "server busy", which are one for clients before MQTT 5.0.
+
+    Args:
+        every: Mean time between two of a broker.
+        mean: Mean length (exponential).
+    """
+    length = units.duration(mean, "mean", zero=False) / units.SECOND
+
+    def draw(stream: _core.Stream) -> tuple[str, Details]:
+        lasts = _ms(stream.exponential() * length)
+        return "refusal", {"lasts": lasts, "reason": 0x88 if stream.unit() < 0.5 else 0x89}
+
+    return _kind("refusals", every, "broker", draw, f"refusals({every!r}, mean={mean!r})")
+
+
+@_made_again
 def clock_jumps(every: Duration = "6min", *, mean: Duration = "1h") -> Kind:
-    """The clock of a Python device is set forward or backward.
+    """The clock of a Python device or a host is set forward or backward.
 
     Args:
         every: Mean time between two of a device.
@@ -236,7 +257,7 @@ def stalls(every: Duration = "8min", *, mean: Duration = "60s", within: int = 30
 
 @_made_again
 def power_cycles(every: Duration = "5min", *, mean: Duration = "20s") -> Kind:
-    """A Python device has no power for a while (exponential); its memory is lost.
+    """A Python device or a host has no power for a while (exponential); its memory is lost.
 
     Args:
         every: Mean time between two of a device.
@@ -259,6 +280,7 @@ KINDS: dict[str, Callable[[], Kind]] = {
     "cuts": cuts,
     "outages": outages,
     "restarts": restarts,
+    "refusals": refusals,
     "clock_jumps": clock_jumps,
     "impostors": impostors,
     "stalls": stalls,

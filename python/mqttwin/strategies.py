@@ -20,9 +20,9 @@ from . import units
 from .errors import ConfigError
 from .link_spec import Link
 from .mischief import Fault
+from .strikes import OF_BROKERS
 from .units import Duration
 
-_OF_BROKERS = ("restart",)
 _BYTE = st.integers(0, 400)
 _WAY = st.sampled_from(["up", "down"])
 
@@ -37,6 +37,7 @@ _DETAILS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "stall": {"after_bytes": _BYTE, "direction": _WAY, "lasts": _seconds(120)},
     "outage": {"lasts": _seconds(240)},
     "restart": {"keep_sessions": st.booleans(), "down": _seconds(120)},
+    "refusal": {"lasts": _seconds(120), "reason": st.sampled_from([0x88, 0x89])},
     "clock": {"by": st.integers(-7200, 7200).map(float)},
     "impostor": {"clean_start": st.booleans()},
     "power": {"off_for": _seconds(120)},
@@ -64,7 +65,7 @@ def faults(
     for kind in chosen:
         if kind not in _DETAILS:
             raise ConfigError(f"{kind!r} is none of {', '.join(_DETAILS)}", key="kinds")
-        targets = list(brokers if kind in _OF_BROKERS else devices)
+        targets = list(brokers if kind in OF_BROKERS else devices)
         if targets:
             found.append(_of_kind(kind, targets, last))
     if not found:

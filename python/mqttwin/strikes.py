@@ -18,7 +18,8 @@ class Fault:
     """A fault that strikes at an instant: ``Fault("cut", 61.5, "pump-2", after_bytes=17)``.
 
     Args:
-        kind: "cut", "black_hole", "stall", "outage", "restart", "clock", "impostor" or "power".
+        kind: "cut", "black_hole", "stall", "outage", "restart", "refusal", "clock", "impostor" or
+            "power".
         at: When, in seconds since the start.
         target: The client identifier of a device, or the name of a broker.
         **details: What belongs to the kind, see the functions of this module.
@@ -139,11 +140,21 @@ def _restart(trial: Trial, fault: Fault) -> bool:
     return True
 
 
+def _refusal(trial: Trial, fault: Fault) -> bool:
+    broker = trial.world.brokers.get(fault.target)
+    if broker is None:
+        return False
+    broker.restart()
+    broker.refuse(fault.details["reason"])
+    trial.later(fault.details["lasts"], lambda: broker.refuse(None))
+    return True
+
+
 def _clock(trial: Trial, fault: Fault) -> bool:
-    device = trial.devices.get(fault.target)
-    if device is not None:
-        device.clock.step(fault.details["by"])
-    return device is not None
+    machine = trial.machines.get(fault.target)
+    if machine is not None:
+        machine.clock.step(fault.details["by"])
+    return machine is not None
 
 
 def _impostor(trial: Trial, fault: Fault) -> bool:
@@ -155,11 +166,14 @@ def _impostor(trial: Trial, fault: Fault) -> bool:
 
 
 def _power(trial: Trial, fault: Fault) -> bool:
-    device = trial.devices.get(fault.target)
-    if device is not None and device.powered:
-        device.reboot(fault.details["off_for"])
-    return device is not None
+    machine = trial.machines.get(fault.target)
+    if machine is not None and machine.powered:
+        machine.reboot(fault.details["off_for"])
+    return machine is not None
 
+
+OF_BROKERS = ("restart", "refusal")
+"""Kinds of faults whose target is a broker."""
 
 _STRIKES: dict[str, Callable[[Trial, Fault], bool]] = {
     "cut": _byte,
@@ -167,6 +181,7 @@ _STRIKES: dict[str, Callable[[Trial, Fault], bool]] = {
     "stall": _stall,
     "outage": _outage,
     "restart": _restart,
+    "refusal": _refusal,
     "clock": _clock,
     "impostor": _impostor,
     "power": _power,
@@ -180,6 +195,7 @@ _DETAILS: dict[str, Details] = {
     "stall": {"after_bytes": 0, "direction": "down", "lasts": 60.0},
     "outage": {"lasts": 60.0},
     "restart": {"keep_sessions": True, "down": 0.0},
+    "refusal": {"lasts": 60.0, "reason": 0x88},
     "clock": {"by": 3600.0},
     "impostor": {"clean_start": False},
     "power": {"off_for": 1.0},
@@ -209,6 +225,10 @@ _TEXTS: dict[str, Callable[[str, Details], str]] = {
     "restart": lambda t, d: (
         f"{t}: restarts, sessions {'kept' if d['keep_sessions'] else 'lost'}, "
         f"is gone for {d['down']:g} s"
+    ),
+    "refusal": lambda t, d: (
+        f"{t}: ends all connections, and answers CONNECT with 0x{d['reason']:02x} for "
+        f"{d['lasts']:g} s"
     ),
     "clock": lambda t, d: f"{t}: the clock is set by {d['by']:+g} s",
     "impostor": lambda t, d: (

@@ -6,6 +6,7 @@ import os
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .estimate import Estimate
 
 D = TypeVar("D", bound=Device)
+T = TypeVar("T")
 
 
 class World(Running, Watching):
@@ -86,6 +88,7 @@ class World(Running, Watching):
         self._closed = False
         self._server: Server | None = None
         self._crews: list[Crew] = []  # devices whose code is Python
+        self._scopes = ExitStack()
 
     # --- description ----------------------------------------------------------------------------
 
@@ -599,10 +602,27 @@ class World(Running, Watching):
             self._results.clear()
         return self._core
 
+    def enter(self, scope: AbstractContextManager[T]) -> T:
+        """Enters a context that lasts until the world is closed; returns what it gives.
+
+        For what a scenario needs while its world runs, after the scenario itself has returned:
+        ``world.enter(mqttwin.aio.patched(world))``. The latest is left first.
+        """
+        if not isinstance(scope, AbstractContextManager):
+            raise ConfigError(f"{scope!r} is nothing for a with statement", key="enter")
+        self._changing()
+        return self._scopes.enter_context(scope)
+
     def close(self) -> None:
         """Ends the event log and the capture; the world cannot run any more, results stay."""
         if self._closed:
             return
+        try:
+            self._scopes.close()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
         if self._server is not None:
             self._server.close()
         if self._core.is_live:

@@ -1,7 +1,8 @@
 """Firmwares with one realistic bug each, and their correct twins.
 
-A module is a pair: `Buggy` and `Correct`, both on `firmware.Firmware`; its docstring is the page of
-the documentation. `harness` holds the one scenario that fits them all.
+A module is a pair: `Buggy` and `Correct`, both on `firmware.Firmware` or, where the bug is in what
+mqttwin's own client does right, on `raw.RawFirmware`; its docstring is the page of the
+documentation. `harness` holds the one scenario that fits them all.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-SHARED = ("cloud", "exploring", "firmware", "harness", "pages")
+SHARED = ("cloud", "exploring", "firmware", "harness", "pages", "raw")
 
 
 def names() -> list[str]:

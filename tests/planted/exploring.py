@@ -17,6 +17,7 @@ FAULTS = [
     mt.mischief.cuts(),
     mt.mischief.outages(),
     mt.mischief.restarts(),
+    mt.mischief.refusals(),
     mt.mischief.clock_jumps(),
     mt.mischief.impostors(),
     mt.mischief.stalls(),

@@ -7,14 +7,17 @@ the methods here and of the devices' own (`link`, `clock`, `reboot`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import mqttwin as mt
+from mqttwin import aio
 from mqttwin.mischief import Fault
 
 from .cloud import PERIOD, Cloud
 from .firmware import Firmware
+from .raw import RawFirmware, live
 
 FAULTY = 600.0
 """Seconds in which faults may come."""
@@ -52,7 +55,7 @@ class Scenario:
 
     def __init__(
         self,
-        firmware: type[Firmware],
+        firmware: type[Firmware] | type[RawFirmware],
         count: int = 3,
         *,
         seed: int = 1,
@@ -62,9 +65,13 @@ class Scenario:
         self.broker = self.world.broker()
         self.actuator: list[tuple[str, int, float]] = []
         link = mt.links.lte_m(jitter=0, idle_timeout="300s")
-        self.devices = self.world.add(
-            firmware, count, name="device", link=link, actuator=self.actuator
-        )
+        self.devices: Sequence[Firmware | aio.Host]
+        if issubclass(firmware, RawFirmware):
+            self.devices = self._hosts(firmware, count, link)
+        else:
+            self.devices = self.world.add(
+                firmware, count, name="device", link=link, actuator=self.actuator
+            )
         self.ids = [dut.client_id for dut in self.devices]
         self.cloud = self.world.add(
             Cloud, name="cloud", ids=self.ids, is_connected=lambda name: bool(self[name].connected)
@@ -77,7 +84,14 @@ class Scenario:
         self._impostors: list[mt.Fleet] = []
         self.world.every("60s", self._count_attempts)
 
-    def __getitem__(self, name: str) -> Firmware:
+    def _hosts(self, firmware: type[RawFirmware], count: int, link: mt.Link) -> list[aio.Host]:
+        self.world.enter(aio.patched(self.world))
+        hosts = [aio.host(self.world, f"device-{n}", link=link) for n in range(count)]
+        for host in hosts:
+            host.start(partial(live, firmware, host, self.actuator), thread=False)
+        return hosts
+
+    def __getitem__(self, name: str) -> Firmware | aio.Host:
         """A device by its client identifier."""
         return self.devices[self.ids.index(name)]
 
@@ -115,14 +129,20 @@ class Scenario:
             return found + self.last_act()
         except mt.SimulationError as error:
             return [Violation("no crash", "", str(error))]
+        finally:
+            self.world.close()
 
     def calm(self) -> None:
         """Whatever is broken is repaired, and time is given."""
         for dut in self.devices:
-            dut.link.up()
-            dut.link.clear_fault()
+            if isinstance(dut, aio.Host):
+                dut.link_up()
+                dut.clear_fault()
+            else:
+                dut.link.up()
+                dut.link.clear_fault()
             for direction in ("up", "down"):
-                dut.link.read_on(direction=direction)
+                (dut if isinstance(dut, aio.Host) else dut.link).read_on(direction=direction)
             if not dut.powered:
                 dut.power_on()
         self.world.run(CALM)

@@ -28,6 +28,9 @@ The firmwares are in `tests/planted`. They differ in one part only and share the
 - acts upon each command once, however often it is delivered,
 - connects again with a back-off that grows and is random, and notices a dead link.
 
+Where the bug is one that mqttwin's own client does not let a device make, they share `raw.py`: the
+same device once more, with an MQTT client written from scratch over asyncio's streams.
+
 `harness.py` is the scenario: three devices on LTE-M behind a middlebox that forgets flows which are
 idle for five minutes, a cloud that sends commands, ten minutes in which anything may break, five in
 which nothing does. Then it is asked whether everybody is connected, no reading is missing, no

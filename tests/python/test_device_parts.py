@@ -267,3 +267,26 @@ class Hourly(mt.Device):
             await self.sleep("1min")
             await self.publish("data/{id}", b"21.5", qos=1)
             self.sent += 1
+
+
+def test_what_is_switched_off_stays_off():
+    class Meter(mt.Device):
+        def on_boot(self, event):
+            self.connect()
+
+    with mt.World(seed=1) as world:
+        world.broker()
+        meters = world.add(Meter, 3)
+        meters[0].power_off()  # before it has ever had power
+        world.run("10s")
+        meters[1].reboot("5s")
+        meters[1].power_off()
+        meters[2].power_off()
+        meters[2].power_on()
+        world.run("10s")
+        assert [bool(meter.powered) for meter in meters] == [False, False, True]
+        assert [meter.boots for meter in meters] == [0, 1, 2]
+        meters[0].power_on()
+        world.run("1s")
+        assert meters[0].connected
+        assert meters[0].boots == 1

@@ -125,6 +125,20 @@ def clock_set_back(s: Scenario) -> None:
     s.devices[1].clock.step("-1h")
 
 
+def answer_lost(s: Scenario) -> None:
+    """PUBREC to the reading at 120 s."""
+    s.world.run("119.9s")
+    s.devices[1].cut(after_bytes=1, direction="down")
+
+
+def maintenance(s: Scenario) -> None:
+    s.world.run("2min")
+    s.broker.restart()
+    s.broker.refuse()
+    s.world.run("1min")
+    s.broker.refuse(None)
+
+
 def commands_so_far(s: Scenario) -> int:
     return len(s.cloud.commands["device-1"])
 
@@ -151,6 +165,8 @@ CASES: dict[str, tuple[Callable[[Scenario], None], str]] = {
     "half_subscribed": (cut_in_the_first_subscribe, "commands at least once"),
     "long_keep_alive": (dead_link, "telemetry goes on"),
     "no_backoff": (one_long_restart, "back-off"),
+    "publishes_before_connack": (maintenance, "telemetry complete"),
+    "reuses_identifiers": (answer_lost, "telemetry complete"),
     "silent_return": (reset, "status true"),
     "stops_at_the_first_failure": (outage, "telemetry goes on"),
     "trusts_dup_flag": (command_lost_on_the_way, "commands at least once"),

@@ -18,13 +18,13 @@ net::Fault::Kind fault_kind(const std::string& name) {
     throw py::value_error("what must be reset, black_hole or stall");
 }
 
+}  // namespace
+
 net::End sender_of(const std::string& direction) {
     if (direction == "up") return net::End::client;
     if (direction == "down") return net::End::server;
     throw py::value_error("direction must be up or down");
 }
-
-}  // namespace
 
 net::Fault fault_of(const std::string& what, const std::string& direction,
                     std::uint64_t after_bytes) {

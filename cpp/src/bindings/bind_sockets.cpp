@@ -128,6 +128,12 @@ void bind_hosts(py::class_<PyWorld>& cls) {
             },
             py::arg("host"), py::arg("what"), py::arg("direction"), py::arg("after_bytes"))
         .def(
+            "host_read_on",
+            [](PyWorld& self, std::uint32_t host, const std::string& direction) {
+                self.get()->sockets().resume_reading(host, other(sender_of(direction)));
+            },
+            py::arg("host"), py::arg("direction"))
+        .def(
             "host_clear_fault",
             [](PyWorld& self, std::uint32_t host) { self.get()->sockets().clear_fault(host); },
             py::arg("host"));

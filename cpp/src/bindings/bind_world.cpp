@@ -401,6 +401,18 @@ void bind_world(py::module_& m) {
             "broker_up", [](PyWorld& self, std::uint32_t broker) { self.get()->broker_up(broker); },
             py::arg("broker"))
         .def(
+            "broker_refuse",
+            [](PyWorld& self, std::uint32_t broker, std::uint8_t reason) {
+                self.get()->broker_refuse(broker, reason);
+            },
+            py::arg("broker"), py::arg("reason"))
+        .def(
+            "broker_has",
+            [](PyWorld& self, std::uint32_t broker, const std::string& client_id) {
+                return self.get()->broker_has(broker, client_id);
+            },
+            py::arg("broker"), py::arg("client_id"))
+        .def(
             "broker_publish",
             [](PyWorld& self, std::uint32_t broker, const std::string& topic,
                const py::bytes& payload, int qos, bool retain) {

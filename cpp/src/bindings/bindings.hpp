@@ -10,6 +10,7 @@
 namespace mqttwin {
 class PyWorld;
 /// By the names that faults have in Python.
+net::End sender_of(const std::string& direction);
 net::Fault fault_of(const std::string& what, const std::string& direction,
                     std::uint64_t after_bytes);
 /// Further methods of the class World.

@@ -286,6 +286,14 @@ void Broker::set_server_reference(std::string_view reference, bool moved) {
     state_->options.server_moved = moved;
 }
 
+void Broker::set_refusal(std::uint8_t reason) { state_->refusal = reason; }
+
+bool Broker::is_connected(std::string_view client_id) const {
+    const State& s = *state_;
+    const std::uint32_t session = find_session(s, client_id, s.hash_of(client_id));
+    return session != kNone && s.sessions[session].connected();
+}
+
 Instant Broker::next_deadline() const {
     const State& s = *state_;
     return min(min(s.connection_deadlines.next(), s.session_deadlines.next()), s.sys.next);

@@ -77,6 +77,7 @@ Refusal judge(const State& s, const wire::Connect& packet, bool asks) {
         // 3.1.1 [MQTT-3.1.3-7], [MQTT-3.1.3-8], [MQTT-3.1.3-9]; 3.1 always wants one.
         return {reason::client_identifier_not_valid, "no client identifier"};
     }
+    if (s.refusal != 0) return {s.refusal, "the server takes nobody at present"};
     if (!s.options.server_reference.empty()) {  // 4.11
         return {s.options.server_moved ? reason::server_moved : reason::use_another_server,
                 "another server is there for you", s.options.server_reference};

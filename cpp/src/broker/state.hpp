@@ -235,7 +235,7 @@ struct State {
         a(connections, extras, exchanges, last_token, pace, connection_deadlines);
         a(sessions, clients, session_deadlines, subscriptions, groups, retained);
         a(messages, labelled, pending, traffic, wills, connected, queued, in_flight);
-        a(tally, sys, pingresp);
+        a(tally, sys, pingresp, refusal);
     }
 
     Options options;
@@ -268,6 +268,7 @@ struct State {
     std::uint64_t connected = 0;
     std::uint64_t queued = 0;
     std::uint64_t in_flight = 0;
+    std::uint8_t refusal = 0;  // see Broker::set_refusal
 
     Tally tally;
     SysTopics sys;

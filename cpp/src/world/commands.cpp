@@ -42,6 +42,18 @@ void VirtualWorld::broker_down(std::uint32_t broker) {
 
 void VirtualWorld::broker_up(std::uint32_t broker) { broker_at(broker).down = false; }
 
+void VirtualWorld::broker_refuse(std::uint32_t broker, std::uint8_t reason) {
+    if (reason != 0 &&
+        (reason < 0x80 || !wire::reason_allowed(wire::PacketType::connack, reason))) {
+        throw std::invalid_argument("reason: must be an error of a CONNACK");
+    }
+    broker_at(broker).engine.set_refusal(reason);
+}
+
+bool VirtualWorld::broker_has(std::uint32_t broker, std::string_view client_id) const {
+    return const_cast<VirtualWorld*>(this)->broker_at(broker).engine.is_connected(client_id);
+}
+
 void VirtualWorld::broker_publish(std::uint32_t broker, const wire::Publish& message) {
     BrokerHost& host = broker_at(broker);
     host.engine.publish(now_, message, {now_, Stamp::kNobody, 0});

@@ -138,6 +138,15 @@ void Sockets::clear_fault(std::uint32_t host) {
     world_->network_.clear_fault(host_at(host).population, 0);
 }
 
+void Sockets::resume_reading(std::uint32_t host, net::End reader) {
+    (void)host_at(host);
+    for (const Socket& s : sockets_) {
+        if (s.host != host || s.flow == net::kNoFlow || s.end != net::End::client) continue;
+        if (reader == net::End::client && s.paused) continue;  // its own window is closed
+        world_->network_.set_reading(world_->now_, s.flow, reader, true);
+    }
+}
+
 void Sockets::vanish(std::uint32_t host) { break_off(host, true); }
 void Sockets::cut(std::uint32_t host) { break_off(host, false); }
 

@@ -19,8 +19,9 @@ from ..layers import Tls
 from ..links import Link
 from ..units import Duration
 from .errors import EscapeError
-from .hosts import Host, host, host_of, wind_up
+from .hosts import Host, host, host_of
 from .loop import VirtualLoop
+from .power import wind_up
 from .scheduler import scheduler_of
 from .scope import entered
 

@@ -48,6 +48,10 @@ class File:
         self.number = -1
         self.notify()
 
+    def abandon(self) -> None:
+        """Its host has lost its power."""
+        self.close_file()
+
     def wait(self, read: bool, write: bool, deadline: int | None) -> bool:
         """Until the file is ready for either (True), or until a deadline."""
         scheduler = self.host.scheduler

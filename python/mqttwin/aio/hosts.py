@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import inspect
 import ipaddress
 import random
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import _core, links, units
@@ -18,23 +16,25 @@ from ..fleet_spec import checked_link
 from ..layers import Tls, layers_of, tls, tls_of
 from ..links import Link
 from ..units import Duration
-from .scheduler import Activity, Scheduler, ThreadActivity, scheduler_of
+from .power import Computer
+from .scheduler import Activity, Scheduler, scheduler_of
 
 if TYPE_CHECKING:
     from ..world import World
     from .loop import VirtualLoop
 
-MOST_THREADS = 1000  # of a world
 
-
-class Host(Faults):
+class Host(Computer, Faults):
     """What a firmware runs on; made by `host`.
 
-    Its link can be broken as a fleet's: `cut`, `black_hole`, `stall`, `link_down`, ...
+    Its link can be broken as a fleet's: `cut`, `black_hole`, `stall`, `link_down`, ... What was
+    started on it loses its memory in `reboot`, and keeps its `storage`.
 
     Attributes:
         name: Keys its random draws, and stands in reports.
+        client_id: What its firmware calls itself: whom to look for at brokers.
         address: Its IPv4 address, as captures have it.
+        connects: How often its firmware has tried to connect to somebody.
     """
 
     def __init__(
@@ -45,8 +45,10 @@ class Host(Faults):
         hosts: Mapping[str, Broker | Host | str],
         tls: Tls,
         resolver: Duration,
+        client_id: str,
     ) -> None:
         self.name = name
+        self.client_id = client_id
         self.link = link
         self.tls = tls
         self.scheduler: Scheduler = scheduler_of(world)
@@ -56,6 +58,8 @@ class Host(Faults):
         self._hosts = dict(hosts)
         self._streams: dict[str, random.Random] = {}
         self._loop: VirtualLoop | None = None
+        self.connects = 0
+        self._install()
         with refusals("host"):
             self.number = world._changing().add_socket_host(
                 name,
@@ -68,69 +72,7 @@ class Host(Faults):
         self.scheduler.hosts.append(self)
         self.scheduler.by_name[name] = self
 
-    # --- firmware -------------------------------------------------------------------------------
-
-    @property
-    def loop(self) -> VirtualLoop:
-        """Its event loop; made when it is needed first."""
-        from .loop import VirtualLoop
-
-        if self._loop is None or self._loop.is_closed():
-            self._loop = VirtualLoop(self)
-        return self._loop
-
-    def start(
-        self, firmware: Callable[[], object] | Coroutine[Any, Any, object], *, thread: bool = True
-    ) -> None:
-        """Starts a firmware: it runs whenever the world runs, until the scope ends.
-
-        Args:
-            firmware: A coroutine, or a function that makes one, runs in the host's event loop; a
-                plain function just runs. An exception in it ends the run.
-            thread: Whether it has a thread of its own. An event loop without one is faster, and
-                may not block.
-
-        Raises:
-            MqttwinError: Outside of `with mqttwin.aio.patched(world):`, where the clocks and
-                sockets that libraries use are real.
-        """
-        scheduler = self.scheduler
-        if not scheduler.patched:
-            if inspect.iscoroutine(firmware):
-                firmware.close()
-            raise MqttwinError(
-                "a firmware is started inside `with mqttwin.aio.patched(world):`, where its "
-                "clocks and sockets are simulated"
-            )
-        if inspect.iscoroutinefunction(firmware):
-            firmware = firmware()
-        if inspect.iscoroutine(firmware):
-            loop, main = self.loop, firmware
-            if thread:
-                self.spawn(lambda: _run_in(loop, main), self.name)
-            else:
-                loop._start_stepped(main)
-        elif not callable(firmware):
-            raise ConfigError(f"{firmware!r} is no firmware", key="start")
-        elif not thread:
-            raise ConfigError("a firmware that is no coroutine needs one", key="thread")
-        else:
-            main_code = firmware
-            self.spawn(lambda: _run_alone(self, main_code), self.name)
-
-    def spawn(self, function: Callable[[], object], name: str) -> ThreadActivity:
-        """A thread that has the baton whenever its turn comes."""
-        from .threads import start_real_thread
-
-        scheduler = self.scheduler
-        if len(scheduler.threads) >= MOST_THREADS:
-            raise MqttwinError(f"more than {MOST_THREADS} threads are running in this world")
-        thread = ThreadActivity(scheduler, self, name)
-        scheduler.threads.append(thread)
-        start_real_thread(lambda: thread.run(function))
-        thread.waiting = True
-        thread.wake()
-        return thread
+    # --- chance and names -----------------------------------------------------------------------
 
     def stream(self, purpose: str) -> random.Random:
         """Random draws of this host for one purpose."""
@@ -139,8 +81,6 @@ class Host(Faults):
             seed = hashlib.blake2b(text.encode(), digest_size=16).digest()
             self._streams[purpose] = random.Random(int.from_bytes(seed, "big"))
         return self._streams[purpose]
-
-    # --- names ----------------------------------------------------------------------------------
 
     def known(self, name: str) -> str | None:
         """The address of a name that needs no question, as in /etc/hosts."""
@@ -193,9 +133,12 @@ class Host(Faults):
             self._chosen(devices)
             self._world._changing().host_cut(self.number, silent)
 
+    @property
+    def connected(self) -> bool:
+        """Whether a broker of the world has its client identifier among who is connected."""
+        return any(broker.has_connected(self.client_id) for broker in self._world.brokers.values())
+
     def _network(self, what: str) -> Any:
-        if what == "read_on":
-            raise ConfigError("a host reads when its firmware does", key=what)
         return _HostNetwork(self._world._changing())
 
     def __repr__(self) -> str:
@@ -217,6 +160,9 @@ class _HostNetwork:
     def clear_fault(self, host: int, device: int) -> None:
         self._core.host_clear_fault(host)
 
+    def resume_reading(self, host: int, device: int, direction: str) -> None:
+        self._core.host_read_on(host, direction)
+
 
 def host(
     world: World,
@@ -226,6 +172,7 @@ def host(
     hosts: Mapping[str, Broker | Host | str] | None = None,
     tls: Tls | bool | None = None,
     resolver: Duration = "5ms",
+    client_id: str | None = None,
 ) -> Host:
     """Adds a host to a world: what a firmware runs on.
 
@@ -237,6 +184,8 @@ def host(
             by their own names; a broker's `hostname` is asked for over the link.
         tls: How TLS connections are made; by default `mqttwin.tls()`.
         resolver: What the name server takes to answer.
+        client_id: What the firmware will call itself, for `Host.connected` and for exploring; by
+            default its name.
 
     Raises:
         ConfigError: The name is taken, or a value cannot be.
@@ -249,7 +198,10 @@ def host(
         raise MqttwinError("a world that follows the wall clock has no simulated hosts")
     chosen = checked_link(links.ethernet() if link is None else link)
     layers = tls_of(tls) or _default_tls()
-    return Host(world, name, chosen, hosts or {}, layers, resolver)
+    known_as = name if client_id is None else client_id
+    if not isinstance(known_as, str) or not known_as:
+        raise ConfigError(f"{known_as!r} is no client identifier", key="client_id")
+    return Host(world, name, chosen, hosts or {}, layers, resolver, known_as)
 
 
 def _default_tls() -> Tls:
@@ -274,36 +226,3 @@ def host_of(world: World, name: str | Host, **options: Any) -> Host:
 def ip_text(number: int) -> str:
     """An IPv4 address as text."""
     return str(ipaddress.IPv4Address(number))
-
-
-def _run_alone(host: Host, firmware: Callable[[], object]) -> None:
-    """As a program does: in what it takes for a main thread, which may ask for a loop."""
-    asyncio.set_event_loop(host.loop)
-    try:
-        firmware()
-    finally:
-        if not host.loop.is_closed():
-            wind_up(host.loop)
-        asyncio.set_event_loop(None)
-
-
-def _run_in(loop: VirtualLoop, main: Coroutine[Any, Any, object]) -> None:
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_until_complete(main)
-    finally:
-        wind_up(loop)
-        asyncio.set_event_loop(None)
-
-
-def wind_up(loop: VirtualLoop) -> None:
-    """As asyncio.run does: what still runs is cancelled, and the loop is closed."""
-    try:
-        tasks = asyncio.all_tasks(loop)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-    finally:
-        loop.close()

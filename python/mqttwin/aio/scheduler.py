@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from _thread import allocate_lock, get_ident
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
@@ -349,10 +349,24 @@ class Scheduler:
         for host in self.hosts:
             if host._loop is not None:
                 host._loop._stop_stepped()
-        self._stop_threads()
+        self._stop_threads(self.threads)
+        self.failures.clear()
+        self.runnable.clear()
 
-    def _stop_threads(self) -> None:
-        for thread in list(self.threads):
+    def stop_host(self, host: Host) -> None:
+        """What runs on a host unwinds, now, and its files are closed."""
+        before = len(self.failures)
+        if host._loop is not None:
+            host._loop._stop_stepped()
+        self._stop_threads([thread for thread in self.threads if thread.host is host])
+        for file in list(self.files.values()):
+            if file.host is host:
+                file.abandon()
+        del self.failures[before:]
+        self.runnable = deque(activity for activity in self.runnable if activity.host is not host)
+
+    def _stop_threads(self, threads: Iterable[ThreadActivity]) -> None:
+        for thread in list(threads):
             thread.stopped = True
             if thread.owner is not None:
                 thread.owner._invoke_excepthook = _nobody_hears
@@ -361,8 +375,6 @@ class Scheduler:
                     break
                 thread.waiting = False
                 thread.resume()
-        self.failures.clear()
-        self.runnable.clear()
 
     def next_port(self) -> int:
         """A port for a connection."""

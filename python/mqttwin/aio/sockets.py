@@ -163,6 +163,7 @@ class VirtualSocket(File):
         if ip.startswith("127.") or ip in (self.host.address, "0.0.0.0"):
             return self._connect_within(ip, port)
         self._id = self._core.socket_open(self.host.number)
+        self.host.connects += 1
         scheduler.sockets[self._id] = self
         self._core.socket_connect(self._id, self._target(ip, port))
         return errno.EINPROGRESS
@@ -178,7 +179,7 @@ class VirtualSocket(File):
         brokers = {self._core.broker_address(b._number) for b in scheduler.world.brokers.values()}
         if number in brokers and port in (PLAIN_PORT, TLS_PORT):
             return number
-        if number in brokers or any(h.address == ip for h in scheduler.hosts):
+        if number in brokers or any(h.address == ip and h.powered for h in scheduler.hosts):
             return scheduler.refusing()
         return -1
 
@@ -369,6 +370,11 @@ class VirtualSocket(File):
         self._closed = True
         if self._io_refs <= 0:
             self._close_now()
+
+    def abandon(self) -> None:
+        """Its host has lost its power."""
+        self._closed = True
+        self._close_now()
 
     def _close_now(self) -> None:
         if self.number < 0:

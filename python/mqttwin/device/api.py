@@ -259,8 +259,11 @@ class Device(ClientPart):
     # --- power ----------------------------------------------------------------------------------
 
     def power_off(self) -> None:
-        """Cuts the power: memory is lost, and nobody is told anything."""
-        self._unit.power_off()
+        """Cuts the power: memory is lost, and nobody is told anything.
+
+        It stays away until `power_on`, whatever was to bring it back (`reboot`, the first boot).
+        """
+        self._unit.switch_off()
 
     def power_on(self) -> None:
         """Switches it on, now."""

@@ -139,6 +139,15 @@ class Unit:
         if kind.main and self.on:
             self.scheduler.spawn(self.device.main(), "main")
 
+    def switch_off(self) -> None:
+        """Power is gone until somebody switches it on: it does not come back by itself either."""
+        scheduler = self.scheduler
+        scheduler.first = None
+        for _, _, target in scheduler.alarms:
+            if isinstance(target, Alarm) and getattr(target.call, "func", None) == self.boot:
+                target.call = None
+        self.power_off()
+
     def power_off(self) -> None:
         """Power is gone, at once: nobody is told anything."""
         if not self.on:

@@ -16,6 +16,8 @@ from ..mischief import Fault
 from ..spy import Spy, shown
 
 if TYPE_CHECKING:
+    from ..aio.hosts import Host
+    from ..broker import Broker
     from .trial import Trial
 
 _LISTED = 8
@@ -37,6 +39,9 @@ class Connected:
 
     def __call__(self, trial: Trial) -> Iterator[str]:
         """What does not hold."""
+        for host in trial.hosts.values():
+            if not host.connected:
+                yield f"{host.client_id} is still not connected"
         for fleet in trial.fleets:
             here = [d for n, d in trial.devices.items() if trial.place(n)[0] is fleet]  # type: ignore[index]
             for device in here:
@@ -169,14 +174,13 @@ class StatusAgrees(_Prepared):
 
     def __call__(self, trial: Trial) -> Iterator[str]:
         """What does not hold."""
-        devices = trial.devices
         retained = self._retained(trial, 0)
-        for client_id, device in devices.items():
+        for client_id, device in trial.machines.items():
             topic = self.topic.replace("{id}", client_id)
             wanted = self.online if device.connected else self.offline
             if retained.get(topic) != wanted:
                 yield self._told(client_id, bool(device.connected), retained.get(topic))
-        first = next(iter(devices.values()), None)
+        first = next(iter(trial.switched().values()), None)
         if self.dies <= 0 or first is None:
             return
         first.power_off()
@@ -204,6 +208,23 @@ class StatusAgrees(_Prepared):
         return f"mt.invariants.status_agrees({given}, dies={self.dies!r})"
 
 
+class _Hosts:
+    """Hosts as far as they are a fleet."""
+
+    name = "the hosts"
+
+    def __init__(self, hosts: list[Host], broker: Broker) -> None:
+        self._hosts = hosts
+        self._broker = broker
+
+    def __len__(self) -> int:
+        return len(self._hosts)
+
+    @property
+    def online(self) -> int:
+        return sum(self._broker.has_connected(host.client_id) for host in self._hosts)
+
+
 @dataclass
 class NotInStep(_Prepared):
     """Made by `not_in_step`."""
@@ -224,13 +245,17 @@ class NotInStep(_Prepared):
     def after_fault(self, trial: Trial, fault: Fault) -> None:
         """Looks closely at who comes back when a broker does."""
         if fault.kind == "restart" and fault.details["down"] >= self.away:
-            number = trial.world.brokers[fault.target]._number
-            for fleet in trial.fleets:
-                if len(fleet) > 2 and fleet._spec.broker == number:
-                    follow = self._follower(trial, fleet, trial.world.now + fault.details["down"])
+            broker = trial.world.brokers[fault.target]
+            crowds: list[Fleet | _Hosts] = [
+                fleet for fleet in trial.fleets if fleet._spec.broker == broker._number
+            ]
+            crowds.append(_Hosts([*trial.hosts.values()], broker))
+            for crowd in crowds:
+                if len(crowd) > 2:
+                    follow = self._follower(trial, crowd, trial.world.now + fault.details["down"])
                     trial.later(fault.details["down"], follow)
 
-    def _follower(self, trial: Trial, fleet: Fleet, back: float) -> Callable[[], None]:
+    def _follower(self, trial: Trial, fleet: Fleet | _Hosts, back: float) -> Callable[[], None]:
         spreads = self._spreads.setdefault(fleet.name, [])
         first: float | None = None
 
@@ -281,6 +306,8 @@ class NoHammering(_Prepared):
         declared = [fleet for fleet in trial.fleets if fleet.name not in own]
         count = sum(len(fleet) for fleet in declared)
         of_fleets = f"a device of {', '.join(fleet.name for fleet in declared)}, on average,"
+        hosts = [*trial.hosts.values()]
+        connects_before = dict.fromkeys(hosts, 0)
         units = [device._unit for device in trial.devices.values()]
         before = dict.fromkeys(units, 0)
         others_before = 0
@@ -291,6 +318,9 @@ class NoHammering(_Prepared):
                 # A reboot begins anew with its back-off, too.
                 self._note(unit.client_id, unit.failed - max(before[unit], unit.failed_before))
                 before[unit] = unit.failed
+            for host in hosts:
+                self._note(host.client_id, host.connects - connects_before[host])
+                connects_before[host] = host.connects
             if count:
                 counts = trial.world.result().counts
                 failed = counts["connects_failed"] + counts["connects_refused"]

@@ -9,11 +9,15 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from .. import mischief, units
+from ..aio.hosts import Host
+from ..aio.scheduler import scheduler_of
 from ..cli.scenario import user_traceback
 from ..device import Device
 from ..errors import ConfigError, MqttwinError
+from ..faults import Faults
 from ..fleet import Fleet
 from ..mischief import Fault, Kind
+from ..strikes import OF_BROKERS
 from ..world import World
 
 CRASH = "no crash"
@@ -101,7 +105,8 @@ class Trial:
         subject: What the scenario returned.
         seed: Of the world.
         faults: What has struck so far.
-        devices: Those whose code is Python, by client identifier.
+        devices: Devices whose code is Python, by client identifier.
+        hosts: Hosts that run firmware over sockets (`mqttwin.aio`), by client identifier.
         fleets: What the scenario described, Python devices among it, but for what it spares.
         calm_since: When the calm began, in seconds.
     """
@@ -120,15 +125,31 @@ class Trial:
             if crew.fleet.name not in spared
             for unit in crew.units
         }
-        self._scripted = {crew.fleet.name for crew in world._crews}
-        self._places: dict[str, tuple[Fleet, int]] = {}
+        hosts = scheduler_of(world).hosts if world._timeline.aio is not None else []
+        self.hosts: dict[str, Host] = {
+            host.client_id: host for host in hosts if host._firmware and host.name not in spared
+        }
+        self._places: dict[str, tuple[Faults, int]] = {}
         self._targets: list[tuple[str, int, str]] = []
         for fleet in self.fleets:
             for index, client_id in enumerate(fleet.ids()):
                 self._places[client_id] = (fleet, index)
                 self._targets.append((fleet.name, index, client_id))
+        for client_id, host in self.hosts.items():
+            self._places[client_id] = (host, 0)
+            self._targets.append((host.name, 0, client_id))
         self._impostors: list[Fleet] = []
         self._listeners: list[Callable[[Trial, Fault], object]] = []
+
+    @property
+    def machines(self) -> dict[str, Device | Host]:
+        """Devices and hosts: whoever runs code that is no declaration, by client identifier."""
+        return {**self.devices, **self.hosts}
+
+    def switched(self) -> dict[str, Device | Host]:
+        """Those of the machines whose power may fail: a host whose code can begin anew."""
+        hosts = {client_id: host for client_id, host in self.hosts.items() if host.can_reboot}
+        return {**self.devices, **hosts}
 
     # --- for faults -----------------------------------------------------------------------------
 
@@ -138,12 +159,13 @@ class Trial:
             for number, name in enumerate(self.world.brokers):
                 yield name, number, name
             return
+        switched = self.switched()
         for one in self._targets:
-            if scope == "device" or one[0] in self._scripted:
+            if scope == "device" or one[2] in switched:
                 yield one
 
-    def place(self, client_id: str) -> tuple[Fleet, int] | None:
-        """Where a device is."""
+    def place(self, client_id: str) -> tuple[Faults, int] | None:
+        """Where a device is: in a fleet, by its index, or a host, which has one."""
         return self._places.get(client_id)
 
     def later(self, seconds: float, callback: Callable[[], object]) -> None:
@@ -151,10 +173,14 @@ class Trial:
         timeline = self.world._timeline
         timeline.add(self.world._core.now + round(seconds * units.SECOND), callback)
 
-    def impostor(self, client_id: str, fleet: Fleet, *, clean_start: bool) -> None:
+    def impostor(self, client_id: str, place: Faults, *, clean_start: bool) -> None:
         """Somebody connects to the same broker, and never again once thrown out."""
         name = f"impostor-{len(self._impostors)}"
-        broker = next(b for b in self.world.brokers.values() if b._number == fleet._spec.broker)
+        brokers = [b for b in self.world.brokers.values() if not b.url]
+        if isinstance(place, Fleet):
+            broker = next(b for b in brokers if b._number == place._spec.broker)
+        else:
+            broker = next((b for b in brokers if b.has_connected(client_id)), brokers[0])
         self._impostors.append(
             self.world.fleet(
                 name,
@@ -188,18 +214,19 @@ class Trial:
     def still(self) -> None:
         """Whatever is broken is repaired."""
         self.calm_since = self.world.now
-        for fleet in self.fleets:
-            fleet.link_up()
-            fleet.clear_fault()
+        for place in (*self.fleets, *self.hosts.values()):
+            place.link_up()
+            place.clear_fault()
             for direction in ("up", "down"):
-                fleet.read_on(direction=direction)
+                place.read_on(direction=direction)
         for broker in self.world.brokers.values():
             broker.up()
+            broker.refuse(None)
         for fleet in self._impostors:
             fleet.disconnect()  # its device may be one that is content without a connection
-        for device in self.devices.values():
-            if not device.powered:
-                device.power_on()
+        for machine in self.machines.values():
+            if not machine.powered:
+                machine.power_on()
 
 
 def run(plan: Plan, case: Case, *, packets: int = 0) -> Verdict:
@@ -289,6 +316,6 @@ def _exchange(world: World, faults: Sequence[Fault]) -> str:
     """The packets around the last fault that befell a device."""
     exchange = world.exchange()
     for fault in reversed(faults):
-        if fault.kind != "restart":
+        if fault.kind not in OF_BROKERS:
             return exchange.of(fault.target).around(fault.at, 20.0).ladder(last=24)
     return exchange.around(faults[-1].at, 20.0).ladder(last=24) if faults else ""

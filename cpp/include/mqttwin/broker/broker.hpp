@@ -142,6 +142,12 @@ class Broker {
     void publish(Instant now, const wire::Publish& message, const Stamp& stamp);
     /// Options::server_reference and server_moved from now on.
     void set_server_reference(std::string_view reference, bool moved);
+    /// Answers every CONNECT with this reason code from now on; 0: serves again. Who is connected
+    /// stays. Precondition: it is one of a CONNACK.
+    void set_refusal(std::uint8_t reason);
+
+    /// Whether a client with this identifier is connected.
+    [[nodiscard]] bool is_connected(std::string_view client_id) const;
 
     /// Loads what bytes from this connection will touch; `prefetch_session` reads what `prefetch`
     /// has loaded.

@@ -67,6 +67,8 @@ class Sockets {
     /// What befalls the host's newest connection at a byte, or its next one.
     void set_fault(std::uint32_t host, const net::Fault& fault);
     void clear_fault(std::uint32_t host);
+    /// Readers of the host's connections that stalled read again, at one end or the other.
+    void resume_reading(std::uint32_t host, net::End reader);
     /// Every connection of the host is gone without a word: power lost, out of coverage.
     void vanish(std::uint32_t host);
     /// Every connection is reset at both ends.

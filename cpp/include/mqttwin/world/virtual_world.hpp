@@ -114,6 +114,9 @@ class VirtualWorld final : private net::Sink {
     void broker_restart(std::uint32_t broker, bool keep_sessions);
     void broker_down(std::uint32_t broker);
     void broker_up(std::uint32_t broker);
+    /// See broker::Broker::set_refusal.
+    void broker_refuse(std::uint32_t broker, std::uint8_t reason);
+    [[nodiscard]] bool broker_has(std::uint32_t broker, std::string_view client_id) const;
     void broker_publish(std::uint32_t broker, const wire::Publish& message);
     /// Breaks a device's connection: both ends see a reset, or (silent) only the device notices.
     void cut(std::uint32_t fleet, std::uint32_t device, bool silent);
