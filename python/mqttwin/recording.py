@@ -106,8 +106,8 @@ class Recording:
     ) -> None:
         """Writes what crosses links from now on into a pcapng file, for Wireshark and tshark.
 
-        It changes nothing in the run. Real connections are not in it. See the page on captures
-        for what is real in the file and what is synthetic.
+        It changes nothing in the run. Of real connections it has what our end read and wrote,
+        and when. See the page on captures for what is real in the file and what is synthetic.
 
         Args:
             path: Of the file; what is there is overwritten.

@@ -43,19 +43,21 @@ class Bench:
         self._world = world = World(self.seed)
         world.broker()
         world.watch_packets()
-        if self._place is not None:
-            self._place.mkdir(parents=True, exist_ok=True)
-            world.trace(self._place / "trace.msgpack")
-            world.capture(self._place / "packets.pcapng")
+        self._record(world)
         return world
 
     def broker(self) -> LiveBroker:
         """A live one."""
         live = LiveBroker(self.seed)
         self._world = live.world
+        self._record(live.world)
+        return live
+
+    def _record(self, world: World) -> None:
         if self._place is not None:
             self._place.mkdir(parents=True, exist_ok=True)
-        return live
+            world.trace(self._place / "trace.msgpack")
+            world.capture(self._place / "packets.pcapng")
 
     def report(self) -> str:
         """For a failing test; artifacts are written the first time."""

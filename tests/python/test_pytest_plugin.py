@@ -14,6 +14,7 @@ pytest_plugins = ["pytester"]
 # A fleet stands for the firmware here: what the plugin does has nothing to do with devices.
 PUMP = """
 import mqttwin as mt
+from dissect import packet_types
 
 def pump(world):
     fleet = world.fleet("pump", link=mt.links.link(latency="40ms", loss=0.05), keep_alive="30s")
@@ -241,6 +242,25 @@ def test_live_fixtures(run):
     )
     result.assert_outcomes(failed=1)
     result.stdout.re_match_lines([".* mqtt_client .*CONNECT.*", ".* mqtt_client .*PUBLISH.* a/b.*"])
+
+
+def test_artifacts_of_a_live_broker(run, pytester):
+    result = run(
+        """
+        def test_it(mqtt_broker, mqtt_client):
+            mqtt_client.publish("a/b", b"1", qos=2)
+            assert False
+        """,
+        "--mqttwin-artifacts=left",
+    )
+    result.assert_outcomes(failed=1)
+    (place,) = (pytester.path / "left").iterdir()
+    names = {path.name for path in place.iterdir()}
+    assert names == {"trace.msgpack", "packets.pcapng", "exchange.txt", "exchange.mmd"}
+    from dissect import packet_types
+
+    types = packet_types(place / "packets.pcapng")
+    assert types[1] == types[2] == types[3] == types[5] == types[6] == types[7] == 1
 
 
 def test_it_is_installed():

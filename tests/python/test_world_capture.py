@@ -23,6 +23,7 @@ import pytest
 import mqttwin as mt
 from conftest import small_world
 from dissect import AGAIN, complaints, dissect, frames, packet_types, tshark
+from mqttwin.testing import LiveBroker, LiveClient
 
 EPOCH = 1_735_689_600  # 2025-01-01
 PUBLISH, PUBACK, CONNECT, CONNACK = 3, 4, 1, 2
@@ -398,3 +399,54 @@ def test_what_lies_above_tcp_is_dissected(path, layers, port, seen):
     assert frames(path, "_ws.malformed || tcp.checksum.status != 1") == []
     assert frames(path, f"!(tcp.port == {port})") == []
     assert len(frames(path, seen)) >= 3
+
+
+# --- Real connections -----------------------------------------------------------------------------
+
+
+def test_real_clients_at_our_broker(path):
+    with LiveBroker(1) as live:
+        with LiveClient(live.host, live.port, client_id="early") as early:
+            early.publish("a", b"not in it", qos=1)
+            live.world.capture(path)
+            early.publish("a/b", b"x", qos=1)
+        with LiveClient(live.host, live.port, client_id="whole") as whole:
+            whole.subscribe("a/#", qos=2)
+            whole.publish("a/b", b"x" * 5000, qos=2)
+            assert len(whole.next().payload) == 5000
+        live.wait_until(lambda: live.connections == 0)
+        lost = LiveClient(live.host, live.port, client_id="lost")
+        live.broker.restart()
+        live.wait_until(lambda: live.connections == 0)
+        lost.close()
+        counts = live.world.stop_capture()
+    assert counts["left_out"] == 0
+    assert len(frames(path, "frame")) == counts["packets"]
+    assert complaints(path) == []
+    found = packet_types(path)
+    assert found[CONNECT] == found[CONNACK] == 2, "of the early one it has no beginning"
+    assert found[PUBLISH] == 3, "one each way, and that of the early one"
+    assert found[PUBACK] == 1
+    assert found[14] == 3, "DISCONNECT"
+    opened = dissect(
+        path, "ip.src", "tcp.dstport", where="tcp.flags.syn == 1 and tcp.flags.ack == 0"
+    )
+    assert [(one["ip.src"], one["tcp.dstport"]) for one in opened] == [("127.0.0.1", "1883")] * 2
+
+
+def test_our_devices_at_somebody_elses_broker(path):
+    with LiveBroker(1) as live, mt.World(seed=2) as world:
+        world.broker(url=live.url)
+        pumps = world.fleet("pump", 2)
+        pumps.publish("p/{id}", payload=b"x", every="50ms", qos=1)
+        world.capture(path)
+        world.run("200ms")
+        pumps.cut(0)
+        world.run("50ms")
+        world.stop_capture()
+    found = packet_types(path)
+    assert found[CONNECT] >= 2
+    assert found[PUBLISH] == found[PUBACK] >= 4
+    assert complaints(path) == []
+    resets = dissect(path, "ip.src", where="tcp.flags.reset == 1")
+    assert [one["ip.src"] for one in resets] == ["10.0.0.1"]

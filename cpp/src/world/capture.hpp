@@ -15,6 +15,8 @@
 #include "mqttwin/trace/capture.hpp"
 #include "mqttwin/trace/stream_bytes.hpp"
 
+#include "capture_real.hpp"
+
 namespace mqttwin::world {
 
 /// Only looks: a run is the same with and without.
@@ -46,6 +48,9 @@ class WorldCapture final : public net::Tap {
                     ByteView bytes) override;
     void on_flow_freed(net::FlowId flow) override;
 
+    /// For real connections, which the network knows nothing of.
+    [[nodiscard]] RealCapture& real() { return real_; }
+
     /// Writes what has arrived until `now`, and ends the file.
     void finish(Instant now);
     [[nodiscard]] const trace::Capture& file() const { return capture_; }
@@ -64,6 +69,7 @@ class WorldCapture final : public net::Tap {
     void forget_bytes();
 
     trace::Capture capture_;
+    RealCapture real_{capture_};
     const net::Network* network_;
     BlobPool* pool_;
     Names names_;

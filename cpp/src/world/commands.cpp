@@ -67,6 +67,7 @@ void VirtualWorld::cut(std::uint32_t fleet, std::uint32_t device, bool silent) {
     recorder_->ended(now_, host.tag(device), net::End::client, Recorder::EndedBy::fault);
     host.flow[device] = net::kNoFlow;
     if (is_real(flow)) {
+        capture_real_end(flow & ~kReal, net::End::client, true);
         real_[flow & ~kReal] = {};
         gate_->abort(flow & ~kReal);
     } else if (silent) {

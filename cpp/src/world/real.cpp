@@ -1,10 +1,12 @@
 // Real connections: the same engines, with a gate where the virtual network would be.
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 
 #include "mqttwin/world/virtual_world.hpp"
 
+#include "capture.hpp"
 #include "hosts.hpp"
 
 namespace mqttwin::world {
@@ -36,7 +38,9 @@ bool VirtualWorld::real_accepted(std::uint32_t connection, std::uint32_t broker,
     if (host.down) return false;
     if (connection >= real_.size()) real_.resize(connection + 1);
     const Slot slot = take_slot(host, connection | kReal);
-    real_[connection] = {&host, nullptr, slot};
+    const RealPeer from = RealPeer::of(address, connection);
+    real_[connection] = {&host, nullptr, slot, from.address, from.port};
+    if (capture_) capture_->real().opened(now_, connection, real_flow(real_[connection]));
     broker::Peer peer;
     peer.address = address;
     peer.real = true;
@@ -50,12 +54,14 @@ bool VirtualWorld::real_accepted(std::uint32_t connection, std::uint32_t broker,
 void VirtualWorld::real_connected(std::uint32_t connection) {
     const RealEnd end = real_end(connection);
     if (end.fleet == nullptr) return;
+    if (capture_) capture_->real().opened(now_, connection, real_flow(end));
     end.fleet->clients.handle_open(now_, end.slot);
     drain(*end.fleet);
 }
 
 void VirtualWorld::real_bytes(std::uint32_t connection, ByteView bytes) {
     const RealEnd end = real_end(connection);
+    capture_real(connection, end.broker != nullptr ? net::End::client : net::End::server, bytes);
     if (end.broker != nullptr) {
         Watch* const watch = recorder_->watching();
         if (watch != nullptr) {
@@ -74,6 +80,8 @@ void VirtualWorld::real_bytes(std::uint32_t connection, ByteView bytes) {
 
 void VirtualWorld::real_closed(std::uint32_t connection) {
     const RealEnd end = real_end(connection);
+    capture_real_end(connection, end.broker != nullptr ? net::End::client : net::End::server,
+                     false);
     if (end.broker != nullptr) {
         Watch* const watch = recorder_->watching();
         if (watch != nullptr) {
@@ -116,6 +124,36 @@ void VirtualWorld::forget_real() {
     }
 }
 
+// --- Captures ------------------------------------------------------------------------------------
+
+trace::TcpFlow VirtualWorld::real_flow(const RealEnd& end) const {
+    trace::TcpFlow flow;
+    if (end.broker != nullptr) {
+        flow.client = end.peer;
+        flow.client_port = end.port;
+        const auto is_it = [&](const auto& broker) { return broker.get() == end.broker; };
+        const auto place = std::find_if(brokers_.begin(), brokers_.end(), is_it);
+        flow.server = trace::server_address(static_cast<std::uint32_t>(place - brokers_.begin()));
+    } else {
+        flow.client = trace::client_address(end.fleet->tag(end.slot));
+        flow.client_port = static_cast<std::uint16_t>(32'768 + end.slot % 28'232);
+        flow.server = trace::server_address(end.fleet->broker);
+    }
+    return flow;
+}
+
+void VirtualWorld::capture_real(std::uint32_t connection, net::End sender, ByteView head,
+                                ByteView body) {
+    if (!capture_) return;
+    const RealEnd end = real_end(connection);
+    if (end.broker == nullptr && end.fleet == nullptr) return;
+    capture_->real().bytes(now_, connection, real_flow(end), sender, head, body);
+}
+
+void VirtualWorld::capture_real_end(std::uint32_t connection, net::End by, bool reset) {
+    if (capture_) capture_->real().closed(now_, connection, by, reset);
+}
+
 // --- What engines want done with them ------------------------------------------------------------
 
 // A broker's.
@@ -127,10 +165,13 @@ void VirtualWorld::perform_real(const Output& out, std::uint32_t connection) {
                 watch->on_sent(now_, {connection, true}, trace::Direction::down,
                                pool_.bytes(out.head), pool_.bytes(out.body));
             }
+            capture_real(connection, net::End::server, pool_.bytes(out.head),
+                         pool_.bytes(out.body));
             gate_->send(connection, out.head, out.body);
             break;
         case Output::Kind::close:
         case Output::Kind::abort: {
+            capture_real_end(connection, net::End::server, out.kind == Output::Kind::abort);
             if (watch != nullptr) {
                 watch->on_ended(now_, {connection, true}, trace::Direction::up,
                                 static_cast<std::uint8_t>(Recorder::EndedBy::itself));
@@ -172,11 +213,14 @@ void VirtualWorld::perform_real(FleetHost& fleet, const Output& out) {
             recorder_->sent(now_, tag, net::End::client, pool_.bytes(out.head),
                             pool_.bytes(out.body));
             recorder_->sent_elsewhere(pool_.bytes(out.head));
+            capture_real(connection, net::End::client, pool_.bytes(out.head),
+                         pool_.bytes(out.body));
             gate_->send(connection, out.head, out.body);
             break;
         case Output::Kind::close:
         case Output::Kind::abort:
             recorder_->ended(now_, tag, net::End::client, Recorder::EndedBy::itself);
+            capture_real_end(connection, net::End::client, out.kind == Output::Kind::abort);
             real_[connection] = {};
             flow = net::kNoFlow;
             if (out.kind == Output::Kind::close) {

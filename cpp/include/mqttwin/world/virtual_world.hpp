@@ -261,7 +261,12 @@ class VirtualWorld final : private net::Sink {
         BrokerHost* broker = nullptr;
         FleetHost* fleet = nullptr;
         Slot slot = kNoSlot;
+        trace::Ipv4 peer = 0;  // of a broker's, for captures
+        std::uint16_t port = 0;
     };
+    [[nodiscard]] trace::TcpFlow real_flow(const RealEnd& end) const;
+    void capture_real(std::uint32_t connection, net::End sender, ByteView head, ByteView body = {});
+    void capture_real_end(std::uint32_t connection, net::End by, bool reset);
     // net::Sink
     bool on_request(Instant now, net::FlowId flow) override;
     void on_opened(Instant now, net::FlowId flow, net::End end) override;
