@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import queue
+import socket
+import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import Future
 from copyreg import dispatch_table
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -78,6 +83,47 @@ def test_the_wall_clock_is_explained(world: mt.World, call: Any, instead: str) -
     after = time.time, time.sleep, asyncio.sleep, captured_time, datetime, dict(dispatch_table)
     assert before == after
     assert str(caught.value).count("virtual time)") == 1
+
+
+def use_a_socket() -> None:
+    with socket.socket() as sock:
+        sock.connect(("127.0.0.1", 9))
+
+
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        (lambda: threading.Event().wait(5), "threading.*would wait in real time.*await self.sleep"),
+        (lambda: threading.Thread(target=print).start(), "threading.*await self.sleep"),
+        (lambda: queue.Queue().get(timeout=5), "queue.*await self.sleep"),
+        (lambda: Future().result(timeout=5), "threading.*await self.sleep"),
+        (use_a_socket, "a socket.*mqttwin.aio"),
+        (lambda: subprocess.run(["true"], check=False), "a process.*modelled"),
+    ],
+)
+def test_waits_in_real_time_are_explained(world: mt.World, call: Any, why: str) -> None:
+    async def main(self: mt.Device) -> None:
+        call()
+
+    before = threading.Condition.wait, socket.socket.connect, subprocess.Popen.__init__
+    with pytest.raises(mt.SimulationError, match=why):
+        run_main(world, main)
+    assert before == (threading.Condition.wait, socket.socket.connect, subprocess.Popen.__init__)
+    assert "connect" not in vars(socket.socket)
+    done = threading.Event()
+    threading.Thread(target=done.set).start()
+    assert done.wait(5)
+
+
+def test_others_may_wait_meanwhile(world: mt.World) -> None:
+    waited = []
+
+    async def main(self: mt.Device) -> None:
+        await self.sleep(1)
+
+    world.at("0.5s", lambda: waited.append(threading.Event().wait(0.001)))
+    run_main(world, main)
+    assert waited == [False]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Device code that looks at the wall clock is told what to use instead.
+"""Device code that looks at the wall clock, or waits by it, is told what to use instead.
 
 The functions of `time`, and `datetime.datetime`, are replaced for the length of a run, not around
 each step of a device: a wake-up costs nothing more, and others who call them meanwhile get what
@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
+import socket
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, wraps
 from types import FrameType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -43,6 +45,14 @@ INSTEAD = {
 }
 GIVEN = {"localtime": 0, "gmtime": 0, "ctime": 0, "strftime": 1}
 """They look at the clock only where this argument is not given."""
+
+WAITS: tuple[tuple[type, str, str, str], ...] = (
+    (threading.Condition, "wait", "a wait of threading or queue", "await self.sleep(...)"),
+    (socket.socket, "connect", "a socket", "a host of mqttwin.aio has sockets"),
+    (subprocess.Popen, "__init__", "a process", "what it does is to be modelled"),
+)
+"""Methods that wait for the real world: events, semaphores, queues, futures and the start of a
+thread come down to the first."""
 
 Place = tuple[dict[str, Any], str]
 
@@ -117,6 +127,13 @@ class WallClock:
         standing = _USUAL_DATE if date is datetimes.REAL else _watched_date(date)
         watched[id(date)] = standing
         WallClock._beside.enter_context(datetimes.in_place(standing))
+        for cls, name, what, instead in WAITS:
+            own = vars(cls).get(name)
+            setattr(cls, name, _waiting(getattr(cls, name), what, instead))
+            if own is None:
+                WallClock._beside.callback(delattr, cls, name)
+            else:
+                WallClock._beside.callback(setattr, cls, name, own)
         self._put((vars(datetime), "datetime"))
 
     def _put(self, place: Place) -> None:
@@ -152,6 +169,17 @@ def _watched(original: Callable[..., Any], module: ModuleType, name: str) -> Cal
     return function
 
 
+def _waiting(original: Callable[..., Any], what: str, instead: str) -> Callable[..., Any]:
+    @wraps(original)
+    def method(*arguments: Any, **more: Any) -> Any:
+        crew = WallClock.speaker()
+        if crew is not None and not _imports(sys._getframe(1)):
+            raise _mistake(crew, f"{what} would wait in real time", instead)
+        return original(*arguments, **more)
+
+    return method
+
+
 def _watched_date(date: type[datetime.datetime]) -> type[datetime.datetime]:
     def tells() -> int | None:
         _refuse("datetime.now", _DATE, sys._getframe(2))
@@ -173,10 +201,14 @@ def _refuse(name: str, instead: str, caller: FrameType) -> None:
     crew = WallClock.speaker()
     if crew is None or _is_library(caller.f_globals.get("__name__", "")) or _imports(caller):
         return
+    raise _mistake(crew, f"{name} is the wall clock", instead)
+
+
+def _mistake(crew: Crew, what: str, instead: str) -> SimulationError:
     unit = crew.speaking
     assert unit is not None
-    raise SimulationError(
-        f"{unit.client_id}: {name} is the wall clock; device code runs in virtual time: {instead}",
+    return SimulationError(
+        f"{unit.client_id}: {what}; device code runs in virtual time: {instead}",
         virtual_time=unit.now / units.SECOND,
     )
 
