@@ -177,6 +177,8 @@ class Broker:
         """Whether a client of this identifier is connected, as far as the broker knows."""
         if self.url:
             raise ConfigError("is for simulated brokers, not for real sockets", key="has_connected")
+        if not isinstance(client_id, str):
+            raise ConfigError(f"must be a client identifier, not {client_id!r}", key="client_id")
         return self._world._core.broker_has(self._number, client_id)
 
     def up(self) -> None:

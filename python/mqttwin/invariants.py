@@ -14,15 +14,13 @@ from . import units
 from .errors import ConfigError
 from .exploring.expectations import (
     Connected,
-    Delivered,
     NoCrash,
-    NoGaps,
     NoHammering,
     NoProtocolViolation,
     NotInStep,
-    OnceEach,
     StatusAgrees,
 )
+from .exploring.streams import Delivered, InOrder, NoGaps, OnceEach, Pace
 from .spy import checked_filter
 from .units import Duration
 
@@ -56,6 +54,30 @@ def no_gaps(filter: str, field: str = "seq", *, first: int = 1) -> NoGaps:
 def once_each(filter: str, field: str = "id") -> OnceEach:
     """No number in JSON payloads came twice on one topic."""
     return OnceEach(checked_filter(filter), field)
+
+
+def in_order(filter: str, field: str = "seq") -> InOrder:
+    """Numbers in JSON payloads came in order on each topic; one that comes again does not count.
+
+    Args:
+        filter: Which topics.
+        field: Where the number is.
+    """
+    return InOrder(checked_filter(filter), field)
+
+
+def pace(filter: str, most: int, *, per: Duration = "2min") -> Pace:
+    """No topic has more messages than that at the end of the calm, when nothing is caught up on.
+
+    Timers that a reconnect starts again show by this, and so does whatever repeats itself.
+
+    Args:
+        filter: Which topics.
+        most: Messages on one topic
+        per: in the last time of this length, which must not be longer than the calm.
+    """
+    long = units.duration(per, "per", zero=False) / units.SECOND
+    return Pace(checked_filter(filter), units.whole(most, "most", 0, 10**9), long)
 
 
 def exactly_once(filter: str) -> Delivered:

@@ -48,7 +48,8 @@ class Kind:
         name: What it is called.
         every: Mean time between two of one target, in nanoseconds; they come as a Poisson process.
         scope: Whom it befalls: each "device" (hosts among them), each device or host whose
-            "python" code can begin anew, or each "broker".
+            "python" code can begin anew, each of those and of all hosts for its "clock", or each
+            "broker".
         draw: One fault from a stream: its kind and its details.
         text: Python that makes it.
         first: Share of targets that one befalls at the very beginning.
@@ -56,7 +57,7 @@ class Kind:
 
     name: str
     every: int
-    scope: Literal["device", "python", "broker"]
+    scope: Literal["device", "python", "clock", "broker"]
     draw: Callable[[_core.Stream], tuple[str, Details]]
     text: str
     first: float = 0.0
@@ -112,7 +113,7 @@ def cuts(
     silent: float = 0.4,
     within: int = 400,
     again: float = 0.3,
-    first: float = 0.3,
+    first: float = 0.5,
 ) -> Kind:
     """Connections break at a byte: reset, or a black hole that nobody is told of.
 
@@ -213,7 +214,7 @@ def clock_jumps(every: Duration = "6min", *, mean: Duration = "1h") -> Kind:
         by = _ms(stream.exponential() * size)
         return "clock", {"by": by if stream.unit() < 0.5 else -by}
 
-    return _kind("clock_jumps", every, "python", draw, f"clock_jumps({every!r}, mean={mean!r})")
+    return _kind("clock_jumps", every, "clock", draw, f"clock_jumps({every!r}, mean={mean!r})")
 
 
 @_made_again
@@ -312,7 +313,7 @@ def drawn(kinds: Sequence[Kind], trial: Trial, until: int, *, swarm: bool = True
 def _kind(
     name: str,
     every: Duration,
-    scope: Literal["device", "python", "broker"],
+    scope: Literal["device", "python", "clock", "broker"],
     draw: Callable[[_core.Stream], tuple[str, Details]],
     given: str,
     first: float = 0.0,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import units
 from .errors import ConfigError
+from .faults import DIRECTIONS, FARTHEST
 
 if TYPE_CHECKING:
     from .exploring.trial import Trial
 
 Details = Mapping[str, Any]
+
+REASONS = frozenset({0x80, 0x83, 0x86, 0x87, 0x88, 0x89, 0x8A, 0x97, 0x9F})
+"""With which a broker may refuse (MQTT 5.0, 3.2.2.2), as far as it is not the packet's fault."""
 
 
 class Fault:
@@ -31,9 +36,12 @@ class Fault:
         if kind not in _STRIKES:
             raise ConfigError(f"{kind!r} is none of {', '.join(_STRIKES)}", key="kind")
         allowed = _DETAILS[kind]
-        for name in details:
+        for name, value in details.items():
             if name not in allowed:
                 raise ConfigError(f"{kind} takes {', '.join(allowed)}, not {name}", key=name)
+            fits, what = _VALUES[name]
+            if not fits(value):
+                raise ConfigError(f"must be {what}, not {value!r}", key=name)
         if not isinstance(at, int | float) or not 0 <= at <= units.LONGEST / units.SECOND:
             raise ConfigError(f"must be seconds since the start, not {at!r}", key="at")
         self.kind = kind
@@ -118,7 +126,7 @@ def _stall(trial: Trial, fault: Fault) -> bool:
         fleet.clear_fault(index)
         fleet.read_on(index, direction=direction)
 
-    trial.later(fault.details["lasts"], end)
+    trial.lasts(fault, fault.details["lasts"], end)
     return True
 
 
@@ -128,7 +136,7 @@ def _outage(trial: Trial, fault: Fault) -> bool:
         return False
     fleet, index = found
     fleet.link_down(index)
-    trial.later(fault.details["lasts"], lambda: fleet.link_up(index))
+    trial.lasts(fault, fault.details["lasts"], lambda: fleet.link_up(index))
     return True
 
 
@@ -136,7 +144,10 @@ def _restart(trial: Trial, fault: Fault) -> bool:
     broker = trial.world.brokers.get(fault.target)
     if broker is None:
         return False
-    broker.restart(keep_sessions=fault.details["keep_sessions"], down=fault.details["down"])
+    broker.restart(keep_sessions=fault.details["keep_sessions"])
+    if fault.details["down"] > 0:
+        broker.down()
+        trial.lasts(fault, fault.details["down"], broker.up)
     return True
 
 
@@ -146,7 +157,7 @@ def _refusal(trial: Trial, fault: Fault) -> bool:
         return False
     broker.restart()
     broker.refuse(fault.details["reason"])
-    trial.later(fault.details["lasts"], lambda: broker.refuse(None))
+    trial.lasts(fault, fault.details["lasts"], lambda: broker.refuse(None))
     return True
 
 
@@ -199,6 +210,32 @@ _DETAILS: dict[str, Details] = {
     "clock": {"by": 3600.0},
     "impostor": {"clean_start": False},
     "power": {"off_for": 1.0},
+}
+
+
+def _is_seconds(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= units.LONGEST / units.SECOND
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+# What the values of details have to be.
+_VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    **dict.fromkeys(("lasts", "down", "off_for"), (_is_seconds, "seconds, at least 0")),
+    "by": (_is_number, "seconds"),
+    "after_bytes": (lambda v: _is_whole(v, 0, FARTHEST), "a number of bytes"),
+    "direction": (lambda v: v in DIRECTIONS, "up or down"),
+    "reason": (lambda v: v in REASONS, f"one of {', '.join(map(hex, sorted(REASONS)))}"),
+    **dict.fromkeys(
+        ("anew", "keep_sessions", "clean_start"),
+        (lambda v: isinstance(v, bool), "True or False"),
+    ),
 }
 
 

@@ -38,6 +38,7 @@ class Cloud(mt.Device):
         commands: What was sent, by client identifier.
         values: What arrived as telemetry, by client identifier and number: all different values.
         newest: When a device's latest new number arrived.
+        readings: When telemetry of a device arrived, all of it.
         online: When devices announced themselves, in seconds of virtual time.
         failed: Own attempts to connect.
 
@@ -57,6 +58,7 @@ class Cloud(mt.Device):
         self.commands: dict[str, list[Command]] = {name: [] for name in ids}
         self.values: dict[str, dict[int, set[Any]]] = {name: defaultdict(set) for name in ids}
         self.newest: dict[str, float] = {}
+        self.readings: dict[str, list[float]] = {name: [] for name in ids}
         self.online: dict[str, list[float]] = {name: [] for name in ids}
         self.done: Counter[tuple[str, int]] = Counter()
         self.reachable: set[str] = set()
@@ -124,6 +126,7 @@ class Cloud(mt.Device):
                     self.spawn(self.welcome(name))
         elif kind == "data":
             report = json.loads(event.payload)
+            self.readings[name].append(self.now)
             values = self.values[name][report["seq"]]
             if report["value"] not in values:
                 values.add(report["value"])

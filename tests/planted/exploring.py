@@ -42,6 +42,8 @@ INVARIANTS = [
     mt.invariants.no_protocol_violation(),
     mt.invariants.no_hammering(),
     mt.invariants.no_gaps("d/+/data"),
+    mt.invariants.in_order("d/+/data"),
+    mt.invariants.pace("d/+/data", 6, per="2min"),
     as_it_should_be,
     mt.invariants.not_in_step(),
     mt.invariants.status_agrees("d/{id}/status", dies="3min"),

@@ -25,6 +25,10 @@ CALM = 300.0
 """Seconds without any, after which everything is to be well again."""
 REPORTED = 90.0
 """The latest telemetry is not older than this, in seconds: three periods."""
+READING = 30.0
+"""Seconds between two readings."""
+RECENT = 120.0
+"""The seconds at the end in which nothing is caught up on any more."""
 ATTEMPTS = 12
 """Failed attempts of one device to connect in a minute; a growing back-off makes 6 at most."""
 IN_STEP = 0.01
@@ -202,6 +206,9 @@ class Scenario:
         age = now - self.cloud.newest.get(name, 0.0)
         if age > REPORTED:
             found.append(Violation("telemetry goes on", name, f"the latest is {age:.0f} s old"))
+        often = [at for at in self.cloud.readings[name] if at > now - RECENT]
+        if len(often) > RECENT / READING + 2:
+            found.append(Violation("pace", name, f"{len(often)} readings in {RECENT:.0f} s"))
         twice = [n for n, different in sorted(values.items()) if len(different) > 1]
         if twice:
             found.append(Violation("one value a number", name, f"several values: {twice}"))
@@ -220,6 +227,13 @@ class Scenario:
         ]
         if never:
             found.append(Violation("commands at least once", name, f"not acted upon {never}"))
+        silent = [
+            number
+            for who, number, at in self.actuator
+            if who == name and at < now - PERIOD / 2 and not self.cloud.done[name, number]
+        ]
+        if silent:
+            found.append(Violation("commands answered", name, f"nothing said about {silent}"))
         return found
 
     def _of_the_fleet(self) -> list[Violation]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import datetime
 import functools
+import gc
+import socket
 import time
 
+import aiomqtt
 import pytest
 
 import mqttwin as mt
@@ -75,6 +78,56 @@ def test_a_thread_that_blocks_is_stopped_where_it_stands():
         world.run("25s")
         assert not host.powered
     assert ended == [25.0, 75.0]
+
+
+@pytest.mark.parametrize("thread", [True, False])
+def test_code_that_unwinds_has_no_power(thread):
+    """Neither its memory chip nor its peer hears of what `finally` does."""
+    noticed = []
+
+    async def main(host: aio.Host) -> None:
+        _, writer = await asyncio.open_connection("broker", 1883)
+        writer.write(bytes.fromhex("100d 0004 4d515454 04 02 003c 0001 61"))
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            host.storage["clean"] = True
+            writer.write(b"\xe0\0")  # DISCONNECT
+            sock = writer.get_extra_info("socket")
+            noticed.append(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+            writer.close()
+
+    with mt.World(seed=1) as world, aio.patched(world):
+        broker = world.broker()
+        host = aio.host(world, "meter", client_id="a")
+        host.start(functools.partial(main, host), thread=thread)
+        world.run("10s")
+        host.power_off()
+        world.run("10s")
+        assert noticed == [0]
+        assert dict(host.storage) == {}
+        assert broker.has_connected("a"), "nobody has told it"
+        host.storage["serial"] = 17  # by who repairs it
+        assert host.storage["serial"] == 17
+
+
+def test_a_power_cut_is_quiet(capfd, caplog):
+    async def main() -> None:
+        async with aiomqtt.Client("broker", identifier="meter") as client:
+            await client.publish("x", "1", qos=1)
+            await asyncio.sleep(1000)
+
+    with mt.World(seed=1) as world, aio.patched(world):
+        world.broker()
+        host = aio.host(world, "meter")
+        host.start(main)
+        world.run("10s")
+        host.reboot("5s")
+        world.run("10s")
+        assert host.connected
+        gc.collect()
+    assert caplog.text == ""
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_function_that_makes_a_coroutine_is_awaited():
@@ -156,6 +209,8 @@ def test_a_clock_that_is_set_is_that_of_one_host():
     assert seen["wrong"] == (before + 10 - 365 * 86400, 10.0, 2024)
     with pytest.raises(mt.ConfigError, match="step"):
         hosts[1].clock.step("soon")
+    with pytest.raises(mt.ConfigError, match="seconds since 1970"):
+        hosts[1].clock.set("noon")  # type: ignore[arg-type]
 
 
 def test_the_same_seed_gives_the_same_run():
@@ -200,7 +255,7 @@ def test_what_cannot_be_switched_says_so():
             world.run("2s")
         with pytest.raises(mt.ConfigError, match="is no firmware"):
             host.start(17)
-        with pytest.raises(mt.ConfigError, match="needs one"):
+        with pytest.raises(mt.ConfigError, match="without a thread of its own"):
             host.start(lambda: None, thread=False)
         with pytest.raises(mt.ConfigError, match="is no client identifier"):
             aio.host(world, "nobody", client_id="")
@@ -253,6 +308,8 @@ def test_a_broker_that_refuses():
         broker.refuse(None)
         world.run("10s")
         assert late.connected
+        with pytest.raises(mt.ConfigError, match="client identifier"):
+            broker.has_connected(b"asker-0")  # type: ignore[arg-type]
         for wrong in (0, 0x10, 0x81 + 0x7F, 0x8E, "busy"):
             with pytest.raises(mt.ConfigError, match="reason"):
                 broker.refuse(wrong)  # type: ignore[arg-type]

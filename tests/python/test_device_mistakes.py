@@ -94,7 +94,7 @@ def use_a_socket() -> None:
     ("call", "why"),
     [
         (lambda: threading.Event().wait(5), "threading.*would wait in real time.*await self.sleep"),
-        (lambda: threading.Thread(target=print).start(), "threading.*await self.sleep"),
+        (lambda: threading.Thread(target=print).start(), "a thread.*self.spawn"),
         (lambda: queue.Queue().get(timeout=5), "queue.*await self.sleep"),
         (lambda: Future().result(timeout=5), "threading.*await self.sleep"),
         (use_a_socket, "a socket.*mqttwin.aio"),
@@ -119,6 +119,7 @@ def test_others_may_wait_meanwhile(world: mt.World) -> None:
     waited = []
 
     async def main(self: mt.Device) -> None:
+        assert not threading.Event().wait(0), "it only looks"
         await self.sleep(1)
 
     world.at("0.5s", lambda: waited.append(threading.Event().wait(0.001)))

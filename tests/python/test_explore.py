@@ -449,3 +449,58 @@ def test_strategies():
         strategies.faults(["meter-0"], kinds=["cats"])
     with pytest.raises(mt.ConfigError, match="must name at least one"):
         strategies.faults([], kinds=["cut"])
+
+
+# --- order and pace ------------------------------------------------------------------------------
+
+
+class Ticker(mt.Device):
+    """Numbers, from a list, one every ten seconds."""
+
+    numbers = (1, 2, 2, 3, 1, 4)
+
+    async def main(self):
+        await self.connect()
+        for number in self.numbers:
+            await self.publish("n/{id}", json.dumps({"seq": number}), qos=1)
+            await self.sleep(10)
+
+
+class Backwards(Ticker):
+    numbers = (1, 3, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("device", "invariant", "text"),
+    [
+        (Ticker, mt.invariants.in_order("n/#"), None),
+        (Backwards, mt.invariants.in_order("n/#"), r"n/ticker-0: seq 2 came after 3"),
+        (Ticker, mt.invariants.pace("n/#", 6, per="60s"), None),
+        (Ticker, mt.invariants.pace("n/#", 5, per="60s"), r"n/ticker-0: 6 messages in the last 60"),
+        (Ticker, mt.invariants.pace("n/#", 2, per="25s"), None),
+    ],
+)
+def test_order_and_pace(device, invariant, text):
+    def scenario(world):
+        world.broker()
+        world.add(device, 1, name="ticker")
+
+    def run():
+        mt.replay(scenario, seed=1, invariants=[invariant], until="1ms", calm="60s")
+
+    if text is None:
+        run()
+    else:
+        with pytest.raises(AssertionError, match=text):
+            run()
+    assert repr(eval(repr(invariant), {"mt": mt})) == repr(invariant)
+
+
+def test_a_pace_over_more_than_the_calm_is_refused():
+    def scenario(world):
+        world.broker()
+
+    with pytest.raises(mt.ConfigError, match="longer than the calm"):
+        mt.replay(
+            scenario, seed=1, invariants=[mt.invariants.pace("n", 1)], until="5min", calm="1min"
+        )

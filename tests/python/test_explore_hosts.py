@@ -211,5 +211,67 @@ def test_a_host_with_a_coroutine_has_no_power_switch():
         assert list(trial.switched()) == ["spare"]
         assert [name for _, _, name in trial.targets("device")] == ["m", "spare"]
         assert [name for _, _, name in trial.targets("python")] == ["spare"]
+        assert [name for _, _, name in trial.targets("clock")] == ["m", "spare"]
 
     mt.replay(scenario, seed=1, invariants=[look], until="1min", calm="1s")
+
+
+def test_faults_of_one_kind_do_not_end_each_other():
+    def look(trial):
+        assert seen == [False, False, True]
+
+    seen = []
+
+    def scenario(world):
+        raw(world, devices=1)
+        for at in (90, 130, 240):
+            world.at(at, lambda: seen.append(world.brokers["broker"].has_connected("device-0")))
+
+    faults = [
+        Fault("refusal", 30.0, "broker", lasts=30.0),
+        Fault("refusal", 45.0, "broker", lasts=90.0),
+        Fault("refusal", 50.0, "broker", lasts=2.0),
+    ]
+    mt.replay(scenario, seed=1, faults=faults, invariants=[look])
+
+
+def test_wrong_scenarios_and_faults_are_explained():
+    def ended(world):
+        world.broker()
+        with aio.patched(world):
+            aio.host(world, "m").start(asyncio.sleep)
+
+    def twice(world):
+        world.broker()
+        world.enter(aio.patched(world))
+        for name in ("one", "two"):
+            aio.host(world, name, client_id="x").start(with_paho)
+
+    with pytest.raises(mt.ConfigError, match=r"scope .* has ended.*world\.enter"):
+        mt.replay(ended, seed=1)
+    with pytest.raises(mt.ConfigError, match="two are called 'x'"):
+        mt.replay(twice, seed=1)
+    with pytest.raises(mt.ConfigError, match=r"'pump-7'.* has no target: there are device-0, dev"):
+        mt.replay(raw, seed=1, faults=[Fault("cut", 1.0, "pump-7")])
+    with pytest.raises(mt.ConfigError, match="has no target: there are broker"):
+        mt.replay(raw, seed=1, faults=[Fault("restart", 1.0, "device-0")])
+
+
+@pytest.mark.parametrize(
+    ("kind", "details"),
+    [
+        ("refusal", {"reason": 0}),
+        ("refusal", {"reason": "busy"}),
+        ("power", {"off_for": -1.0}),
+        ("outage", {"lasts": float("nan")}),
+        ("clock", {"by": "1h"}),
+        ("cut", {"after_bytes": -1}),
+        ("cut", {"after_bytes": 1.5}),
+        ("cut", {"direction": "left"}),
+        ("restart", {"keep_sessions": 1}),
+    ],
+)
+def test_details_that_cannot_be_are_refused_at_once(kind, details):
+    (name,) = details
+    with pytest.raises(mt.ConfigError, match=f"{name}: must be"):
+        Fault(kind, 1.0, "x", **details)

@@ -15,8 +15,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 import planted
 from planted.exploring import CALM, FAULTS, INVARIANTS, UNTIL, scenario
 
-SEARCH = 60
-"""Seeds that a bug is looked for in, at most."""
+SEARCH = 200
+"""Seeds that a bug is looked for in, at most: as many as explore takes where nobody says."""
 TWINS = 8
 """Seeds that each correct twin has to bear: most of them share all of their behaviour."""
 

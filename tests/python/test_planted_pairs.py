@@ -169,6 +169,7 @@ CASES: dict[str, tuple[Callable[[Scenario], None], str]] = {
     "reuses_identifiers": (answer_lost, "telemetry complete"),
     "silent_return": (reset, "status true"),
     "stops_at_the_first_failure": (outage, "telemetry goes on"),
+    "timer_leak": (two_restarts, "pace"),
     "trusts_dup_flag": (command_lost_on_the_way, "commands at least once"),
     "volatile_outbox": (reboot_within_an_outage, "telemetry complete"),
     "waits_by_the_clock": (clock_set_back, "telemetry goes on"),

@@ -16,6 +16,8 @@ Needs tests/python/dissect.py. The API that is expected:
 
 import resource
 import signal
+import socket
+import struct
 from collections import Counter
 
 import pytest
@@ -432,6 +434,19 @@ def test_real_clients_at_our_broker(path):
         path, "ip.src", "tcp.dstport", where="tcp.flags.syn == 1 and tcp.flags.ack == 0"
     )
     assert [(one["ip.src"], one["tcp.dstport"]) for one in opened] == [("127.0.0.1", "1883")] * 2
+
+
+def test_a_real_client_that_resets_its_connection(path):
+    with LiveBroker(1) as live:
+        live.world.capture(path)
+        sock = socket.create_connection((live.host, live.port))
+        live.wait_until(lambda: live.connections == 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+        live.wait_until(lambda: live.connections == 0)
+        live.world.stop_capture()
+    ends = dissect(path, "ip.src", where="tcp.flags.reset == 1 or tcp.flags.fin == 1")
+    assert [one["ip.src"] for one in ends] == ["127.0.0.1"]
 
 
 def test_our_devices_at_somebody_elses_broker(path):

@@ -1,8 +1,10 @@
 #include "mqttwin/world/live.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <stdexcept>
 
 #include <sys/random.h>
@@ -133,8 +135,8 @@ bool Live::on_accepted(transport::ConnectionId id, transport::ListenerId listene
 
 void Live::on_connected(transport::ConnectionId id) { world_->real_connected(id); }
 void Live::on_bytes(transport::ConnectionId id, ByteView bytes) { world_->real_bytes(id, bytes); }
-void Live::on_closed(transport::ConnectionId id, std::string_view /*why*/) {
-    world_->real_closed(id);
+void Live::on_closed(transport::ConnectionId id, std::string_view why) {
+    world_->real_closed(id, why == std::strerror(ECONNRESET));
 }
 void Live::on_backlog(transport::ConnectionId id, bool congested) {
     world_->real_backlog(id, congested);

@@ -78,10 +78,10 @@ void VirtualWorld::real_bytes(std::uint32_t connection, ByteView bytes) {
     }
 }
 
-void VirtualWorld::real_closed(std::uint32_t connection) {
+void VirtualWorld::real_closed(std::uint32_t connection, bool reset) {
     const RealEnd end = real_end(connection);
     capture_real_end(connection, end.broker != nullptr ? net::End::client : net::End::server,
-                     false);
+                     reset);
     if (end.broker != nullptr) {
         Watch* const watch = recorder_->watching();
         if (watch != nullptr) {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .. import _core, datetimes, units
+from ..errors import ConfigError
 from ..fleet_spec import EPOCH_NS
 from ..units import Duration
 
@@ -42,6 +44,8 @@ class HostClock:
 
     def set(self, unix_seconds: float) -> None:
         """Sets it, rightly or wrongly."""
+        if not isinstance(unix_seconds, int | float) or not math.isfinite(unix_seconds):
+            raise ConfigError(f"must be seconds since 1970, not {unix_seconds!r}", key="clock")
         self._ahead = round(unix_seconds * NANOSECONDS) - self._core.now - EPOCH_NS
 
     def step(self, by: Duration) -> None:

@@ -48,6 +48,9 @@ class File:
         self.number = -1
         self.notify()
 
+    def unplug(self) -> None:
+        """The same, while the code that has it is still there: nothing happens to it any more."""
+
     def abandon(self) -> None:
         """Its host has lost its power."""
         self.close_file()

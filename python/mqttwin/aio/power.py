@@ -25,6 +25,22 @@ STORAGE_LIMIT = 1 << 20  # bytes
 Firmware = Callable[[], object] | Coroutine[Any, Any, object]
 
 
+class _HostStorage(Storage):
+    """Code that unwinds in a power cut has no power to write with."""
+
+    def __init__(self, host: Computer) -> None:
+        super().__init__(STORAGE_LIMIT)
+        self._host = host
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if self._host.powered or not self._host.unwinding:
+            super().__setitem__(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        if self._host.powered or not self._host.unwinding:
+            super().__delitem__(key)
+
+
 class Computer:
     """A computer that firmware runs on; the part of a `Host` that has power.
 
@@ -34,6 +50,7 @@ class Computer:
         clock: What ``time.time`` and ``datetime.now`` tell its firmware; it may be wrong.
         powered: Whether it has power.
         boots: How often it was switched on again.
+        unwinding: Whether its code is being taken off the stack, without power.
     """
 
     name: str
@@ -44,9 +61,10 @@ class Computer:
     _loop: VirtualLoop | None
 
     def _install(self) -> None:
-        self.storage = Storage(STORAGE_LIMIT)
+        self.storage: Storage = _HostStorage(self)
         self.clock = HostClock(self.scheduler.core)
         self.powered = True
+        self.unwinding = False
         self.boots = 0
         self._firmware: list[tuple[Firmware, bool]] = []
         self._comes_back: Timer | None = None
@@ -81,8 +99,8 @@ class Computer:
             if inspect.iscoroutine(firmware):
                 firmware.close()
             raise refused
-        self._firmware.append((firmware, thread))
         self._launch(firmware, thread)
+        self._firmware.append((firmware, thread))
 
     def _refused(self, firmware: Firmware, thread: bool) -> MqttwinError | None:
         if not self.scheduler.patched:
@@ -95,7 +113,10 @@ class Computer:
         if not inspect.iscoroutine(firmware) and not callable(firmware):
             return ConfigError(f"{firmware!r} is no firmware", key="start")
         if not (thread or inspect.iscoroutine(firmware) or inspect.iscoroutinefunction(firmware)):
-            return ConfigError("a firmware that is no coroutine needs one", key="thread")
+            return ConfigError(
+                "only a coroutine, or an async function, runs without a thread of its own",
+                key="thread",
+            )
         return None
 
     def _launch(self, firmware: Firmware, thread: bool) -> None:
@@ -143,8 +164,11 @@ class Computer:
         self._check_switch()
         self.powered = False
         core.host_cut(self.number, True)
-        self.scheduler.stop_host(self)  # type: ignore[arg-type]
-        core.host_cut(self.number, True)  # what code began that would not end
+        self.unwinding = True
+        try:
+            self.scheduler.stop_host(self)  # type: ignore[arg-type]
+        finally:
+            self.unwinding = False
         self.timers.clear()
         self._loop = None
 

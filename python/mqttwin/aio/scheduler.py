@@ -356,7 +356,11 @@ class Scheduler:
     def stop_host(self, host: Host) -> None:
         """What runs on a host unwinds, now, and its files are closed."""
         before = len(self.failures)
+        for file in list(self.files.values()):
+            if file.host is host:
+                file.unplug()
         if host._loop is not None:
+            host._loop.set_exception_handler(lambda *_: None)  # nobody reads what it would print
             host._loop._stop_stepped()
         self._stop_threads([thread for thread in self.threads if thread.host is host])
         for file in list(self.files.values()):

@@ -266,7 +266,10 @@ def _replace_references(swapped: dict[int, Any], captured: dict[Any, Any]) -> No
 def entered(scheduler: Scheduler, host: Host) -> Iterator[Scope]:
     """See `mqttwin.aio.patched`."""
     if _active:
-        raise MqttwinError("mqttwin.aio.patched is in force already: there is one at a time")
+        raise MqttwinError(
+            "mqttwin.aio.patched is in force already: there is one at a time. It ends with its "
+            "`with` block, or where it was entered by World.enter, with that world's close()"
+        )
     scope = Scope(scheduler, host)
     scheduler.enter(host)
     _active.append(scope)

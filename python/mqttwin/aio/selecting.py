@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import selectors
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 from .errors import EscapeError
 from .files import File
 from .hosts import Host
-from .scheduler import Activity, Scheduler
+from .scheduler import FIRST_FILE, Activity, Scheduler
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
@@ -19,12 +21,14 @@ def file_of(scheduler: Scheduler, thing: Any) -> File:
 
     Raises:
         EscapeError: It is a real one.
-        ValueError: It is closed.
+        ValueError, OSError: It is closed.
     """
     number = thing if isinstance(thing, int) else thing.fileno()
     if number < 0:
         raise ValueError(f"Invalid file descriptor: {number}")
     file = scheduler.files.get(number)
+    if file is None and number >= FIRST_FILE:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))  # closed meanwhile
     if file is None:
         raise EscapeError(
             f"{thing!r} is no simulated socket: a wait for it would be a wait in real time"

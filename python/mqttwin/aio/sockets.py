@@ -78,6 +78,7 @@ class VirtualSocket(File):
         self._options: dict[tuple[int, int], Any] = {}
         self._secured = False
         self._mistaken = False  # speaks in clear to who speaks TLS
+        self._dead = not host.powered
         self._io_refs = 0
         self._closed = False
         self.open_file()
@@ -86,6 +87,8 @@ class VirtualSocket(File):
 
     def readable(self) -> bool:
         """Whether reading would not wait."""
+        if self._dead:
+            return False
         if self._mistaken:
             return True
         if self._waiting:
@@ -96,6 +99,8 @@ class VirtualSocket(File):
 
     def writable(self) -> bool:
         """Whether writing would not wait."""
+        if self._dead:
+            return False
         if self._mistaken:
             return True
         if self._outgoing is not None:
@@ -143,6 +148,8 @@ class VirtualSocket(File):
 
     def _begin(self, address: Any) -> int:
         self._check_open()
+        if self._dead:
+            return errno.EINPROGRESS
         if self._id is not None:
             return (
                 errno.EALREADY
@@ -264,6 +271,8 @@ class VirtualSocket(File):
 
     def _send_now(self, data: Any) -> int | None:
         """How many bytes were taken; None: it would have to wait."""
+        if self._dead:
+            return len(memoryview(data).cast("B"))
         if self._mistaken:
             raise failure(errno.ECONNRESET)
         if self._outgoing is not None:
@@ -315,6 +324,8 @@ class VirtualSocket(File):
             self._wait(True, False, deadline)
 
     def _receive_now(self, size: int, peek: bool) -> bytes | None:
+        if self._dead:
+            return None
         if self._mistaken:
             raise failure(errno.ECONNRESET)
         if self._incoming is not None:
@@ -355,10 +366,10 @@ class VirtualSocket(File):
 
     def shutdown(self, how: int) -> None:
         """No more is sent (SHUT_WR, SHUT_RDWR); what comes may still be read."""
+        if self._dead or how == real.SHUT_RD:
+            return
         if self._id is None and self._outgoing is None:
             raise failure(errno.ENOTCONN)
-        if how == real.SHUT_RD:
-            return
         if self._outgoing is not None:
             self._outgoing.ended = True
             self._outgoing.tell()
@@ -370,6 +381,14 @@ class VirtualSocket(File):
         self._closed = True
         if self._io_refs <= 0:
             self._close_now()
+
+    def unplug(self) -> None:
+        """Nothing comes, and what is sent goes nowhere; but nobody has said so."""
+        self._dead = True
+        if self._id is not None and self._waiting is None:
+            self.host.scheduler.sockets.pop(self._id, None)
+            self._core.socket_close(self._id, True)  # it has no connection any more
+            self._id = None
 
     def abandon(self) -> None:
         """Its host has lost its power."""

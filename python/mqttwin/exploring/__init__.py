@@ -211,7 +211,7 @@ def replay(
 
     Raises:
         AssertionError: Something did not hold; it tells the story.
-        ConfigError: A value that cannot be.
+        ConfigError: A value that cannot be, or a fault whose target is not there.
     """
     plan = _plan(scenario, (), invariants, until, calm, swarm=False)
     for fault in faults:
@@ -219,7 +219,7 @@ def replay(
             raise ConfigError(f"{fault!r} is no mischief.Fault", key="faults")
     number = units.whole(seed, "seed", 0, 2**64 - 1)
     case = Case(number, dict(parameters or {}), tuple(sorted(faults)), plan.until)
-    verdict = run(plan, case, packets=_PACKETS)
+    verdict = run(plan, case, packets=_PACKETS, strict=True)
     if verdict.violations:
         raise AssertionError(story(plan, verdict))
 

@@ -1,34 +1,23 @@
-"""What the ready-made invariants are made of; `mqttwin.invariants` makes them."""
+"""What is expected of devices, hosts and fleets; `mqttwin.invariants` makes these."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from .. import testing
-from ..errors import ConfigError
 from ..fleet import Fleet
 from ..mischief import Fault
-from ..spy import Spy, shown
+from ..spy import shown
+from .streams import Prepared
 
 if TYPE_CHECKING:
     from ..aio.hosts import Host
     from ..broker import Broker
     from .trial import Trial
 
-_LISTED = 8
 _EPSILON = 1e-6  # seconds, of sums of binary fractions
-
-
-class _Prepared:
-    """What `prepare` begins does not go to other processes, where it is called again."""
-
-    def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
 
 @dataclass
@@ -91,79 +80,7 @@ class NoCrash:
 
 
 @dataclass
-class NoGaps(_Prepared):
-    """Made by `no_gaps`."""
-
-    filter: str
-    key: str
-    first: int
-    name: ClassVar[str] = "no gaps"
-    _spy: Spy | None = field(default=None, repr=False)
-
-    def prepare(self, trial: Trial) -> None:
-        """Watches."""
-        self._spy = trial.world.spy(self.filter)
-
-    def __call__(self, trial: Trial) -> Iterator[str]:
-        """What does not hold."""
-        seen = _numbers(self._spy, self.filter, self.key)
-        for topic, counts in sorted(seen.items()):
-            missing = [n for n in range(self.first, max(counts)) if n not in counts]
-            if missing:
-                yield f"{topic}: {self.key} {_list(missing)} missing, up to {max(counts)}"
-
-    def __repr__(self) -> str:
-        return f"mt.invariants.no_gaps({self.filter!r}, {self.key!r}, first={self.first})"
-
-
-@dataclass
-class OnceEach(_Prepared):
-    """Made by `once_each`."""
-
-    filter: str
-    key: str
-    name: ClassVar[str] = "once each"
-    _spy: Spy | None = field(default=None, repr=False)
-
-    def prepare(self, trial: Trial) -> None:
-        """Watches."""
-        self._spy = trial.world.spy(self.filter)
-
-    def __call__(self, trial: Trial) -> Iterator[str]:
-        """What does not hold."""
-        for topic, counts in sorted(_numbers(self._spy, self.filter, self.key).items()):
-            twice = [n for n, count in sorted(counts.items()) if count > 1]
-            if twice:
-                yield f"{topic}: {self.key} {_list(twice)} more than once"
-
-    def __repr__(self) -> str:
-        return f"mt.invariants.once_each({self.filter!r}, {self.key!r})"
-
-
-@dataclass
-class Delivered(_Prepared):
-    """Made by `exactly_once` and `at_least_once`."""
-
-    filter: str
-    name: str
-    _spy: Spy | None = field(default=None, repr=False)
-
-    def prepare(self, trial: Trial) -> None:
-        """Watches."""
-        self._spy = trial.world.spy(self.filter)
-
-    def __call__(self, trial: Trial) -> None:
-        """What does not hold."""
-        exactly = self.name == "exactly once"
-        check = testing.assert_exactly_once if exactly else testing.assert_at_least_once
-        check(self._spy, [*trial.fleets], self.filter)  # type: ignore[arg-type]
-
-    def __repr__(self) -> str:
-        return f"mt.invariants.{self.name.replace(' ', '_')}({self.filter!r})"
-
-
-@dataclass
-class StatusAgrees(_Prepared):
+class StatusAgrees(Prepared):
     """Made by `status_agrees`."""
 
     topic: str
@@ -226,7 +143,7 @@ class _Hosts:
 
 
 @dataclass
-class NotInStep(_Prepared):
+class NotInStep(Prepared):
     """Made by `not_in_step`."""
 
     within: float
@@ -291,7 +208,7 @@ class NotInStep(_Prepared):
 
 
 @dataclass
-class NoHammering(_Prepared):
+class NoHammering(Prepared):
     """Made by `no_hammering`."""
 
     attempts: int
@@ -341,26 +258,3 @@ class NoHammering(_Prepared):
 
     def __repr__(self) -> str:
         return f"mt.invariants.no_hammering({self.attempts})"
-
-
-# --- shared -------------------------------------------------------------------------------------
-
-
-def _numbers(spy: Spy | None, filter: str, name: str) -> dict[str, Counter[int]]:
-    assert spy is not None
-    if spy.left_out:
-        raise ConfigError(f"more matched {filter!r} than a spy keeps", key="filter")
-    found: dict[str, Counter[int]] = {}
-    for message in spy:
-        try:
-            number = json.loads(message.payload)[name]
-        except (ValueError, TypeError, KeyError):
-            continue
-        if isinstance(number, int):
-            found.setdefault(message.topic, Counter())[number] += 1
-    return found
-
-
-def _list(numbers: list[int]) -> str:
-    more = f" and {len(numbers) - _LISTED} more" if len(numbers) > _LISTED else ""
-    return ", ".join(map(str, numbers[:_LISTED])) + more

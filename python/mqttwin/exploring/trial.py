@@ -126,20 +126,29 @@ class Trial:
             for unit in crew.units
         }
         hosts = scheduler_of(world).hosts if world._timeline.aio is not None else []
-        self.hosts: dict[str, Host] = {
-            host.client_id: host for host in hosts if host._firmware and host.name not in spared
-        }
+        running = [host for host in hosts if host._firmware and host.name not in spared]
+        if running and not scheduler_of(world).patched:
+            raise ConfigError(
+                "the scope of its hosts has ended with it: world.enter(mqttwin.aio.patched(world)) "
+                "lasts as long as the world",
+                key="scenario",
+            )
+        self.hosts: dict[str, Host] = {host.client_id: host for host in running}
         self._places: dict[str, tuple[Faults, int]] = {}
         self._targets: list[tuple[str, int, str]] = []
         for fleet in self.fleets:
             for index, client_id in enumerate(fleet.ids()):
                 self._places[client_id] = (fleet, index)
                 self._targets.append((fleet.name, index, client_id))
-        for client_id, host in self.hosts.items():
+        for host in running:
+            client_id = host.client_id
+            if client_id in self._places:
+                raise ConfigError(f"two are called {client_id!r}", key="client_id")
             self._places[client_id] = (host, 0)
             self._targets.append((host.name, 0, client_id))
         self._impostors: list[Fleet] = []
         self._listeners: list[Callable[[Trial, Fault], object]] = []
+        self._ends: dict[tuple[str, str, str], int] = {}
 
     @property
     def machines(self) -> dict[str, Device | Host]:
@@ -161,8 +170,25 @@ class Trial:
             return
         switched = self.switched()
         for one in self._targets:
-            if scope == "device" or one[2] in switched:
+            if (
+                scope == "device"
+                or one[2] in switched
+                or (scope == "clock" and one[2] in self.hosts)
+            ):
                 yield one
+
+    def check_targets(self, faults: Iterable[Fault]) -> None:
+        """Every fault has one.
+
+        Raises:
+            ConfigError: One has not.
+        """
+        brokers = [*self.world.brokers]
+        for fault in faults:
+            known = brokers if fault.kind in OF_BROKERS else [*self._places]
+            if fault.target not in known:
+                names = ", ".join(known[:8]) + (" ..." if len(known) > 8 else "")
+                raise ConfigError(f"{fault!r} has no target: there are {names}", key="faults")
 
     def place(self, client_id: str) -> tuple[Faults, int] | None:
         """Where a device is: in a fleet, by its index, or a host, which has one."""
@@ -172,6 +198,18 @@ class Trial:
         """Calls back then, even in the calm."""
         timeline = self.world._timeline
         timeline.add(self.world._core.now + round(seconds * units.SECOND), callback)
+
+    def lasts(self, fault: Fault, seconds: float, end: Callable[[], object]) -> None:
+        """Ends a fault then, unless another of its kind has begun meanwhile that lasts longer."""
+        key = (fault.kind, fault.target, str(fault.details.get("direction", "")))
+        at = self.world._core.now + round(seconds * units.SECOND)
+        self._ends[key] = max(at, self._ends.get(key, 0))
+
+        def over() -> None:
+            if self.world._core.now >= self._ends[key]:
+                end()
+
+        self.world._timeline.add(at, over)
 
     def impostor(self, client_id: str, place: Faults, *, clean_start: bool) -> None:
         """Somebody connects to the same broker, and never again once thrown out."""
@@ -229,10 +267,17 @@ class Trial:
                 machine.power_on()
 
 
-def run(plan: Plan, case: Case, *, packets: int = 0) -> Verdict:
+def run(plan: Plan, case: Case, *, packets: int = 0, strict: bool = False) -> Verdict:
     """Makes one run; whatever is raised within becomes part of the verdict.
 
+    Args:
+        plan: What it has in common with others.
+        case: The run.
+        packets: How many of the last ones to tell; 0: none.
+        strict: Whether every fault has to have a target.
+
     Raises:
+        ConfigError: The description is wrong.
         KeyboardInterrupt: Ctrl-C has ended it early, so nothing can be said.
     """
     until = plan.until if case.until is None else case.until
@@ -248,6 +293,8 @@ def run(plan: Plan, case: Case, *, packets: int = 0) -> Verdict:
             trial = Trial(world, plan.scenario(world, **case.parameters))
             described = True
             devices = tuple(target for _, _, target in trial.targets("device"))
+            if strict:
+                trial.check_targets(faults or ())
             if faults is None:
                 faults = tuple(mischief.drawn(plan.kinds, trial, until, swarm=plan.swarm))
             violations = _play(trial, plan, faults, until)

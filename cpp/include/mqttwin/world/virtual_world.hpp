@@ -200,7 +200,7 @@ class VirtualWorld final : private net::Sink {
     /// What Gate::open began is established.
     void real_connected(std::uint32_t connection);
     void real_bytes(std::uint32_t connection, ByteView bytes);
-    void real_closed(std::uint32_t connection);
+    void real_closed(std::uint32_t connection, bool reset = false);
     /// The other end reads too slowly, or does no longer.
     void real_backlog(std::uint32_t connection, bool congested);
     /// What Gate::verify was asked to find out.
