@@ -348,6 +348,7 @@ class Scheduler:
         """Whatever still waits unwinds: loops first, then threads in the order of their starts."""
         for host in self.hosts:
             if host._loop is not None:
+                host._loop.set_exception_handler(_nobody_reads)
                 host._loop._stop_stepped()
         self._stop_threads(self.threads)
         self.failures.clear()
@@ -360,7 +361,7 @@ class Scheduler:
             if file.host is host:
                 file.unplug()
         if host._loop is not None:
-            host._loop.set_exception_handler(lambda *_: None)  # nobody reads what it would print
+            host._loop.set_exception_handler(_nobody_reads)
             host._loop._stop_stepped()
         self._stop_threads([thread for thread in self.threads if thread.host is host])
         for file in list(self.files.values()):
@@ -397,6 +398,10 @@ class Scheduler:
         number = next(self._file_numbers)
         self.files[number] = file
         return number
+
+
+def _nobody_reads(*ignored: object) -> None:
+    """Instead of a loop's exception handler, which would print: its code was stopped."""
 
 
 def _nobody_hears(*ignored: object) -> None:
