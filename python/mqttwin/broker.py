@@ -175,8 +175,7 @@ class Broker:
 
     def has_connected(self, client_id: str) -> bool:
         """Whether a client of this identifier is connected, as far as the broker knows."""
-        if self.url:
-            raise ConfigError("is for simulated brokers, not for real sockets", key="has_connected")
+        self._check_ours("has_connected")
         if not isinstance(client_id, str):
             raise ConfigError(f"must be a client identifier, not {client_id!r}", key="client_id")
         return self._world._core.broker_has(self._number, client_id)
@@ -216,9 +215,12 @@ class Broker:
         self._simulated("ttl").set_ttl(self._number, ns)
 
     def _simulated(self, key: str) -> _core.World:
+        self._check_ours(key)
+        return self._world._changing()
+
+    def _check_ours(self, key: str) -> None:
         if self.url:
             raise ConfigError("is for simulated brokers, not for real sockets", key=key)
-        return self._world._changing()
 
     def publish(
         self, topic: str, payload: bytes | str = b"", *, qos: int = 0, retain: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pytest
@@ -123,6 +124,14 @@ def small_world(seed: int = 1, devices: int = 20, *, qos: int = 1, loss: float =
     dashboard = world.fleet("dashboard", session_expiry="1h", keep=100_000)
     dashboard.subscribe("site/#", qos=qos)
     return world
+
+
+def run_main(world: mt.World, main: Any, seconds: float = 60, **attributes: Any) -> Any:
+    """A device with that main, after so long."""
+    kind = type("Probe", (mt.Device,), {"main": main, **attributes})
+    dut = world.add(kind)
+    world.run(seconds)
+    return dut
 
 
 @pytest.fixture

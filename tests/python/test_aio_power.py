@@ -88,9 +88,11 @@ def test_code_that_unwinds_has_no_power(thread):
     async def main(host: aio.Host) -> None:
         _, writer = await asyncio.open_connection("broker", 1883)
         writer.write(bytes.fromhex("100d 0004 4d515454 04 02 003c 0001 61"))
+        host.storage["unit"] = 3
         try:
             await asyncio.sleep(1000)
         finally:
+            host.storage.clear()
             host.storage["clean"] = True
             writer.write(b"\xe0\0")  # DISCONNECT
             sock = writer.get_extra_info("socket")
@@ -105,7 +107,8 @@ def test_code_that_unwinds_has_no_power(thread):
         host.power_off()
         world.run("10s")
         assert noticed == [0]
-        assert dict(host.storage) == {}
+        assert dict(host.storage) == {"unit": 3}
+        assert host.storage.writes == 1
         assert broker.has_connected("a"), "nobody has told it"
         host.storage["serial"] = 17  # by who repairs it
         assert host.storage["serial"] == 17

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import mqttwin as mt
+from conftest import run_main
 from mqttwin import device
 
 
@@ -36,14 +37,6 @@ class Pump(mt.Device):
     async def sample(self) -> None:
         await self.sleep("200ms")
         await self.publish("pump/{id}/flow", b"3.2", qos=2)
-
-
-def run_main(world: mt.World, main: Any, seconds: float = 60, **attributes: Any) -> Any:
-    """A device with that main, after so long."""
-    kind = type("Probe", (mt.Device,), {"main": main, **attributes})
-    dut = world.add(kind)
-    world.run(seconds)
-    return dut
 
 
 # --- process style -------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 import mqttwin as mt
+from conftest import run_main
 from mqttwin import device
 
 
@@ -33,14 +34,6 @@ def world() -> mt.World:
 class Pump(mt.Device):
     async def main(self) -> None:
         await self.connect()
-
-
-def run_main(world: mt.World, main: Any, seconds: float = 60, **attributes: Any) -> Any:
-    """A device with that main, after so long."""
-    kind = type("Probe", (mt.Device,), {"main": main, **attributes})
-    dut = world.add(kind)
-    world.run(seconds)
-    return dut
 
 
 def test_foreign_awaitables_are_explained(world: mt.World) -> None:

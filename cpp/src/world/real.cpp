@@ -61,7 +61,10 @@ void VirtualWorld::real_connected(std::uint32_t connection) {
 
 void VirtualWorld::real_bytes(std::uint32_t connection, ByteView bytes) {
     const RealEnd end = real_end(connection);
-    capture_real(connection, end.broker != nullptr ? net::End::client : net::End::server, bytes);
+    if (capture_) {
+        capture_real(connection, end.broker != nullptr ? net::End::client : net::End::server,
+                     bytes);
+    }
     if (end.broker != nullptr) {
         Watch* const watch = recorder_->watching();
         if (watch != nullptr) {
@@ -144,7 +147,6 @@ trace::TcpFlow VirtualWorld::real_flow(const RealEnd& end) const {
 
 void VirtualWorld::capture_real(std::uint32_t connection, net::End sender, ByteView head,
                                 ByteView body) {
-    if (!capture_) return;
     const RealEnd end = real_end(connection);
     if (end.broker == nullptr && end.fleet == nullptr) return;
     capture_->real().bytes(now_, connection, real_flow(end), sender, head, body);
@@ -165,8 +167,10 @@ void VirtualWorld::perform_real(const Output& out, std::uint32_t connection) {
                 watch->on_sent(now_, {connection, true}, trace::Direction::down,
                                pool_.bytes(out.head), pool_.bytes(out.body));
             }
-            capture_real(connection, net::End::server, pool_.bytes(out.head),
-                         pool_.bytes(out.body));
+            if (capture_) {
+                capture_real(connection, net::End::server, pool_.bytes(out.head),
+                             pool_.bytes(out.body));
+            }
             gate_->send(connection, out.head, out.body);
             break;
         case Output::Kind::close:
@@ -213,8 +217,10 @@ void VirtualWorld::perform_real(FleetHost& fleet, const Output& out) {
             recorder_->sent(now_, tag, net::End::client, pool_.bytes(out.head),
                             pool_.bytes(out.body));
             recorder_->sent_elsewhere(pool_.bytes(out.head));
-            capture_real(connection, net::End::client, pool_.bytes(out.head),
-                         pool_.bytes(out.body));
+            if (capture_) {
+                capture_real(connection, net::End::client, pool_.bytes(out.head),
+                             pool_.bytes(out.body));
+            }
             gate_->send(connection, out.head, out.body);
             break;
         case Output::Kind::close:

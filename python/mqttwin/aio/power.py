@@ -12,33 +12,16 @@ from ..device.storage import Storage
 from ..errors import ConfigError, MqttwinError
 from ..units import Duration
 from .clocks import HostClock
-from .scheduler import Activity, Driver, Scheduler, ThreadActivity
+from .scheduler import MOST_THREADS, Activity, Driver, Scheduler, ThreadActivity
 
 if TYPE_CHECKING:
     from ..timeline import Timer
     from ..world import World
     from .loop import VirtualLoop
 
-MOST_THREADS = 1000  # of a world
 STORAGE_LIMIT = 1 << 20  # bytes
 
 Firmware = Callable[[], object] | Coroutine[Any, Any, object]
-
-
-class _HostStorage(Storage):
-    """Code that unwinds in a power cut has no power to write with."""
-
-    def __init__(self, host: Computer) -> None:
-        super().__init__(STORAGE_LIMIT)
-        self._host = host
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        if self._host.powered or not self._host.unwinding:
-            super().__setitem__(key, value)
-
-    def __delitem__(self, key: str) -> None:
-        if self._host.powered or not self._host.unwinding:
-            super().__delitem__(key)
 
 
 class Computer:
@@ -50,7 +33,6 @@ class Computer:
         clock: What ``time.time`` and ``datetime.now`` tell its firmware; it may be wrong.
         powered: Whether it has power.
         boots: How often it was switched on again.
-        unwinding: Whether its code is being taken off the stack, without power.
     """
 
     name: str
@@ -61,10 +43,9 @@ class Computer:
     _loop: VirtualLoop | None
 
     def _install(self) -> None:
-        self.storage: Storage = _HostStorage(self)
+        self.storage = Storage(STORAGE_LIMIT)
         self.clock = HostClock(self.scheduler.core)
         self.powered = True
-        self.unwinding = False
         self.boots = 0
         self._firmware: list[tuple[Firmware, bool]] = []
         self._comes_back: Timer | None = None
@@ -164,11 +145,9 @@ class Computer:
         self._check_switch()
         self.powered = False
         core.host_cut(self.number, True)
-        self.unwinding = True
-        try:
+        # Code that unwinds may write what it likes: there is no power to write it with.
+        with self.storage.kept():
             self.scheduler.stop_host(self)  # type: ignore[arg-type]
-        finally:
-            self.unwinding = False
         self.timers.clear()
         self._loop = None
 

@@ -28,6 +28,7 @@ MOST_POLLS = 100_000  # at one instant, before somebody is said to turn in circl
 FIRST_FILE = 1 << 20  # file numbers from here on are ours: no process has so many
 
 FIRST_EPHEMERAL, EPHEMERAL = 32_768, 28_232  # ports: ip_local_port_range of Linux
+MOST_THREADS = 1000  # of a world
 MOST_STOPS = 100  # a thread that catches everything is left alone after so many
 
 TIMER, SOCKET = 0, 1  # kinds of news

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .errors import EscapeError
-from .scheduler import Activity, ThreadActivity
+from .scheduler import MOST_THREADS, Activity, ThreadActivity
 
 if TYPE_CHECKING:
     from .scope import Scope
@@ -189,9 +189,6 @@ def starter(scope: Scope, original: Callable[..., Any]) -> Callable[..., Any]:
         return result
 
     return start
-
-
-MOST_THREADS = 1000
 
 
 def joiner(scope: Scope, original: Callable[..., None]) -> Callable[..., None]:

@@ -131,7 +131,10 @@ class WallClock:
         WallClock._beside.enter_context(datetimes.in_place(standing))
         for cls, name, what, instead in WAITS:
             own = vars(cls).get(name)
-            setattr(cls, name, _waiting(getattr(cls, name), what, instead))
+            there = getattr(cls, name)
+            usual = _USUAL_WAITS[cls, name]
+            waits = usual[1] if there is usual[0] else _waiting(there, what, instead)
+            setattr(cls, name, waits)
             if own is None:
                 WallClock._beside.callback(delattr, cls, name)
             else:
@@ -195,6 +198,10 @@ def _watched_date(date: type[datetime.datetime]) -> type[datetime.datetime]:
 _USUAL = {
     (module, name): (getattr(module, name), _watched(getattr(module, name), module, name))
     for module, name in INSTEAD
+}
+_USUAL_WAITS = {
+    (cls, name): (getattr(cls, name), _waiting(getattr(cls, name), what, instead))
+    for cls, name, what, instead in WAITS
 }
 _USUAL_DATE = _watched_date(datetimes.REAL)
 

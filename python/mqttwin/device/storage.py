@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 from ..errors import ConfigError, MqttwinError
@@ -33,6 +34,15 @@ class Storage(MutableMapping[str, Any]):
         self.writes = 0
         self._frozen: dict[str, bytes] = {}  # pickled: reading it is to copy it
         self._sizes: dict[str, int] = {}
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Afterwards it is as it was before, whatever is written meanwhile."""
+        before = self.writes, self._frozen.copy(), self._sizes.copy()
+        try:
+            yield
+        finally:
+            self.writes, self._frozen, self._sizes = before
 
     @property
     def used(self) -> int:

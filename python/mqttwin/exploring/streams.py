@@ -27,18 +27,24 @@ class Prepared:
 
 
 @dataclass
-class NoGaps(Prepared):
-    """Made by `no_gaps`."""
+class _Spied(Prepared):
+    """One that watches the messages of a filter."""
 
     filter: str
-    key: str
-    first: int
-    name: ClassVar[str] = "no gaps"
-    _spy: Spy | None = field(default=None, repr=False)
+    _spy: Spy | None = field(default=None, init=False, repr=False, compare=False)
 
     def prepare(self, trial: Trial) -> None:
         """Watches."""
         self._spy = trial.world.spy(self.filter)
+
+
+@dataclass
+class NoGaps(_Spied):
+    """Made by `no_gaps`."""
+
+    key: str
+    first: int
+    name: ClassVar[str] = "no gaps"
 
     def __call__(self, trial: Trial) -> Iterator[str]:
         """What does not hold."""
@@ -53,17 +59,11 @@ class NoGaps(Prepared):
 
 
 @dataclass
-class OnceEach(Prepared):
+class OnceEach(_Spied):
     """Made by `once_each`."""
 
-    filter: str
     key: str
     name: ClassVar[str] = "once each"
-    _spy: Spy | None = field(default=None, repr=False)
-
-    def prepare(self, trial: Trial) -> None:
-        """Watches."""
-        self._spy = trial.world.spy(self.filter)
 
     def __call__(self, trial: Trial) -> Iterator[str]:
         """What does not hold."""
@@ -77,16 +77,10 @@ class OnceEach(Prepared):
 
 
 @dataclass
-class Delivered(Prepared):
+class Delivered(_Spied):
     """Made by `exactly_once` and `at_least_once`."""
 
-    filter: str
     name: str
-    _spy: Spy | None = field(default=None, repr=False)
-
-    def prepare(self, trial: Trial) -> None:
-        """Watches."""
-        self._spy = trial.world.spy(self.filter)
 
     def __call__(self, trial: Trial) -> None:
         """What does not hold."""
@@ -99,47 +93,37 @@ class Delivered(Prepared):
 
 
 @dataclass
-class InOrder(Prepared):
+class InOrder(_Spied):
     """Made by `in_order`."""
 
-    filter: str
     key: str
     name: ClassVar[str] = "in order"
-    _spy: Spy | None = field(default=None, repr=False)
-
-    def prepare(self, trial: Trial) -> None:
-        """Watches."""
-        self._spy = trial.world.spy(self.filter)
 
     def __call__(self, trial: Trial) -> Iterator[str]:
         """What does not hold."""
         seen: dict[str, set[int]] = {}
+        newest: dict[str, int] = {}
         told: set[str] = set()
         for message, number in _numbered(self._spy, self.filter, self.key):
-            before = seen.setdefault(message.topic, set())
-            late = number not in before and any(other > number for other in before)
-            if late and message.topic not in told:
-                told.add(message.topic)
-                yield f"{message.topic}: {self.key} {number} came after {max(before)}, not before"
+            topic = message.topic
+            before, last = seen.setdefault(topic, set()), newest.get(topic, number)
+            if number < last and number not in before and topic not in told:
+                told.add(topic)
+                yield f"{topic}: {self.key} {number} came after {last}, not before"
             before.add(number)
+            newest[topic] = max(last, number)
 
     def __repr__(self) -> str:
         return f"mt.invariants.in_order({self.filter!r}, {self.key!r})"
 
 
 @dataclass
-class Pace(Prepared):
+class Pace(_Spied):
     """Made by `pace`."""
 
-    filter: str
     most: int
     per: float
     name: ClassVar[str] = "pace"
-    _spy: Spy | None = field(default=None, repr=False)
-
-    def prepare(self, trial: Trial) -> None:
-        """Watches."""
-        self._spy = trial.world.spy(self.filter)
 
     def __call__(self, trial: Trial) -> Iterator[str]:
         """What does not hold."""

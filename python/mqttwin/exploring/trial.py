@@ -6,11 +6,9 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .. import mischief, units
-from ..aio.hosts import Host
-from ..aio.scheduler import scheduler_of
 from ..cli.scenario import user_traceback
 from ..device import Device
 from ..errors import ConfigError, MqttwinError
@@ -19,6 +17,10 @@ from ..fleet import Fleet
 from ..mischief import Fault, Kind
 from ..strikes import OF_BROKERS
 from ..world import World
+
+if TYPE_CHECKING:
+    from ..aio.hosts import Host
+    from ..aio.scheduler import Scheduler
 
 CRASH = "no crash"
 """What is violated when anything raises, whatever the invariants are."""
@@ -125,9 +127,10 @@ class Trial:
             if crew.fleet.name not in spared
             for unit in crew.units
         }
-        hosts = scheduler_of(world).hosts if world._timeline.aio is not None else []
+        sockets = cast("Scheduler | None", world._timeline.aio)  # None: there are no hosts
+        hosts = [] if sockets is None else sockets.hosts
         running = [host for host in hosts if host._firmware and host.name not in spared]
-        if running and not scheduler_of(world).patched:
+        if running and sockets is not None and not sockets.patched:
             raise ConfigError(
                 "the scope of its hosts has ended with it: world.enter(mqttwin.aio.patched(world)) "
                 "lasts as long as the world",
@@ -183,11 +186,10 @@ class Trial:
         Raises:
             ConfigError: One has not.
         """
-        brokers = [*self.world.brokers]
         for fault in faults:
-            known = brokers if fault.kind in OF_BROKERS else [*self._places]
+            known = self.world.brokers if fault.kind in OF_BROKERS else self._places
             if fault.target not in known:
-                names = ", ".join(known[:8]) + (" ..." if len(known) > 8 else "")
+                names = ", ".join([*known][:8]) + (" ..." if len(known) > 8 else "")
                 raise ConfigError(f"{fault!r} has no target: there are {names}", key="faults")
 
     def place(self, client_id: str) -> tuple[Faults, int] | None:
@@ -209,7 +211,7 @@ class Trial:
             if self.world._core.now >= self._ends[key]:
                 end()
 
-        self.world._timeline.add(at, over)
+        self.later(seconds, over)
 
     def impostor(self, client_id: str, place: Faults, *, clean_start: bool) -> None:
         """Somebody connects to the same broker, and never again once thrown out."""
