@@ -4,6 +4,29 @@
 
 namespace mqttwin {
 
+/// Chunks of blocks stay as long as the pool, large blocks come and go.
+std::byte* BlobPool::take_memory(const Chunk& chunk) {
+    if (chunk.bytes == 0) return nullptr;
+    return chunk.cls == kClasses ? new std::byte[chunk.bytes] : arena_.take(chunk.bytes);
+}
+
+void BlobPool::free_large() {
+    for (std::size_t i = 0; i < memory_.size(); ++i) {
+        if (chunks_[i].cls == kClasses) delete[] memory_[i];
+    }
+}
+
+BlobPool& BlobPool::operator=(BlobPool other) noexcept {
+    std::swap(arena_, other.arena_);
+    std::swap(memory_, other.memory_);
+    std::swap(chunks_, other.chunks_);
+    std::swap(free_chunks_, other.free_chunks_);
+    std::swap(classes_, other.classes_);
+    std::swap(live_, other.live_);
+    std::swap(footprint_, other.footprint_);
+    return *this;
+}
+
 /// The number of a new chunk.
 std::uint32_t BlobPool::add_chunk(std::uint32_t cls, std::size_t bytes) {
     std::uint32_t chunk = 0;
@@ -16,10 +39,10 @@ std::uint32_t BlobPool::add_chunk(std::uint32_t cls, std::size_t bytes) {
         memory_.emplace_back();
         chunks_.emplace_back();
     }
-    // Blocks hold what was written to them and nothing else: an archive has them as they are.
-    memory_[chunk] = cls == kClasses ? std::unique_ptr<std::byte[]>(new std::byte[bytes])
-                                     : std::make_unique<std::byte[]>(bytes);
+    memory_[chunk] = take_memory({cls, bytes});
     chunks_[chunk] = {cls, bytes};
+    // Blocks hold what was written to them and nothing else: an archive has them as they are.
+    if (cls != kClasses) std::memset(memory_[chunk], 0, bytes);
     footprint_ += bytes;
     return chunk;
 }
@@ -46,7 +69,7 @@ BlobId BlobPool::reserve_large(std::size_t size) {
     if (size > 0xFFFF'FFF0U) throw std::length_error("blob pool: blob over 4 GiB");
     std::uint32_t chunk = add_chunk(kClasses, size + sizeof(Header));
     if (chunk == 0) {  // whose first place is BlobId::none: it stays empty
-        memory_[0].reset();
+        delete[] std::exchange(memory_[0], nullptr);
         footprint_ -= chunks_[0].bytes;
         chunks_[0] = {};
         chunk = add_chunk(kClasses, size + sizeof(Header));
@@ -63,7 +86,7 @@ void BlobPool::recycle(BlobId id) {
         return;
     }
     footprint_ -= chunks_[chunk].bytes;
-    memory_[chunk].reset();  // large memory goes back at once
+    delete[] std::exchange(memory_[chunk], nullptr);  // large memory goes back at once
     chunks_[chunk] = {};
     free_chunks_.push_back(chunk);
 }
@@ -75,22 +98,18 @@ void BlobPool::copy_from(const BlobPool& other) {
     live_ = other.live_;
     footprint_ = other.footprint_;
     for (std::size_t i = 0; i < other.memory_.size(); ++i) {
-        auto& memory = memory_.emplace_back();
-        if (!other.memory_[i]) continue;
-        memory.reset(new std::byte[chunks_[i].bytes]);
-        std::memcpy(memory.get(), other.memory_[i].get(), chunks_[i].bytes);
+        std::byte* const memory = memory_.emplace_back(take_memory(chunks_[i]));
+        if (memory != nullptr) std::memcpy(memory, other.memory_[i], chunks_[i].bytes);
     }
 }
 
 void BlobPool::archive(Archive& a) {
+    if (a.reading()) *this = BlobPool();
     a(chunks_, free_chunks_, classes_, live_, footprint_);
-    if (a.reading()) memory_.resize(chunks_.size());
     for (std::size_t i = 0; i < chunks_.size(); ++i) {
         a.same_count(chunks_[i].bytes, "a chunk of another size");
-        if (a.reading()) {  // one that holds nothing has no memory
-            memory_[i].reset(chunks_[i].bytes == 0 ? nullptr : new std::byte[chunks_[i].bytes]);
-        }
-        a.block(memory_[i].get(), chunks_[i].bytes);
+        if (a.reading()) memory_.push_back(take_memory(chunks_[i]));
+        a.block(memory_[i], chunks_[i].bytes);
     }
 }
 

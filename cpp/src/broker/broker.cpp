@@ -356,6 +356,25 @@ void Broker::prefetch_session(Slot connection) const {
     if (c.phase == Phase::connected) __builtin_prefetch(&s.sessions[c.owner]);
 }
 
+Broker::Trail Broker::trail() const {
+    const State& s = *state_;
+    Trail trail;
+    if (s.outbox.empty()) return trail;
+    trail.filter = s.subscriptions.last_filter();
+    trail.to = s.outbox[0].slot;
+    return trail;
+}
+
+void Broker::prefetch_trail(const Trail& trail) const {
+    state_->subscriptions.prefetch_filter(trail.filter);
+    prefetch(trail.to);
+}
+
+void Broker::prefetch_trail_end(const Trail& trail) const {
+    state_->subscriptions.prefetch_place(trail.filter);
+    prefetch_session(trail.to);
+}
+
 const Options& Broker::options() const { return state_->options; }
 
 Counts Broker::counts() const {

@@ -66,6 +66,18 @@ class SubscriptionIndex {
 
     /// Starts loading what for_each_match(topic) will look at first.
     void prefetch(std::string_view topic);
+    /// The first filter that the last topic has matched, as a number that may be stale any time: to
+    /// load early what a topic like it will need. `prefetch_place` reads what `prefetch_filter` has
+    /// loaded.
+    [[nodiscard]] std::uint32_t last_filter() const {
+        return matched_.empty() ? kNone : matched_.front();
+    }
+    void prefetch_filter(std::uint32_t filter) const {
+        if (filter < filters_.capacity()) __builtin_prefetch(&filters_[filter]);
+    }
+    void prefetch_place(std::uint32_t filter) const {
+        if (filter < filters_.capacity()) by_hash_.prefetch(filters_[filter].place.hash);
+    }
 
     /// Number of subscriptions of the session with this list head.
     [[nodiscard]] std::uint32_t count(std::uint32_t head) const {

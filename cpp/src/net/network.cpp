@@ -461,6 +461,16 @@ void Network::prefetch_flow(std::uint16_t population, std::uint32_t index) const
     prefetch_all(flows_[id]);
 }
 
+void Network::prefetch_flow(FlowId flow) const {
+    if (flow < flows_.size()) prefetch_all(flows_[flow]);
+}
+
+std::uint32_t Network::prefetch_link(FlowId flow) const {
+    if (flow >= flows_.size()) return Stamp::kNobody;
+    populations_[population(flow)].links.prefetch(index(flow));
+    return tag(flow);
+}
+
 void Network::prefetch_work(std::uint16_t population, std::uint32_t index, bool arrives) const {
     const FlowId id = populations_[population].newest[index].flow();
     if (id == kNoFlow) return;

@@ -1,6 +1,7 @@
 // What a virtual world keeps for a fleet and for a broker, beside their engines.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -58,6 +59,7 @@ struct VirtualWorld::FleetHost final : client::Listener {
     std::vector<std::uint32_t> numbered;        // own publishes with QoS > 0 so far
     std::vector<bool> started;                  // has been online: its behaviours run
     std::vector<bool> is_online;
+    std::vector<broker::Broker::Trail> trails;  // of what was sent, once there is looking ahead
     std::uint32_t online = 0;
     Instant armed = Instant::never();        // the deadline event that counts
     std::shared_ptr<ScriptedHost> scripted;  // none: declared
@@ -99,6 +101,7 @@ struct VirtualWorld::BrokerHost {
     PasswordCache passwords;        // of virtual clients
     std::vector<net::FlowId> flow;  // by connection slot
     std::vector<Slot> free_slots;
+    std::array<Slot, 64> served{};  // who got something lately, by slot: the cache still has them
     Instant armed = Instant::never();
 };
 

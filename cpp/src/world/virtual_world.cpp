@@ -21,7 +21,9 @@ constexpr std::uint32_t kEventsBetweenQuestions = 4096;
 constexpr std::size_t kFar = sim::EventQueue::kUpcoming - 1;
 constexpr std::size_t kNear = 8;
 constexpr std::size_t kSoon = 6;
+constexpr std::size_t kSooner = 5;
 constexpr std::size_t kNext = 4;
+constexpr std::size_t kThen = 3;
 constexpr std::size_t kLast = 2;
 // Fewer pending events than this belong to a world that the cache holds anyway.
 constexpr std::size_t kEventsWorthLookingAhead = 5'000;
@@ -29,6 +31,10 @@ constexpr std::size_t kEventsWorthLookingAhead = 5'000;
 bool arrives(const sim::EventKey& key) {
     return key.kind == static_cast<std::uint8_t>(net::FlowEvent::arrival_up) ||
            key.kind == static_cast<std::uint8_t>(net::FlowEvent::arrival_down);
+}
+/// At the broker.
+bool rises(const sim::EventKey& key) {
+    return key.kind == static_cast<std::uint8_t>(net::FlowEvent::arrival_up);
 }
 net::End sender_of(const sim::EventKey& arrival) {
     return arrival.kind == static_cast<std::uint8_t>(net::FlowEvent::arrival_up) ? net::End::client
@@ -200,8 +206,27 @@ bool VirtualWorld::run(Instant until, const std::function<bool()>& keep_going) {
     return true;
 }
 
+/// Where the message went that the broker has just taken from a device.
+void VirtualWorld::leave_trail(net::FlowId flow, BrokerHost& broker) {
+    if (queue_.size() < kEventsWorthLookingAhead) return;
+    const broker::Broker::Trail trail = broker.engine.trail();
+    if (trail.to == network_.server_slot(flow) || trail.to >= broker.flow.size()) return;
+    if (std::exchange(broker.served[trail.to % broker.served.size()], trail.to) == trail.to) return;
+    FleetHost* const fleet = populations_[network_.population(flow)].fleet;
+    if (fleet == nullptr) return;  // a raw client
+    if (fleet->trails.empty()) fleet->trails.resize(fleet->flow.size());
+    fleet->trails[network_.index(flow)] = trail;
+}
+
 void VirtualWorld::look_ahead() const {
     const auto coming = queue_.upcoming(kFar + 1);
+    // Where what a device has sent will go, if it is like the last.
+    const auto trail_of = [](const FleetHost& fleet, const BrokerHost& broker,
+                             const sim::EventKey& key) -> const broker::Broker::Trail* {
+        if (!rises(key) || fleet.trails.empty()) return nullptr;
+        const broker::Broker::Trail& trail = fleet.trails[key.entity];
+        return trail.to < broker.flow.size() ? &trail : nullptr;
+    };
     const auto step = [&](std::size_t ahead, auto&& load) {
         if (ahead >= coming.size()) return;
         const sim::EventKey key = sim::EventKey::unpack(coming[ahead].key);
@@ -216,6 +241,7 @@ void VirtualWorld::look_ahead() const {
             fleet.behaviours[key.detail].prefetch(key.entity);
             __builtin_prefetch(&fleet.flow[key.entity]);
         }
+        if (rises(key) && !fleet.trails.empty()) __builtin_prefetch(&fleet.trails[key.entity]);
     });
     step(kNear, [&](const FleetHost& fleet, const sim::EventKey& key) {
         network_.prefetch_flow(fleet.population, key.entity);
@@ -223,13 +249,31 @@ void VirtualWorld::look_ahead() const {
     step(kSoon, [&](const FleetHost& fleet, const sim::EventKey& key) {
         network_.prefetch_work(fleet.population, key.entity, arrives(key));
     });
+    step(kSooner, [&](const FleetHost& fleet, const sim::EventKey& key) {
+        const BrokerHost& broker = *brokers_[fleet.broker];
+        const auto* trail = trail_of(fleet, broker, key);
+        if (trail == nullptr) return;
+        broker.engine.prefetch_trail(*trail);
+        __builtin_prefetch(&broker.flow[trail->to]);
+    });
     step(kNext, [&](const FleetHost& fleet, const sim::EventKey& key) {
         if (!arrives(key)) return;
         const net::FlowId flow =
             network_.prefetch_unit(fleet.population, key.entity, sender_of(key));
         if (flow == net::kNoFlow || sender_of(key) == net::End::server) return;
         const Slot slot = network_.server_slot(flow);
-        if (slot != kNoSlot) brokers_[fleet.broker]->engine.prefetch(slot);
+        const BrokerHost& broker = *brokers_[fleet.broker];
+        if (slot != kNoSlot) broker.engine.prefetch(slot);
+        const auto* trail = trail_of(fleet, broker, key);
+        if (trail == nullptr) return;
+        broker.engine.prefetch_trail_end(*trail);
+        network_.prefetch_flow(broker.flow[trail->to]);
+    });
+    step(kThen, [&](const FleetHost& fleet, const sim::EventKey& key) {
+        const BrokerHost& broker = *brokers_[fleet.broker];
+        if (const auto* trail = trail_of(fleet, broker, key)) {
+            recorder_->prefetch_totals(network_.prefetch_link(broker.flow[trail->to]));
+        }
     });
     step(kLast, [&](const FleetHost& fleet, const sim::EventKey& key) {
         if (!arrives(key)) return;
@@ -510,6 +554,7 @@ void VirtualWorld::on_bytes(Instant now, net::FlowId flow, net::End receiver, By
     if (slot == kNoSlot) return;
     BrokerHost& broker = *brokers_[network_.broker(flow)];
     broker.engine.handle_bytes(now, slot, bytes, stamp);
+    leave_trail(flow, broker);
     drain(broker);
 }
 

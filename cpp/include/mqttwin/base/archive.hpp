@@ -68,6 +68,9 @@ class Archive {
     void section(std::string_view name);
     /// Bytes that are there on both sides.
     void block(void* data, std::size_t size);
+    /// The same for plain data.
+    template <typename T>
+    void records(T* first, std::size_t number_of);
     /// The number of elements of something; reading, no more than the stream has bytes for, of
     /// which each takes `least`.
     std::size_t count(std::size_t elements, std::size_t least = 1);
@@ -178,11 +181,17 @@ void Archive::field(T& value) {
 }
 
 template <typename T>
+void Archive::records(T* first, std::size_t number_of) {
+    static_assert(kPlain<T>, "give it a member archive(Archive&)");
+    for (T* value = first; value != first + number_of; ++value) MQTTWIN_CLEAR_PADDING(value);
+    block(first, number_of * sizeof(T));
+}
+
+template <typename T>
 void Archive::field(std::vector<T>& values) {
     if constexpr (kPlain<T>) {
         values.resize(count(values.size(), sizeof(T)));
-        for ([[maybe_unused]] T& value : values) MQTTWIN_CLEAR_PADDING(&value);
-        block(values.data(), values.size() * sizeof(T));
+        records(values.data(), values.size());
     } else {
         values.resize(count(values.size()));
         for (T& value : values) field(value);

@@ -9,12 +9,12 @@
 #include <cassert>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "mqttwin/base/archive.hpp"
+#include "mqttwin/base/arena.hpp"
 #include "mqttwin/base/bytes.hpp"
 
 namespace mqttwin {
@@ -31,16 +31,9 @@ class BlobPool {
    public:
     BlobPool() = default;
     BlobPool(const BlobPool& other) { copy_from(other); }
-    BlobPool& operator=(const BlobPool& other) {
-        if (this != &other) {
-            *this = BlobPool();
-            copy_from(other);
-        }
-        return *this;
-    }
     BlobPool(BlobPool&&) noexcept = default;
-    BlobPool& operator=(BlobPool&&) noexcept = default;
-    ~BlobPool() = default;
+    BlobPool& operator=(BlobPool other) noexcept;
+    ~BlobPool() { free_large(); }
 
     /// A blob of `size` bytes whose content the caller fills before anyone reads it.
     BlobId reserve(std::size_t size);
@@ -141,7 +134,7 @@ class BlobPool {
 
     [[nodiscard]] const Header& header(BlobId id) const {
         const auto raw = static_cast<std::uint32_t>(id);
-        return *reinterpret_cast<const Header*>(memory_[raw >> kUnitBits].get() +
+        return *reinterpret_cast<const Header*>(memory_[raw >> kUnitBits] +
                                                 std::size_t{raw & kUnitMask} * kUnit);
     }
     [[nodiscard]] Header& header(BlobId id) {
@@ -160,8 +153,11 @@ class BlobPool {
     void recycle(BlobId id);
     BlobId reserve_large(std::size_t size);
     void copy_from(const BlobPool& other);
+    std::byte* take_memory(const Chunk& chunk);
+    void free_large();
 
-    std::vector<std::unique_ptr<std::byte[]>> memory_;  // by chunk
+    Arena arena_;                     // of chunks of blocks
+    std::vector<std::byte*> memory_;  // by chunk
     std::vector<Chunk> chunks_;
     std::vector<std::uint32_t> free_chunks_;  // whose large block is gone
     std::array<SizeClass, kClasses> classes_;

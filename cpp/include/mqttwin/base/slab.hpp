@@ -1,11 +1,17 @@
 // Records in dense indices with a free list: no heap object each, copyable as a whole.
 #pragma once
 
+#include <algorithm>
 #include <cassert>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "mqttwin/base/archive.hpp"
+#include "mqttwin/base/arena.hpp"
 
 namespace mqttwin {
 
@@ -57,6 +63,23 @@ class ChunkedSlab {
    public:
     static constexpr std::uint32_t kNone = 0xFFFF'FFFFU;
 
+    ChunkedSlab() = default;
+    ChunkedSlab(const ChunkedSlab& other) : free_(other.free_), size_(other.size_) {
+        for (const T* from : other.chunks_) {
+            T* const to = add_chunk();
+            std::copy_n(from, kChunk, to);
+        }
+    }
+    ChunkedSlab(ChunkedSlab&&) noexcept = default;
+    ChunkedSlab& operator=(ChunkedSlab other) noexcept {
+        arena_ = std::move(other.arena_);
+        chunks_ = std::move(other.chunks_);
+        free_ = std::move(other.free_);
+        size_ = other.size_;
+        return *this;
+    }
+    ~ChunkedSlab() = default;
+
     std::uint32_t take() {
         const std::uint32_t index = take_used();
         (*this)[index] = T{};
@@ -69,7 +92,7 @@ class ChunkedSlab {
             free_.pop_back();
             return index;
         }
-        if (size_ % kChunk == 0) chunks_.emplace_back(kChunk);
+        if (size_ % kChunk == 0) add_chunk();
         return size_++;
     }
     void give_back(std::uint32_t index) { free_.push_back(index); }
@@ -85,22 +108,38 @@ class ChunkedSlab {
     /// Records that there are, in use or not.
     [[nodiscard]] std::uint32_t size() const { return size_; }
     [[nodiscard]] std::size_t footprint() const {
-        return chunks_.size() * kChunk * sizeof(T) + free_.capacity() * sizeof(std::uint32_t);
+        return chunks_.size() * (kChunk * sizeof(T) + sizeof(T*)) +
+               free_.capacity() * sizeof(std::uint32_t);
     }
     void archive(Archive& a) {
         a(size_, free_);
-        const std::size_t chunks = (size_ + kChunk - 1) / kChunk;
-        if (a.reading()) chunks_.assign(chunks, std::vector<T>(kChunk));
-        for (std::vector<T>& chunk : chunks_) a(chunk);
-        for (const std::vector<T>& chunk : chunks_) {
-            if (chunk.size() != kChunk) a.fail("a chunk of another size");
+        const std::size_t chunks = (std::size_t{size_} + kChunk - 1) / kChunk;
+        if (a.reading()) {
+            chunks_.clear();
+            arena_ = Arena();
+        }
+        for (std::size_t i = 0; i < chunks; ++i) {
+            // Memory comes with what fills it, not with the number that announces it.
+            a.same_count(kChunk, "a chunk of another size");
+            T* const chunk = a.reading() ? add_chunk() : chunks_[i];
+            a.records(chunk, kChunk);
         }
     }
 
    private:
     static constexpr std::uint32_t kChunk = 128;
+    static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
 
-    std::vector<std::vector<T>> chunks_;
+    T* add_chunk() {
+        std::byte* const memory = arena_.take(kChunk * sizeof(T));
+        T* const chunk = reinterpret_cast<T*>(memory);
+        std::uninitialized_default_construct_n(chunk, kChunk);
+        chunks_.push_back(chunk);
+        return chunk;
+    }
+
+    Arena arena_;
+    std::vector<T*> chunks_;
     std::vector<std::uint32_t> free_;
     std::uint32_t size_ = 0;
 };

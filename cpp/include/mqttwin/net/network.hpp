@@ -214,6 +214,9 @@ class Network {
     /// from which end. They return the device's flow, and at last whose message it is.
     void prefetch_device(std::uint16_t population, std::uint32_t index) const;
     void prefetch_flow(std::uint16_t population, std::uint32_t index) const;
+    /// The same for a flow that may be no more; and its link's state. The tag of its device.
+    void prefetch_flow(FlowId flow) const;
+    std::uint32_t prefetch_link(FlowId flow) const;
     void prefetch_work(std::uint16_t population, std::uint32_t index, bool arrives) const;
     [[nodiscard]] FlowId newest(std::uint16_t population, std::uint32_t index) const {
         return populations_[population].newest[index].flow();

@@ -118,6 +118,10 @@ class Recorder final : public broker::Observer {
         __builtin_prefetch(&entities_[tag]);
         __builtin_prefetch(&totals_[tag]);
     }
+    /// Of that only what is sent to it will touch.
+    void prefetch_totals(std::uint32_t tag) const {
+        if (tag < totals_.size()) __builtin_prefetch(&totals_[tag]);
+    }
 
     // For the census.
     [[nodiscard]] bool is_device(std::uint32_t tag) const { return fleet_of(tag) != nullptr; }

@@ -278,6 +278,7 @@ class VirtualWorld final : private net::Sink {
 
     void dispatch(const sim::Event& event);
     void look_ahead() const;
+    void leave_trail(net::FlowId flow, BrokerHost& broker);
     ScriptedPublish publish(FleetHost& fleet, std::uint32_t device, const wire::Publish& message);
     void behave(FleetHost& fleet, std::uint32_t device, std::uint8_t behaviour);
     void drain(FleetHost& fleet);

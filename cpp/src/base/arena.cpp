@@ -1,0 +1,48 @@
+#include "mqttwin/base/arena.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+#include <utility>
+
+#include "huge_pages.hpp"
+
+namespace mqttwin {
+
+namespace {
+
+constexpr std::size_t kLittle = kHugePage;     // up to here pieces are blocks of their own
+constexpr std::size_t kBlock = 2 * kHugePage;  // of many pieces
+constexpr std::size_t kAlignment = 64;         // a line of the cache
+
+constexpr std::size_t aligned(std::size_t bytes) {
+    return (bytes + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+}  // namespace
+
+void Arena::Free::operator()(std::byte* block) const { std::free(block); }
+
+Arena::Block Arena::make(std::size_t bytes) {
+    const bool many = bytes >= kHugePage;
+    void* const block = std::aligned_alloc(many ? kHugePage : kAlignment, bytes);
+    if (block == nullptr) throw std::bad_alloc();
+    if (many) ask_for_huge_pages(block, bytes);
+    return Block(static_cast<std::byte*>(block));
+}
+
+std::byte* Arena::take(std::size_t bytes) {
+    bytes = aligned(bytes);
+    taken_ += bytes;
+    if (taken_ <= kLittle || bytes > kBlock) {
+        return blocks_.emplace_back(make(bytes)).get();
+    }
+    if (left_ < bytes) {
+        next_ = blocks_.emplace_back(make(kBlock)).get();
+        left_ = kBlock;
+    }
+    left_ -= bytes;
+    return std::exchange(next_, next_ + bytes);
+}
+
+}  // namespace mqttwin
