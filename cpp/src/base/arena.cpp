@@ -1,8 +1,6 @@
 #include "mqttwin/base/arena.hpp"
 
-#include <algorithm>
 #include <cstdlib>
-#include <new>
 #include <utility>
 
 #include "huge_pages.hpp"
@@ -24,11 +22,7 @@ constexpr std::size_t aligned(std::size_t bytes) {
 void Arena::Free::operator()(std::byte* block) const { std::free(block); }
 
 Arena::Block Arena::make(std::size_t bytes) {
-    const bool many = bytes >= kHugePage;
-    void* const block = std::aligned_alloc(many ? kHugePage : kAlignment, bytes);
-    if (block == nullptr) throw std::bad_alloc();
-    if (many) ask_for_huge_pages(block, bytes);
-    return Block(static_cast<std::byte*>(block));
+    return Block(static_cast<std::byte*>(allocate(bytes, kAlignment)));
 }
 
 std::byte* Arena::take(std::size_t bytes) {

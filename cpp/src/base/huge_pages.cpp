@@ -1,12 +1,45 @@
 #include "huge_pages.hpp"
 
+#include <algorithm>
 #include <cstdint>
+#include <cstdlib>
+#include <new>
+
+#include <stdlib.h>  // posix_memalign
 
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
 
 namespace mqttwin {
+
+namespace {
+
+constexpr std::size_t kMany = std::size_t{64} << 10U;  // bytes of many records
+constexpr std::size_t kLine = 64;                      // of the cache
+
+void* take(std::size_t size, std::size_t alignment) noexcept {
+    const bool large = size >= kHugePage;
+    if (large) alignment = std::max(alignment, kHugePage);
+    if (size >= kMany) alignment = std::max(alignment, kLine);
+    if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return std::malloc(size == 0 ? 1 : size);
+    void* block = nullptr;
+    if (::posix_memalign(&block, alignment, size) != 0) return nullptr;
+    if (large) ask_for_huge_pages(block, size);
+    return block;
+}
+
+}  // namespace
+
+/// As the standard wants it: whoever can find more memory is asked until there is some.
+void* allocate(std::size_t size, std::size_t alignment) {
+    for (;;) {
+        if (void* const block = take(size, alignment)) return block;
+        const std::new_handler handler = std::get_new_handler();
+        if (handler == nullptr) throw std::bad_alloc();
+        handler();
+    }
+}
 
 void ask_for_huge_pages([[maybe_unused]] void* block, [[maybe_unused]] std::size_t size) noexcept {
 #if defined(__linux__)

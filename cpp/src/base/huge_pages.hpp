@@ -13,8 +13,28 @@ namespace mqttwin {
 
 inline constexpr std::size_t kHugePage = std::size_t{2} << 20U;
 
+// Sanitizers have operators of their own.
+#if defined(__has_feature)
+#define MQTTWIN_HAS_FEATURE(name) __has_feature(name)
+#else
+#define MQTTWIN_HAS_FEATURE(name) 0
+#endif
+#if defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
+    !MQTTWIN_HAS_FEATURE(address_sanitizer) && !MQTTWIN_HAS_FEATURE(thread_sanitizer) &&     \
+    !MQTTWIN_HAS_FEATURE(memory_sanitizer)
+#define MQTTWIN_OWN_OPERATOR_NEW 1
+#else
+#define MQTTWIN_OWN_OPERATOR_NEW 0
+#endif
+#undef MQTTWIN_HAS_FEATURE
+
 /// For the whole huge pages within a block, of which no more is taken than what is touched. Without
 /// effect where the system has none.
 void ask_for_huge_pages(void* block, std::size_t size) noexcept;
+
+/// What an operator new gives: a block for std::free. Where it holds many records, those that
+/// divide a line of the cache lie in one; where it is large, it lies on huge pages. Throws
+/// std::bad_alloc.
+void* allocate(std::size_t size, std::size_t alignment);
 
 }  // namespace mqttwin

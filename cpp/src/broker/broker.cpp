@@ -216,11 +216,14 @@ void Broker::handle_open(Instant now, Slot connection, const Peer& peer) {
     open_connection(*state_, now, connection, peer);
 }
 
-void Broker::handle_bytes(Instant now, Slot connection, ByteView bytes, const Stamp& stamp) {
+void Broker::handle_bytes(Instant now, Slot connection, ByteView bytes, const Stamp& stamp,
+                          BlobId whole) {
     State& s = *state_;
     if (connection >= s.connections.size()) return;
     if (s.connections[connection].phase == Phase::free) return;  // late: we closed it
+    s.handled = whole;
     take_bytes(s, now, connection, bytes, stamp);
+    s.handled = BlobId::none;
 }
 
 void Broker::handle_closed(Instant now, Slot connection) {

@@ -51,6 +51,11 @@ class Fanout {
     Fanout& operator=(const Fanout&) = delete;
 
     void finish(State& s);
+    /// The plain frame of MQTT 5.0, without RETAIN, is there already.
+    void hand_on(State& s, BlobId frame) {
+        s.pool->retain(frame);
+        frames_[1][0] = frame;
+    }
 
     [[nodiscard]] const Stamp& stamp() const { return stamp_; }
     [[nodiscard]] std::string_view topic() const { return topic_; }

@@ -75,6 +75,23 @@ Fault check_support(State& s, Connection& c, wire::Publish& publish) {
     return {};
 }
 
+// The blob that holds this packet, if it is what the broker would make of it for others: a QoS 0
+// message without flags and properties, in MQTT 5.0's form.
+BlobId as_received(const State& s, const Connection& from, const wire::Frame& frame,
+                   const wire::Publish& publish) {
+    constexpr std::uint8_t kPlain = 0x30;  // PUBLISH, DUP 0, QoS 0, RETAIN 0
+    if (s.handled == BlobId::none || frame.first != kPlain || !publish.properties.empty() ||
+        from.version != wire::Version::v5) {
+        return BlobId::none;
+    }
+    // Not a part of what it holds, nor the part that was missing of a cut packet.
+    const ByteView whole = s.pool->bytes(s.handled);
+    if (frame.size() != whole.size() || frame.body.data() != whole.data() + frame.header_length) {
+        return BlobId::none;
+    }
+    return s.handled;
+}
+
 // What becomes of a message, as a reason code of PUBACK [MQTT-3.4.2-1] and PUBREC [MQTT-3.5.2-1].
 struct Acceptance {
     std::uint8_t reason = 0;
@@ -83,7 +100,8 @@ struct Acceptance {
 
 // Hands a message on, or does not want it. Who cannot be told of that gets a success (3.1.1
 // [MQTT-3.3.5-2]).
-Acceptance accept(State& s, Instant now, Slot slot, wire::Publish& publish, const Stamp& stamp) {
+Acceptance accept(State& s, Instant now, Slot slot, wire::Publish& publish, const Stamp& stamp,
+                  BlobId packet = BlobId::none) {
     const Connection& from = s.connections[slot];
     if (publish.topic.starts_with(kSystemTopics)) {
         return {wire::reason::not_authorized, "$SYS topics are the server's"};
@@ -96,7 +114,7 @@ Acceptance accept(State& s, Instant now, Slot slot, wire::Publish& publish, cons
     if (awaits_answer && publish.retain && !may_be_retained(s, publish)) {
         return {wire::reason::quota_exceeded, "no room for another retained message"};
     }
-    const std::uint32_t matched = route(s, now, from.owner, publish, stamp);
+    const std::uint32_t matched = route(s, now, from.owner, publish, stamp, packet);
     if (matched > 0) return {wire::reason::success};
     return {wire::reason::no_matching_subscribers};
 }
@@ -136,7 +154,7 @@ void handle_publish(State& s, Instant now, Slot slot, const wire::Frame& frame,
     s.tally.publish_bytes_received += publish.payload.size();
 
     if (publish.qos == QoS::at_most_once) {  // [MQTT-3.3.4-1]: the QoS decides on the answer
-        accept(s, now, slot, publish, stamp);
+        accept(s, now, slot, publish, stamp, as_received(s, c, frame, publish));
         return;
     }
     const wire::PacketId id = publish.packet_id;

@@ -107,7 +107,7 @@ bool may_be_retained(const State& s, const wire::Publish& publish) {
 }
 
 std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publish& publish,
-                    const Stamp& stamp) {
+                    const Stamp& stamp, BlobId packet) {
     keep_end_to_end(publish);
     const bool may_overlap = gather(s, publisher, publish.topic);
     auto matched = static_cast<std::uint32_t>(s.matches.size());
@@ -128,6 +128,7 @@ std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publis
     Stamp onward = stamp;
     onward.sequence = 0;  // the publisher's own number; each session has its own
     Fanout fanout(publish, onward);
+    if (packet != BlobId::none) fanout.hand_on(s, packet);
     // [MQTT-3.3.1-8]: otherwise what is retained stays.
     if (retain) update_retained(s, now, fanout, publish);
     constexpr std::size_t kLookAhead = 8;  // sessions are far apart in memory

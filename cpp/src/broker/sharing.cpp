@@ -59,6 +59,14 @@ GroupTally& tally_of(State& s, std::uint32_t group) {
     return s.group_tallies[known];
 }
 
+void count_in(GroupTally& tally, std::uint64_t preference) {
+    if (tally.eligible == 0 || preference > tally.best) {
+        tally.best = preference;
+        tally.eligible = 0;
+    }
+    if (preference == tally.best) ++tally.eligible;
+}
+
 // Which of the equals it is.
 std::uint32_t whose_turn(State& s, const GroupTally& tally) {
     const std::uint32_t turn = s.groups.next_turn(tally.group);
@@ -66,6 +74,23 @@ std::uint32_t whose_turn(State& s, const GroupTally& tally) {
     const StreamKey key{mix64(s.key.value + 3)};
     return static_cast<std::uint32_t>(
         Stream(key, s.groups.hash(tally.group), turn).below(tally.eligible));
+}
+
+// The same as below where all candidates are of one group, as they mostly are.
+void choose_member(State& s, std::uint32_t publisher, std::uint32_t topic) {
+    GroupTally tally;
+    tally.group = s.shared_matches.front().match.data.group;
+    for (SharedMatch& candidate : s.shared_matches) {
+        candidate.preference = preference(s, candidate.match, publisher, topic);
+        count_in(tally, candidate.preference);
+    }
+    auto chosen = s.shared_matches.begin();
+    for (std::uint32_t before = whose_turn(s, tally);; ++chosen) {
+        if (chosen->preference == tally.best && before-- == 0) break;
+    }
+    s.groups.set_latest(tally.group, chosen->match.session);
+    s.shared_matches.front() = *chosen;
+    s.shared_matches.resize(1);
 }
 
 // One that was moved: to another member, or dropped where there is none.
@@ -112,15 +137,16 @@ void hand_over(State& s, Instant now, std::uint32_t from, const Moved& moved) {
 void choose_members(State& s, std::uint32_t publisher, std::string_view topic) {
     const std::uint32_t topic_hash =
         s.options.shared_strategy == SharedStrategy::hash_topic ? s.hash_of(topic) : 0;
+    const std::uint32_t first = s.shared_matches.front().match.data.group;
+    if (std::all_of(s.shared_matches.begin(), s.shared_matches.end(),
+                    [first](const SharedMatch& m) { return m.match.data.group == first; })) {
+        choose_member(s, publisher, topic_hash);
+        return;
+    }
     s.group_tallies.clear();
     for (SharedMatch& candidate : s.shared_matches) {
         candidate.preference = preference(s, candidate.match, publisher, topic_hash);
-        GroupTally& tally = tally_of(s, candidate.match.data.group);
-        if (tally.eligible == 0 || candidate.preference > tally.best) {
-            tally.best = candidate.preference;
-            tally.eligible = 0;
-        }
-        if (candidate.preference == tally.best) ++tally.eligible;
+        count_in(tally_of(s, candidate.match.data.group), candidate.preference);
     }
     for (GroupTally& tally : s.group_tallies) tally.before = whose_turn(s, tally);
     std::size_t kept = 0;

@@ -277,6 +277,7 @@ struct State {
 
     // Workspace, kept for its capacity.
     wire::Publish incoming;
+    BlobId handled = BlobId::none;  // that holds what handle_bytes was given, if one does
     std::vector<Match> matches;
     std::vector<SharedMatch> shared_matches;
     std::vector<std::uint32_t> match_of_session;

@@ -235,13 +235,17 @@ void VirtualWorld::look_ahead() const {
     };
     step(kFar, [&](const FleetHost& fleet, const sim::EventKey& key) {
         network_.prefetch_device(fleet.population, key.entity);
+        recorder_->prefetch_entity(fleet.base + key.entity);
+        if (rises(key)) {  // the device itself is not touched
+            if (!fleet.trails.empty()) __builtin_prefetch(&fleet.trails[key.entity]);
+            return;
+        }
+        recorder_->prefetch_totals(fleet.base + key.entity);
         fleet.clients.prefetch(key.entity);
-        recorder_->prefetch(fleet.base + key.entity);
         if (key.kind == static_cast<std::uint8_t>(EventKind::behaviour)) {
             fleet.behaviours[key.detail].prefetch(key.entity);
             __builtin_prefetch(&fleet.flow[key.entity]);
         }
-        if (rises(key) && !fleet.trails.empty()) __builtin_prefetch(&fleet.trails[key.entity]);
     });
     step(kNear, [&](const FleetHost& fleet, const sim::EventKey& key) {
         network_.prefetch_flow(fleet.population, key.entity);
@@ -280,7 +284,11 @@ void VirtualWorld::look_ahead() const {
         const std::uint32_t origin =
             network_.prefetch_bytes(fleet.population, key.entity, sender_of(key));
         if (origin == Stamp::kNobody) return;
-        if (sender_of(key) == net::End::server) return recorder_->prefetch(origin);
+        if (sender_of(key) == net::End::server) {
+            recorder_->prefetch_entity(origin);
+            recorder_->prefetch_totals(origin);
+            return;
+        }
         const Slot slot = network_.server_slot(network_.newest(fleet.population, key.entity));
         if (slot != kNoSlot) brokers_[fleet.broker]->engine.prefetch_session(slot);
     });
@@ -553,7 +561,7 @@ void VirtualWorld::on_bytes(Instant now, net::FlowId flow, net::End receiver, By
     const Slot slot = network_.server_slot(flow);
     if (slot == kNoSlot) return;
     BrokerHost& broker = *brokers_[network_.broker(flow)];
-    broker.engine.handle_bytes(now, slot, bytes, stamp);
+    broker.engine.handle_bytes(now, slot, bytes, stamp, network_.delivered());
     leave_trail(flow, broker);
     drain(broker);
 }

@@ -100,7 +100,14 @@ void Party::says(const Bytes& message, const Stamp& stamp) {
         // A copy of exactly this size, so that a sanitizer sees any look beyond it.
         const Bytes piece(message.begin() + static_cast<std::ptrdiff_t>(at),
                           message.begin() + static_cast<std::ptrdiff_t>(at + size));
-        bench_.broker.handle_bytes(bench_.now, slot_, piece, stamp);
+        if (!bench_.in_blobs) {
+            bench_.broker.handle_bytes(bench_.now, slot_, piece, stamp);
+            continue;
+        }
+        bench_.said = bench_.pool.make(piece);
+        bench_.broker.handle_bytes(bench_.now, slot_, bench_.pool.bytes(bench_.said), stamp,
+                                   bench_.said);
+        bench_.pool.release(bench_.said);
     }
     bench_.drain();
 }

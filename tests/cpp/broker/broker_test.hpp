@@ -215,6 +215,9 @@ class Bench {
 
     /// Bytes to a party arrive in pieces of this size; 0 is whole.
     std::size_t chunk = 0;
+    /// They lie in blobs of the pool, as in a virtual world.
+    bool in_blobs = false;
+    BlobId said = BlobId::none;  // the last one; for comparison only
 
     BlobPool pool;
     Witness witness;

@@ -97,8 +97,10 @@ class Broker {
 
     // The network. `connection` is free before handle_open and after the close.
     void handle_open(Instant now, Slot connection, const Peer& peer);
-    /// `stamp` is the one of the send that these bytes are (part of).
-    void handle_bytes(Instant now, Slot connection, ByteView bytes, const Stamp& stamp);
+    /// `stamp` is the one of the send that these bytes are (part of). `whole`: a blob of the pool
+    /// that holds just them, if there is one.
+    void handle_bytes(Instant now, Slot connection, ByteView bytes, const Stamp& stamp,
+                      BlobId whole = BlobId::none);
     /// The transport is gone. Not called for a connection that the broker closed itself.
     void handle_closed(Instant now, Slot connection);
     /// What waits to be written to this connection is over its mark (`congested`), or under it

@@ -174,6 +174,9 @@ class Network {
     void handle_event(Instant now, FlowEvent kind, std::uint8_t generation,
                       std::uint16_t population, std::uint32_t index, Sink& sink);
 
+    /// During Sink::on_bytes: the blob that holds just these bytes, if one does.
+    [[nodiscard]] BlobId delivered() const { return delivered_; }
+
     // Looking.
     [[nodiscard]] std::uint32_t tag(FlowId flow) const {
         const Flow& f = flows_[flow];
@@ -450,7 +453,9 @@ class Network {
     void answer_for_nobody(Instant now, const Ref& r, End end, const tcp::Segment& segment);
     /// One buffer serves all deliveries; nobody delivers while somebody is handling.
     void deliver(Instant now, const Ref& r, End receiver, const Unit& unit) {
+        delivered_ = unit.body == BlobId::none ? unit.head : BlobId::none;
         sink_->on_bytes(now, r.id, receiver, whole(unit.head, unit.body), unit.stamp);
+        delivered_ = BlobId::none;
         pool_->release(unit.head);
         pool_->release(unit.body);
     }
@@ -498,8 +503,9 @@ class Network {
     Tap* tap_ = nullptr;
     std::vector<std::uint8_t> scratch_;
     std::vector<std::uint8_t> shown_;  // made up for a tap
-    FlowId handling_ = kNoFlow;        // not freed before its event has been handled
-    FlowId behind_ = kNoFlow;          // is told of the past: its events are set afterwards
+    BlobId delivered_ = BlobId::none;
+    FlowId handling_ = kNoFlow;  // not freed before its event has been handled
+    FlowId behind_ = kNoFlow;    // is told of the past: its events are set afterwards
     std::uint32_t tickets_ = 0;
     bool quiet_ = true;
 };

@@ -112,13 +112,11 @@ class Recorder final : public broker::Observer {
     /// "meter/17"
     [[nodiscard]] std::string entity_name(std::uint32_t tag) const;
 
-    /// Loads what is kept for a device.
-    void prefetch(std::uint32_t tag) const {
-        if (tag >= totals_.size()) return;
-        __builtin_prefetch(&entities_[tag]);
-        __builtin_prefetch(&totals_[tag]);
+    /// Loads what is kept for a device: what it has done and got, and what it has sent and been
+    /// sent.
+    void prefetch_entity(std::uint32_t tag) const {
+        if (tag < entities_.size()) __builtin_prefetch(&entities_[tag]);
     }
-    /// Of that only what is sent to it will touch.
     void prefetch_totals(std::uint32_t tag) const {
         if (tag < totals_.size()) __builtin_prefetch(&totals_[tag]);
     }
