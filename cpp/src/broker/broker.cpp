@@ -5,6 +5,7 @@
 #include <cassert>
 #include <utility>
 
+#include "mqttwin/base/prefetch.hpp"
 #include "mqttwin/wire/decode.hpp"
 #include "mqttwin/wire/encode.hpp"
 
@@ -349,14 +350,14 @@ void Broker::publish(Instant now, const wire::Publish& message, const Stamp& sta
 
 void Broker::prefetch(Slot connection) const {
     const State& s = *state_;
-    if (connection < s.connections.size()) __builtin_prefetch(&s.connections[connection]);
+    if (connection < s.connections.size()) mqttwin::prefetch(&s.connections[connection]);
 }
 
 void Broker::prefetch_session(Slot connection) const {
     const State& s = *state_;
     if (connection >= s.connections.size()) return;
     const Connection& c = s.connections[connection];
-    if (c.phase == Phase::connected) __builtin_prefetch(&s.sessions[c.owner]);
+    if (c.phase == Phase::connected) mqttwin::prefetch(&s.sessions[c.owner]);
 }
 
 Broker::Trail Broker::trail() const {

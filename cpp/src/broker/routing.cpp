@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "mqttwin/base/prefetch.hpp"
 #include "mqttwin/wire/encode.hpp"
 
 #include "delivery.hpp"
@@ -134,7 +135,7 @@ std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publis
     constexpr std::size_t kLookAhead = 8;  // sessions are far apart in memory
     for (std::size_t i = 0; i < s.matches.size(); ++i) {
         if (i + kLookAhead < s.matches.size()) {
-            __builtin_prefetch(&s.sessions[s.matches[i + kLookAhead].session]);
+            mqttwin::prefetch(&s.sessions[s.matches[i + kLookAhead].session]);
         }
         if (s.matches[i].first) serve(s, now, fanout, qos, retain, s.matches[i]);
     }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "mqttwin/base/prefetch.hpp"
+
 namespace mqttwin::broker {
 
 namespace {
@@ -232,7 +234,7 @@ void SubscriptionIndex::find_matches(std::string_view topic) {
     load_words(topic);
     std::erase_if(candidates_, [this](FilterShapes::Candidate& one) {
         one.filter = by_hash_.find(one.place.hash, [](std::uint32_t) { return true; });
-        if (one.filter != kNone) __builtin_prefetch(&filters_[one.filter]);
+        if (one.filter != kNone) mqttwin::prefetch(&filters_[one.filter]);
         return one.filter == kNone;
     });
     matched_.clear();
@@ -243,7 +245,7 @@ void SubscriptionIndex::find_matches(std::string_view topic) {
                 one.place.hash, [&](std::uint32_t other) { return matches(filters_[other], one); });
             if (filter == kNone) continue;
         }
-        if (filters_[filter].list != kNone) __builtin_prefetch(&lists_[filters_[filter].list]);
+        if (filters_[filter].list != kNone) mqttwin::prefetch(&lists_[filters_[filter].list]);
         matched_.push_back(filter);
     }
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mqttwin/base/archive.hpp"
+#include "mqttwin/base/prefetch.hpp"
 #include "mqttwin/session/slab.hpp"
 #include "mqttwin/wire/packets.hpp"
 #include "mqttwin/wire/types.hpp"
@@ -73,7 +74,7 @@ class SubscriptionIndex {
         return matched_.empty() ? kNone : matched_.front();
     }
     void prefetch_filter(std::uint32_t filter) const {
-        if (filter < filters_.capacity()) __builtin_prefetch(&filters_[filter]);
+        if (filter < filters_.capacity()) mqttwin::prefetch(&filters_[filter]);
     }
     void prefetch_place(std::uint32_t filter) const {
         if (filter < filters_.capacity()) by_hash_.prefetch(filters_[filter].place.hash);

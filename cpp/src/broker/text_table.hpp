@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mqttwin/base/archive.hpp"
+#include "mqttwin/base/prefetch.hpp"
 
 namespace mqttwin::broker {
 
@@ -30,7 +31,7 @@ class TextTable {
 
     /// Starts loading what a search for this hash reads.
     void prefetch(std::uint32_t hash) const {
-        if (!cells_.empty()) __builtin_prefetch(&cells_[home(hash)]);
+        if (!cells_.empty()) mqttwin::prefetch(&cells_[home(hash)]);
     }
 
     /// Precondition: the text is not in the table.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "mqttwin/base/prefetch.hpp"
+
 #include "refuse.hpp"
 
 namespace mqttwin::fleet {
@@ -228,7 +230,7 @@ void Arrival::prefetch(Device device) const {
     every_.prefetch(device);
     offset_.prefetch(device);
     jitter_.prefetch(device);
-    if (positions_ && positions_->size() > 1) __builtin_prefetch(positions_->data() + device);
+    if (positions_ && positions_->size() > 1) mqttwin::prefetch(positions_->data() + device);
 }
 
 }  // namespace mqttwin::fleet

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "mqttwin/base/prefetch.hpp"
 #include "mqttwin/wire/topic.hpp"
 
 #include "refuse.hpp"
@@ -268,7 +269,7 @@ ByteView Payload::random_bytes(Device device, std::uint32_t n) {
 }
 
 void Payload::prefetch(Device device) const {
-    if (needs_gap_) __builtin_prefetch(previous_.data() + device, 1);
+    if (needs_gap_) mqttwin::prefetch(previous_.data() + device);
     for (const Field& field : fields_) field.generator.prefetch(device);
     size_.prefetch(device);
 }

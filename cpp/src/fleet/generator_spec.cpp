@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "mqttwin/base/prefetch.hpp"
 #include "mqttwin/fleet/generator.hpp"
 #include "mqttwin/wire/topic.hpp"
 
@@ -230,7 +231,7 @@ Value::Kind Generator::kind() const {
 }
 
 void Generator::prefetch(Device device) const {
-    if (!state_.empty()) __builtin_prefetch(state_.data() + device, 1);
+    if (!state_.empty()) mqttwin::prefetch(state_.data() + device);
     std::visit(
         [device](const auto& model) {
             each_column(model, [device](const auto& column, std::string_view, Range) {

@@ -1,5 +1,6 @@
 #include "mqttwin/fleet/publish.hpp"
 
+#include "mqttwin/base/prefetch.hpp"
 #include "mqttwin/wire/encode.hpp"
 #include "mqttwin/wire/topic.hpp"
 
@@ -84,7 +85,7 @@ void PublishBehaviour::set_properties(wire::Properties& properties) const {
 }
 
 void PublishBehaviour::prefetch(Device device) const {
-    __builtin_prefetch(number_.data() + device, 1);
+    mqttwin::prefetch(number_.data() + device);
     arrival_.prefetch(device);
     payload_.prefetch(device);
 }

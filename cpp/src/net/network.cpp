@@ -5,6 +5,8 @@
 #include <cassert>
 #include <stdexcept>
 
+#include "mqttwin/base/prefetch.hpp"
+
 namespace mqttwin::net {
 
 namespace {
@@ -40,14 +42,6 @@ tcp::Profile broker_profile(const LinkSpec& link) {
     p.sack = device.sack;
     set_options(p, link.tcp);
     return p;
-}
-
-/// Every line of it, wherever it begins.
-template <typename Record>
-void prefetch_all(const Record& record) {
-    const auto* bytes = reinterpret_cast<const char*>(&record);
-    for (std::size_t line = 0; line < sizeof record; line += 64) __builtin_prefetch(bytes + line);
-    __builtin_prefetch(bytes + sizeof record - 1);
 }
 
 }  // namespace
@@ -451,7 +445,7 @@ std::uint32_t Network::acknowledged(Instant now, FlowId id, End end) const {
 }
 
 void Network::prefetch_device(std::uint16_t population, std::uint32_t index) const {
-    __builtin_prefetch(&populations_[population].newest[index]);
+    mqttwin::prefetch(&populations_[population].newest[index]);
     populations_[population].links.prefetch(index);
 }
 
@@ -479,7 +473,7 @@ void Network::prefetch_work(std::uint16_t population, std::uint32_t index, bool 
     if (arrives) {
         prefetch_all(busy_[busy]);
     } else {
-        __builtin_prefetch(&busy_[busy]);  // to see that it is not the flow's any more
+        mqttwin::prefetch(&busy_[busy]);  // to see that it is not the flow's any more
     }
 }
 

@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "mqttwin/base/prefetch.hpp"
+
 #include "capture.hpp"
 #include "hosts.hpp"
 #include "scripted.hpp"
@@ -237,14 +239,14 @@ void VirtualWorld::look_ahead() const {
         network_.prefetch_device(fleet.population, key.entity);
         recorder_->prefetch_entity(fleet.base + key.entity);
         if (rises(key)) {  // the device itself is not touched
-            if (!fleet.trails.empty()) __builtin_prefetch(&fleet.trails[key.entity]);
+            if (!fleet.trails.empty()) mqttwin::prefetch(&fleet.trails[key.entity]);
             return;
         }
         recorder_->prefetch_totals(fleet.base + key.entity);
         fleet.clients.prefetch(key.entity);
         if (key.kind == static_cast<std::uint8_t>(EventKind::behaviour)) {
             fleet.behaviours[key.detail].prefetch(key.entity);
-            __builtin_prefetch(&fleet.flow[key.entity]);
+            mqttwin::prefetch(&fleet.flow[key.entity]);
         }
     });
     step(kNear, [&](const FleetHost& fleet, const sim::EventKey& key) {
@@ -258,7 +260,7 @@ void VirtualWorld::look_ahead() const {
         const auto* trail = trail_of(fleet, broker, key);
         if (trail == nullptr) return;
         broker.engine.prefetch_trail(*trail);
-        __builtin_prefetch(&broker.flow[trail->to]);
+        mqttwin::prefetch(&broker.flow[trail->to]);
     });
     step(kNext, [&](const FleetHost& fleet, const sim::EventKey& key) {
         if (!arrives(key)) return;

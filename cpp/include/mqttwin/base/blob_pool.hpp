@@ -16,6 +16,7 @@
 #include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/arena.hpp"
 #include "mqttwin/base/bytes.hpp"
+#include "mqttwin/base/prefetch.hpp"
 
 namespace mqttwin {
 
@@ -84,8 +85,8 @@ class BlobPool {
     void prefetch(BlobId id) const {
         if (id == BlobId::none) return;
         const auto* block = reinterpret_cast<const char*>(&header(id));
-        __builtin_prefetch(block);
-        __builtin_prefetch(block + 64);
+        mqttwin::prefetch(block);
+        mqttwin::prefetch(block + 64);
     }
     /// Handles stay what they are. Blobs are not moved, so views of them end when it is read.
     void archive(Archive& a);

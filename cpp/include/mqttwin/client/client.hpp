@@ -10,6 +10,7 @@
 
 #include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/blob_pool.hpp"
+#include "mqttwin/base/prefetch.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/client/listener.hpp"
@@ -108,11 +109,7 @@ class Clients {
     Outbox& outbox() { return outbox_; }
 
     /// Loads what a call for this client will touch.
-    void prefetch(Slot client) const {
-        const auto* record = reinterpret_cast<const char*>(&clients_[client]);
-        __builtin_prefetch(record);
-        __builtin_prefetch(record + sizeof(Client) - 1);  // it may lie across two lines
-    }
+    void prefetch(Slot client) const { prefetch_all(clients_[client]); }
 
     [[nodiscard]] Phase phase(Slot client) const { return clients_[client].phase; }
     [[nodiscard]] Slot count() const { return static_cast<Slot>(clients_.size()); }

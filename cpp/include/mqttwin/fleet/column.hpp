@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mqttwin/base/archive.hpp"
+#include "mqttwin/base/prefetch.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/fleet/population.hpp"
@@ -66,7 +67,7 @@ class Column {
         return draw(device);
     }
     void prefetch(Device device) const {
-        if (kind_ == Kind::values) __builtin_prefetch(values_->data() + device);
+        if (kind_ == Kind::values) mqttwin::prefetch(values_->data() + device);
     }
     /// Of a description; one that is bound stays bound.
     void archive(Archive& a) { a(kind_, a_, b_, key_, range_, values_, cumulative_); }

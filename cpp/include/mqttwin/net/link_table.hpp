@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "mqttwin/base/archive.hpp"
+#include "mqttwin/base/prefetch.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/base/slab.hpp"
 #include "mqttwin/base/time.hpp"
@@ -66,7 +67,7 @@ class LinkTable {
     [[nodiscard]] std::size_t bytes_per_device() const { return width_ * sizeof(std::int64_t); }
     [[nodiscard]] std::size_t footprint() const;
     void prefetch(std::uint32_t device) const {
-        if (width_ > 0) __builtin_prefetch(rows_.data() + std::size_t{device} * width_);
+        if (width_ > 0) mqttwin::prefetch(rows_.data() + std::size_t{device} * width_);
     }
     /// The state of its devices' links, not what they are.
     void archive(Archive& a) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "mqttwin/base/archive.hpp"
+#include "mqttwin/base/prefetch.hpp"
 #include "mqttwin/broker/broker.hpp"
 #include "mqttwin/client/client.hpp"
 #include "mqttwin/net/network.hpp"
@@ -115,10 +116,10 @@ class Recorder final : public broker::Observer {
     /// Loads what is kept for a device: what it has done and got, and what it has sent and been
     /// sent.
     void prefetch_entity(std::uint32_t tag) const {
-        if (tag < entities_.size()) __builtin_prefetch(&entities_[tag]);
+        if (tag < entities_.size()) mqttwin::prefetch(&entities_[tag]);
     }
     void prefetch_totals(std::uint32_t tag) const {
-        if (tag < totals_.size()) __builtin_prefetch(&totals_[tag]);
+        if (tag < totals_.size()) mqttwin::prefetch(&totals_[tag]);
     }
 
     // For the census.
