@@ -353,11 +353,30 @@ void Broker::prefetch(Slot connection) const {
     if (connection < s.connections.size()) mqttwin::prefetch(&s.connections[connection]);
 }
 
-void Broker::prefetch_session(Slot connection) const {
-    const State& s = *state_;
-    if (connection >= s.connections.size()) return;
+namespace {
+
+const Session* session_of(const State& s, Slot connection) {
+    if (connection >= s.connections.size()) return nullptr;
     const Connection& c = s.connections[connection];
-    if (c.phase == Phase::connected) mqttwin::prefetch(&s.sessions[c.owner]);
+    return c.phase == Phase::connected ? &s.sessions[c.owner] : nullptr;
+}
+
+}  // namespace
+
+void Broker::prefetch_session(Slot connection) const {
+    mqttwin::prefetch(session_of(*state_, connection));
+}
+
+void Broker::prefetch_traffic(Slot connection) const {
+    const Session* const session = session_of(*state_, connection);
+    if (session == nullptr || session->traffic == kNone) return;
+    prefetch_all(state_->traffic[session->traffic]);
+}
+
+void Broker::prefetch_window(Slot connection) const {
+    const Session* const session = session_of(*state_, connection);
+    if (session == nullptr || session->traffic == kNone) return;
+    state_->traffic[session->traffic].window.prefetch(state_->pending);
 }
 
 Broker::Trail Broker::trail() const {

@@ -27,6 +27,7 @@ constexpr std::size_t kSooner = 5;
 constexpr std::size_t kNext = 4;
 constexpr std::size_t kThen = 3;
 constexpr std::size_t kLast = 2;
+constexpr std::size_t kVeryLast = 1;
 // Fewer pending events than this belong to a world that the cache holds anyway.
 constexpr std::size_t kEventsWorthLookingAhead = 5'000;
 
@@ -238,15 +239,15 @@ void VirtualWorld::look_ahead() const {
     step(kFar, [&](const FleetHost& fleet, const sim::EventKey& key) {
         network_.prefetch_device(fleet.population, key.entity);
         recorder_->prefetch_entity(fleet.base + key.entity);
-        if (rises(key)) {  // the device itself is not touched
-            if (!fleet.trails.empty()) mqttwin::prefetch(&fleet.trails[key.entity]);
-            return;
-        }
-        recorder_->prefetch_totals(fleet.base + key.entity);
+        const bool rising = rises(key);  // then the device itself is not touched
+        if (!rising || fleet.acknowledged) recorder_->prefetch_totals(fleet.base + key.entity);
+        if (rising && !fleet.trails.empty()) mqttwin::prefetch(&fleet.trails[key.entity]);
+        if (rising) return;
         fleet.clients.prefetch(key.entity);
+        mqttwin::prefetch(&fleet.flow[key.entity]);
         if (key.kind == static_cast<std::uint8_t>(EventKind::behaviour)) {
             fleet.behaviours[key.detail].prefetch(key.entity);
-            mqttwin::prefetch(&fleet.flow[key.entity]);
+            if (fleet.acknowledged) mqttwin::prefetch(&fleet.numbered[key.entity]);
         }
     });
     step(kNear, [&](const FleetHost& fleet, const sim::EventKey& key) {
@@ -266,15 +267,29 @@ void VirtualWorld::look_ahead() const {
         if (!arrives(key)) return;
         const net::FlowId flow =
             network_.prefetch_unit(fleet.population, key.entity, sender_of(key));
-        if (flow == net::kNoFlow || sender_of(key) == net::End::server) return;
-        const Slot slot = network_.server_slot(flow);
+        if (!rises(key)) return fleet.clients.prefetch_flow(key.entity);
         const BrokerHost& broker = *brokers_[fleet.broker];
-        if (slot != kNoSlot) broker.engine.prefetch(slot);
+        const Slot slot = flow == net::kNoFlow ? kNoSlot : network_.server_slot(flow);
+        if (slot < broker.flow.size()) {
+            broker.engine.prefetch(slot);
+            if (fleet.acknowledged) mqttwin::prefetch(&broker.flow[slot]);
+        }
         const auto* trail = trail_of(fleet, broker, key);
         if (trail == nullptr) return;
         broker.engine.prefetch_trail_end(*trail);
         network_.prefetch_flow(broker.flow[trail->to]);
     });
+    // The broker's side, by the connection of a device from which something comes.
+    const auto at_broker = [&](std::size_t ahead, auto&& load) {
+        step(ahead, [&](const FleetHost& fleet, const sim::EventKey& key) {
+            if (!rises(key)) return;
+            const net::FlowId flow = network_.newest(fleet.population, key.entity);
+            const Slot slot = flow == net::kNoFlow ? kNoSlot : network_.server_slot(flow);
+            if (slot != kNoSlot) load(*brokers_[fleet.broker], slot);
+        });
+    };
+    at_broker(kThen,
+              [](const BrokerHost& broker, Slot slot) { broker.engine.prefetch_session(slot); });
     step(kThen, [&](const FleetHost& fleet, const sim::EventKey& key) {
         const BrokerHost& broker = *brokers_[fleet.broker];
         if (const auto* trail = trail_of(fleet, broker, key)) {
@@ -285,15 +300,16 @@ void VirtualWorld::look_ahead() const {
         if (!arrives(key)) return;
         const std::uint32_t origin =
             network_.prefetch_bytes(fleet.population, key.entity, sender_of(key));
+        if (rises(key)) return;
+        fleet.clients.prefetch_window(key.entity);
         if (origin == Stamp::kNobody) return;
-        if (sender_of(key) == net::End::server) {
-            recorder_->prefetch_entity(origin);
-            recorder_->prefetch_totals(origin);
-            return;
-        }
-        const Slot slot = network_.server_slot(network_.newest(fleet.population, key.entity));
-        if (slot != kNoSlot) brokers_[fleet.broker]->engine.prefetch_session(slot);
+        recorder_->prefetch_entity(origin);
+        recorder_->prefetch_totals(origin);
     });
+    at_broker(kLast,
+              [](const BrokerHost& broker, Slot slot) { broker.engine.prefetch_traffic(slot); });
+    at_broker(kVeryLast,
+              [](const BrokerHost& broker, Slot slot) { broker.engine.prefetch_window(slot); });
 }
 
 void VirtualWorld::dispatch(const sim::Event& next) {
@@ -355,7 +371,10 @@ void VirtualWorld::behave(FleetHost& fleet, std::uint32_t device, std::uint8_t b
 ScriptedPublish VirtualWorld::publish(FleetHost& fleet, std::uint32_t device,
                                       const wire::Publish& message) {
     Stamp stamp{now_, fleet.tag(device), 0};
-    if (message.qos != wire::QoS::at_most_once) stamp.sequence = ++fleet.numbered[device];
+    if (message.qos != wire::QoS::at_most_once) {
+        stamp.sequence = ++fleet.numbered[device];
+        fleet.acknowledged = true;
+    }
     recorder_->published(now_, fleet.tag(device), message);
     const auto outcome = fleet.clients.publish(now_, device, message, stamp);
     recorder_->publish_outcome(now_, fleet.tag(device), message.qos, outcome);

@@ -151,10 +151,12 @@ class Broker {
     /// Whether a client with this identifier is connected.
     [[nodiscard]] bool is_connected(std::string_view client_id) const;
 
-    /// Loads what bytes from this connection will touch; `prefetch_session` reads what `prefetch`
-    /// has loaded.
+    /// Load what bytes from this connection will touch, from near to far: each reads what the one
+    /// before has loaded.
     void prefetch(Slot connection) const;
     void prefetch_session(Slot connection) const;
+    void prefetch_traffic(Slot connection) const;
+    void prefetch_window(Slot connection) const;
     /// The way of the message that was handed on last. Devices repeat themselves: where the last
     /// one went to the next one will, and `prefetch_trail` and then `prefetch_trail_end` load what
     /// it will touch. A stale trail does no harm.

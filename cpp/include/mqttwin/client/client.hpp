@@ -110,6 +110,13 @@ class Clients {
 
     /// Loads what a call for this client will touch.
     void prefetch(Slot client) const { prefetch_all(clients_[client]); }
+    /// And then, where it has messages that are not acknowledged.
+    void prefetch_flow(Slot client) const {
+        if (clients_[client].flow != kNone) prefetch_all(flows_[clients_[client].flow]);
+    }
+    void prefetch_window(Slot client) const {
+        if (clients_[client].flow != kNone) flows_[clients_[client].flow].window.prefetch(pending_);
+    }
 
     [[nodiscard]] Phase phase(Slot client) const { return clients_[client].phase; }
     [[nodiscard]] Slot count() const { return static_cast<Slot>(clients_.size()); }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "mqttwin/base/prefetch.hpp"
 #include "mqttwin/session/engine.hpp"
 #include "mqttwin/session/qos_table.hpp"
 #include "mqttwin/session/received_ids.hpp"
@@ -177,6 +178,11 @@ class SendWindow {
     [[nodiscard]] wire::PacketId last_id() const { return last_id_; }
     /// Precondition: the window is empty.
     void resume_ids(wire::PacketId last_id);
+
+    /// Loads the oldest record.
+    void prefetch(const PendingSlab& slab) const {
+        if (first_ != kNoPending) prefetch_all(slab[first_]);
+    }
 
    private:
     [[nodiscard]] Place find_from(const PendingSlab& slab, Place from, wire::PacketId id) const;
