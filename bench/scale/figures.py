@@ -218,7 +218,7 @@ FIGURES = [
         "a million, QoS 0 every minute, a day",
         "CPU min",
         30,
-        partial(day, qos=0, period=60, seconds=120),
+        partial(day, qos=0, period=60, seconds=600),
     ),
     Figure(
         "day-qos1",

@@ -16,35 +16,39 @@ std::uint64_t load_of(const State& s, const Session& session) {
     return std::uint64_t{traffic.window.count()} + traffic.queue.count();
 }
 
-// How much a member is to be preferred to others: those who read before those who do not keep up,
-// these before those who are not there; then by the strategy. Among equals, it is somebody's turn.
-std::uint64_t preference(const State& s, const Match& match, std::uint32_t publisher,
-                         std::uint32_t topic) {
-    constexpr unsigned kStrategyBits = 62;
-    constexpr std::uint64_t kMost = (std::uint64_t{1} << kStrategyBits) - 1;
+constexpr unsigned kStrategyBits = 62;
+constexpr std::uint64_t kMost = (std::uint64_t{1} << kStrategyBits) - 1;
+
+std::uint64_t by_strategy(const State& s, const Match& match, std::uint32_t publisher,
+                          std::uint32_t topic) {
     const Session& session = s.sessions[match.session];
-    const std::uint64_t rank = !session.connected() ? 0U : session.congested ? 1U : 2U;
-    std::uint64_t by_strategy = 0;
     switch (s.options.shared_strategy) {
         case SharedStrategy::round_robin:
         case SharedStrategy::random:
             break;
         case SharedStrategy::sticky:
-            by_strategy = s.groups.latest(match.data.group) == match.session ? 1 : 0;
-            break;
+            return s.groups.latest(match.data.group) == match.session ? 1 : 0;
         // The highest of as many numbers as there are members: who comes or goes changes nothing
         // for messages that are not its own.
         case SharedStrategy::hash_publisher:
-            by_strategy = mix64(std::uint64_t{publisher} << 32U | session.order) & kMost;
-            break;
+            return mix64(std::uint64_t{publisher} << 32U | session.order) & kMost;
         case SharedStrategy::hash_topic:
-            by_strategy = mix64(std::uint64_t{topic} << 32U | session.order) & kMost;
-            break;
+            return mix64(std::uint64_t{topic} << 32U | session.order) & kMost;
         case SharedStrategy::least_in_flight:
-            by_strategy = kMost - load_of(s, session);
-            break;
+            return kMost - load_of(s, session);
     }
-    return rank << kStrategyBits | by_strategy;
+    return 0;
+}
+
+// How much a member is to be preferred to others: those who read before those who do not keep up,
+// these before those who are not there; then by the strategy. Among equals, it is somebody's turn.
+inline std::uint64_t preference(const State& s, const Match& match, std::uint32_t publisher,
+                                std::uint32_t topic) {
+    const Session& session = s.sessions[match.session];
+    const std::uint64_t rank = !session.connected() ? 0U : session.congested ? 1U : 2U;
+    const bool by_turns = s.options.shared_strategy == SharedStrategy::round_robin ||
+                          s.options.shared_strategy == SharedStrategy::random;
+    return rank << kStrategyBits | (by_turns ? 0 : by_strategy(s, match, publisher, topic));
 }
 
 GroupTally& tally_of(State& s, std::uint32_t group) {

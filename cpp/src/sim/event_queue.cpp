@@ -45,9 +45,10 @@ void EventQueue::consume(Bucket& bucket, Visitor&& visitor) {
     bucket = {};
     while (left > 0) {
         const std::uint32_t here = (left - 1) % kChunkEvents + 1;
+        const std::uint32_t next = chunks_.next(chunk);
+        chunks_.prefetch(next);
         const Event* events = chunks_.events(chunk);
         for (std::uint32_t i = 0; i < here; ++i) visitor(events[i]);
-        const std::uint32_t next = chunks_.next(chunk);
         chunks_.give_back(chunk);
         chunk = next;
         left -= here;

@@ -57,7 +57,6 @@ struct VirtualWorld::FleetHost final : client::Listener {
     std::vector<fleet::PublishSpec> publishes;  // what they were made from
     std::vector<net::FlowId> flow;              // the device's present connection
     std::vector<std::uint32_t> numbered;        // own publishes with QoS > 0 so far
-    bool acknowledged = false;                  // there have been some
     std::vector<bool> started;                  // has been online: its behaviours run
     std::vector<bool> is_online;
     std::vector<broker::Broker::Trail> trails;  // of what was sent, once there is looking ahead

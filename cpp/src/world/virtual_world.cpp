@@ -240,14 +240,14 @@ void VirtualWorld::look_ahead() const {
         network_.prefetch_device(fleet.population, key.entity);
         recorder_->prefetch_entity(fleet.base + key.entity);
         const bool rising = rises(key);  // then the device itself is not touched
-        if (!rising || fleet.acknowledged) recorder_->prefetch_totals(fleet.base + key.entity);
+        if (!rising || acknowledged_) recorder_->prefetch_totals(fleet.base + key.entity);
         if (rising && !fleet.trails.empty()) mqttwin::prefetch(&fleet.trails[key.entity]);
         if (rising) return;
         fleet.clients.prefetch(key.entity);
         mqttwin::prefetch(&fleet.flow[key.entity]);
         if (key.kind == static_cast<std::uint8_t>(EventKind::behaviour)) {
             fleet.behaviours[key.detail].prefetch(key.entity);
-            if (fleet.acknowledged) mqttwin::prefetch(&fleet.numbered[key.entity]);
+            if (acknowledged_) mqttwin::prefetch(&fleet.numbered[key.entity]);
         }
     });
     step(kNear, [&](const FleetHost& fleet, const sim::EventKey& key) {
@@ -267,31 +267,30 @@ void VirtualWorld::look_ahead() const {
         if (!arrives(key)) return;
         const net::FlowId flow =
             network_.prefetch_unit(fleet.population, key.entity, sender_of(key));
-        if (!rises(key)) return fleet.clients.prefetch_flow(key.entity);
+        if (!rises(key)) {
+            if (acknowledged_) fleet.clients.prefetch_flow(key.entity);
+            return;
+        }
         const BrokerHost& broker = *brokers_[fleet.broker];
         const Slot slot = flow == net::kNoFlow ? kNoSlot : network_.server_slot(flow);
         if (slot < broker.flow.size()) {
             broker.engine.prefetch(slot);
-            if (fleet.acknowledged) mqttwin::prefetch(&broker.flow[slot]);
+            if (acknowledged_) mqttwin::prefetch(&broker.flow[slot]);
         }
         const auto* trail = trail_of(fleet, broker, key);
         if (trail == nullptr) return;
         broker.engine.prefetch_trail_end(*trail);
         network_.prefetch_flow(broker.flow[trail->to]);
     });
-    // The broker's side, by the connection of a device from which something comes.
-    const auto at_broker = [&](std::size_t ahead, auto&& load) {
-        step(ahead, [&](const FleetHost& fleet, const sim::EventKey& key) {
-            if (!rises(key)) return;
-            const net::FlowId flow = network_.newest(fleet.population, key.entity);
-            const Slot slot = flow == net::kNoFlow ? kNoSlot : network_.server_slot(flow);
-            if (slot != kNoSlot) load(*brokers_[fleet.broker], slot);
-        });
+    // The broker's side, by the connection of the device from which something comes.
+    const auto slot_of = [&](const FleetHost& fleet, const sim::EventKey& key) {
+        const net::FlowId flow = network_.newest(fleet.population, key.entity);
+        return flow == net::kNoFlow ? kNoSlot : network_.server_slot(flow);
     };
-    at_broker(kThen,
-              [](const BrokerHost& broker, Slot slot) { broker.engine.prefetch_session(slot); });
     step(kThen, [&](const FleetHost& fleet, const sim::EventKey& key) {
+        if (!rises(key)) return;
         const BrokerHost& broker = *brokers_[fleet.broker];
+        broker.engine.prefetch_session(slot_of(fleet, key));
         if (const auto* trail = trail_of(fleet, broker, key)) {
             recorder_->prefetch_totals(network_.prefetch_link(broker.flow[trail->to]));
         }
@@ -300,16 +299,22 @@ void VirtualWorld::look_ahead() const {
         if (!arrives(key)) return;
         const std::uint32_t origin =
             network_.prefetch_bytes(fleet.population, key.entity, sender_of(key));
-        if (rises(key)) return;
-        fleet.clients.prefetch_window(key.entity);
+        if (rises(key)) {
+            if (acknowledged_) {
+                brokers_[fleet.broker]->engine.prefetch_traffic(slot_of(fleet, key));
+            }
+            return;
+        }
+        if (acknowledged_) fleet.clients.prefetch_window(key.entity);
         if (origin == Stamp::kNobody) return;
         recorder_->prefetch_entity(origin);
         recorder_->prefetch_totals(origin);
     });
-    at_broker(kLast,
-              [](const BrokerHost& broker, Slot slot) { broker.engine.prefetch_traffic(slot); });
-    at_broker(kVeryLast,
-              [](const BrokerHost& broker, Slot slot) { broker.engine.prefetch_window(slot); });
+    if (!acknowledged_) return;
+    step(kVeryLast, [&](const FleetHost& fleet, const sim::EventKey& key) {
+        if (!rises(key)) return;
+        brokers_[fleet.broker]->engine.prefetch_window(slot_of(fleet, key));
+    });
 }
 
 void VirtualWorld::dispatch(const sim::Event& next) {
@@ -373,7 +378,7 @@ ScriptedPublish VirtualWorld::publish(FleetHost& fleet, std::uint32_t device,
     Stamp stamp{now_, fleet.tag(device), 0};
     if (message.qos != wire::QoS::at_most_once) {
         stamp.sequence = ++fleet.numbered[device];
-        fleet.acknowledged = true;
+        acknowledged_ = true;
     }
     recorder_->published(now_, fleet.tag(device), message);
     const auto outcome = fleet.clients.publish(now_, device, message, stamp);

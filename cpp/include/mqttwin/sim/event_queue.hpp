@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mqttwin/base/archive.hpp"
+#include "mqttwin/base/prefetch.hpp"
 
 namespace mqttwin::sim {
 
@@ -130,6 +131,12 @@ class EventQueue {
             return blocks_[chunk / kBlockChunks][chunk % kBlockChunks].events;
         }
         [[nodiscard]] std::uint32_t next(std::uint32_t chunk) const { return next_[chunk]; }
+        /// The beginning of one; the processor sees from there what it is about.
+        void prefetch(std::uint32_t chunk) const {
+            if (chunk >= next_.size()) return;
+            const Event* const begin = events(chunk);
+            for (std::uint32_t i = 0; i < 16; i += 4) mqttwin::prefetch(begin + i);
+        }
         [[nodiscard]] std::size_t footprint() const;
 
        private:
@@ -234,6 +241,7 @@ void EventQueue::visit(const Bucket& bucket, Visitor&& visitor) const {
     std::uint32_t left = bucket.count;
     for (std::uint32_t chunk = bucket.chunk; left > 0; chunk = chunks_.next(chunk)) {
         const std::uint32_t here = (left - 1) % kChunkEvents + 1;
+        chunks_.prefetch(chunks_.next(chunk));
         const Event* events = chunks_.events(chunk);
         for (std::uint32_t i = 0; i < here; ++i) visitor(events[i]);
         left -= here;

@@ -352,6 +352,7 @@ class VirtualWorld final : private net::Sink {
     std::unique_ptr<WorldCapture> capture_;
     std::vector<ScriptedHost*> stirred_;  // have notes to act upon
     bool attention_ = false;              // somebody has, or wants the run to halt
+    bool acknowledged_ = false;           // somebody has published at QoS 1 or 2
     bool halted_ = false;
     std::unique_ptr<Sockets> sockets_;
 };
