@@ -486,11 +486,12 @@ FlowId Network::prefetch_unit(std::uint16_t population, std::uint32_t index, End
     return id;
 }
 
-std::uint32_t Network::prefetch_bytes(std::uint16_t population, std::uint32_t index,
-                                      End sender) const {
+std::uint32_t Network::prefetch_bytes(std::uint16_t population, std::uint32_t index, End sender,
+                                      std::uint32_t behind) const {
     const FlowId id = populations_[population].newest[index].flow();
     if (id == kNoFlow || !engaged(id)) return Stamp::kNobody;
-    const std::uint32_t unit = busy_[flows_[id].busy].lane[side(sender)].units;
+    std::uint32_t unit = busy_[flows_[id].busy].lane[side(sender)].units;
+    for (; behind > 0 && unit != kNone; --behind) unit = units_[unit].next;
     if (unit == kNone) return Stamp::kNobody;
     pool_->prefetch(units_[unit].head);
     return units_[unit].stamp.origin;

@@ -10,8 +10,8 @@ namespace {
 
 std::uint32_t highest_sacked(const Flight& f, std::uint32_t acked) {
     if (f.sacked_out == 0) return acked;
-    for (auto sent = f.queue.rbegin(); sent != f.queue.rend(); ++sent) {
-        if (sent->sacked) return sent->begin;
+    for (std::size_t i = f.queue.size(); i > 0; --i) {
+        if (f.queue[i - 1].sacked) return f.queue[i - 1].begin;
     }
     return acked;
 }
@@ -190,11 +190,7 @@ void Turn::clean(const Segment& segment, AckNews& news) {
         if (sent.lost) --f_.lost_out;
         news.data_acked = true;
     }
-    if (gone == f_.queue.size()) {
-        f_.queue.clear();
-    } else if (gone > 0) {
-        f_.queue.erase(f_.queue.begin(), f_.queue.begin() + static_cast<std::ptrdiff_t>(gone));
-    }
+    f_.queue.pop_front(gone);
 
     std::int64_t rtt = -1;
     std::int64_t recent = -1;

@@ -110,11 +110,7 @@ void Turn::acknowledge_plainly(std::uint32_t ack, std::size_t gone) {
     const Sent& latest = f_.queue[gone - 1];
     const std::int64_t recent = us() - latest.at;
     rack_advance(latest);
-    if (gone == f_.queue.size()) {
-        f_.queue.clear();
-    } else {
-        f_.queue.erase(f_.queue.begin(), f_.queue.begin() + static_cast<std::ptrdiff_t>(gone));
-    }
+    f_.queue.pop_front(gone);
     take_sample(rtt, recent);
     if (recent > 0) hystart(static_cast<std::uint32_t>(recent));
     if (!schedule_probe(true)) rearm();

@@ -218,8 +218,7 @@ void Turn::collapse(std::size_t index) {
         if (next.again) --f_.again_out;
         ++last;
     }
-    const auto from = f_.queue.begin() + static_cast<std::ptrdiff_t>(index) + 1;
-    f_.queue.erase(from, f_.queue.begin() + static_cast<std::ptrdiff_t>(last));
+    f_.queue.erase(index + 1, last);
 }
 
 /// `counted`: as part of a recovery; a tail-loss probe is not.

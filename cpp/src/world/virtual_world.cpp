@@ -297,8 +297,11 @@ void VirtualWorld::look_ahead() const {
     });
     step(kLast, [&](const FleetHost& fleet, const sim::EventKey& key) {
         if (!arrives(key)) return;
+        // Somebody who gets many messages has several arrivals here.
+        std::uint32_t behind = 0;
+        for (std::size_t i = 0; i < kLast; ++i) behind += coming[i].key == key.pack() ? 1 : 0;
         const std::uint32_t origin =
-            network_.prefetch_bytes(fleet.population, key.entity, sender_of(key));
+            network_.prefetch_bytes(fleet.population, key.entity, sender_of(key), behind);
         if (rises(key)) {
             if (acknowledged_) {
                 brokers_[fleet.broker]->engine.prefetch_traffic(slot_of(fleet, key));

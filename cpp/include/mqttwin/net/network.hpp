@@ -225,7 +225,9 @@ class Network {
         return populations_[population].newest[index].flow();
     }
     FlowId prefetch_unit(std::uint16_t population, std::uint32_t index, End sender) const;
-    std::uint32_t prefetch_bytes(std::uint16_t population, std::uint32_t index, End sender) const;
+    /// `behind`: units that are read before that one.
+    std::uint32_t prefetch_bytes(std::uint16_t population, std::uint32_t index, End sender,
+                                 std::uint32_t behind = 0) const;
 
     /// After a copy of the world: the queue and pool of the copy.
     void rebind(sim::EventQueue& queue, BlobPool& pool) {

@@ -87,6 +87,60 @@ struct Sent {
     bool fin = false;
 };
 
+/// What has been sent and not acknowledged, in the order of the stream. Segments leave at the front
+/// without those behind them being moved, but now and then.
+class SentQueue {
+   public:
+    [[nodiscard]] bool empty() const { return first_ == sent_.size(); }
+    [[nodiscard]] std::size_t size() const { return sent_.size() - first_; }
+    Sent* begin() { return sent_.data() + first_; }
+    Sent* end() { return sent_.data() + sent_.size(); }
+    [[nodiscard]] const Sent* begin() const { return sent_.data() + first_; }
+    [[nodiscard]] const Sent* end() const { return sent_.data() + sent_.size(); }
+    Sent& front() { return sent_[first_]; }
+    Sent& back() { return sent_.back(); }
+    Sent& operator[](std::size_t index) { return sent_[first_ + index]; }
+    [[nodiscard]] const Sent& front() const { return sent_[first_]; }
+    [[nodiscard]] const Sent& operator[](std::size_t index) const { return sent_[first_ + index]; }
+
+    void push_back(const Sent& sent) { sent_.push_back(sent); }
+    Sent& emplace_back() { return sent_.emplace_back(); }
+    void clear() {
+        sent_.clear();
+        first_ = 0;
+    }
+    /// The first `count` leave.
+    void pop_front(std::size_t count) {
+        first_ += count;
+        if (first_ == sent_.size()) {
+            clear();
+        } else if (first_ >= kFew && 2 * first_ >= sent_.size()) {
+            close_up();
+        }
+    }
+    /// Those from `from` to before `to` leave.
+    void erase(std::size_t from, std::size_t to) {
+        const auto begin = sent_.begin() + static_cast<std::ptrdiff_t>(first_);
+        sent_.erase(begin + static_cast<std::ptrdiff_t>(from),
+                    begin + static_cast<std::ptrdiff_t>(to));
+    }
+    void archive(Archive& a) {
+        close_up();
+        a(sent_);
+    }
+
+   private:
+    static constexpr std::size_t kFew = 16;
+
+    void close_up() {
+        sent_.erase(sent_.begin(), sent_.begin() + static_cast<std::ptrdiff_t>(first_));
+        first_ = 0;
+    }
+
+    std::vector<Sent> sent_;
+    std::size_t first_ = 0;
+};
+
 enum class Timer : std::uint8_t { none, retransmit, probe, reorder, window_probe };
 enum class Congestion : std::uint8_t { open, disorder, reduced, recovery, loss };
 
@@ -108,7 +162,7 @@ struct Flight {
     bool plain = false;  // nothing out of the ordinary is known: see tcp_plain.cpp
 
     // Sending.
-    std::vector<Sent> queue;
+    SentQueue queue;
     std::uint32_t next = 0;         // SND.NXT
     std::uint32_t written = 0;      // end of what the application has written or wants to
     std::uint32_t filled = 0;       // end of what the send buffer has taken of it
