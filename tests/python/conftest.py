@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,11 @@ from mqttwin import cli
 mpl.use("Agg")
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# Whoever starts a command in the background of a script has SIGINT ignored, and so have its
+# children: then nothing would ever interrupt what these tests want to be interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
