@@ -364,7 +364,7 @@ const Session* session_of(const State& s, Slot connection) {
 }  // namespace
 
 void Broker::prefetch_session(Slot connection) const {
-    mqttwin::prefetch(session_of(*state_, connection));
+    if (const Session* const session = session_of(*state_, connection)) mqttwin::prefetch(session);
 }
 
 void Broker::prefetch_traffic(Slot connection) const {

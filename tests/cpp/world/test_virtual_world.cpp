@@ -377,5 +377,48 @@ TEST(VirtualWorld, AFleetAddedDuringTheRunKeepsTheOrderOfPendingEvents) {
     EXPECT_EQ(run(false), run(true));
 }
 
+// With many events pending the world loads early what the next ones will touch. A crowd makes it
+// do so, and is nobody's business otherwise.
+TEST(VirtualWorld, LookingAheadChangesNothing) {
+    const auto run = [](wire::QoS qos, bool crowded) {
+        VirtualWorld world({.seed = 1, .recorder = {}});
+        const auto broker = world.add_broker("broker", {});
+        FleetSpec listeners = fleet_of("listener", 80);
+        listeners.link = lossy(0.05);
+        const auto to = world.add_fleet(listeners);
+        world.add_subscribe(to, subscribing("t/{index}", qos));
+        FleetSpec meters = fleet_of("meter", 80);
+        meters.link = lossy(0.05);
+        meters.start = seconds(2);
+        const auto from = world.add_fleet(meters);
+        world.add_publish(from, publishing(qos, milliseconds(700)));
+        if (crowded) {
+            const auto crowd = world.add_fleet(fleet_of("crowd", 6'000));
+            world.add_publish(crowd, publishing(qos, hours(1), "crowd"));
+        }
+        world.run({seconds(20).ns}, forever);
+        world.cut(to, 3, true);
+        world.cut(from, 5, false);
+        world.run({seconds(30).ns}, forever);
+        world.broker_restart(broker, true);
+        world.disconnect(to, 7);
+        world.run({seconds(60).ns}, forever);
+        std::vector<std::uint64_t> seen;
+        for (const auto fleet : {from, to}) {
+            for (const net::End sender : {net::End::client, net::End::server}) {
+                const net::Traffic traffic = world.traffic(fleet, sender);
+                seen.insert(seen.end(), {traffic.packets, traffic.bytes, traffic.lost,
+                                         traffic.payload_bytes, world.online(fleet)});
+            }
+        }
+        return seen;
+    };
+    for (const wire::QoS qos : {wire::QoS::at_most_once, wire::QoS::exactly_once}) {
+        const std::vector<std::uint64_t> alone = run(qos, false);
+        EXPECT_GT(alone[0], 8'000U);
+        EXPECT_EQ(run(qos, true), alone);
+    }
+}
+
 }  // namespace
 }  // namespace mqttwin::world
