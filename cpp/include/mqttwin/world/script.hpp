@@ -28,17 +28,20 @@ class Script : public client::Listener {
     virtual void act(Instant now) = 0;
 };
 
+struct ScriptedWill {
+    std::string topic;
+    std::string payload;
+    wire::QoS qos = wire::QoS::at_most_once;
+    bool retain = false;
+    std::uint32_t delay_interval = 0;  // seconds; MQTT 5.0
+    void archive(Archive& a) { a(topic, payload, qos, retain, delay_interval); }
+};
+
 /// What a device says in CONNECT that differs from what its fleet says.
 struct ScriptedConnect {
+    using Will = ScriptedWill;
+
     client::ConnectTerms terms;
-    struct Will {
-        std::string topic;
-        std::string payload;
-        wire::QoS qos = wire::QoS::at_most_once;
-        bool retain = false;
-        std::uint32_t delay_interval = 0;  // seconds; MQTT 5.0
-        void archive(Archive& a) { a(topic, payload, qos, retain, delay_interval); }
-    };
     /// Nothing: the fleet's.
     std::optional<Will> will;
     bool without_will = false;
