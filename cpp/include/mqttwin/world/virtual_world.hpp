@@ -277,6 +277,9 @@ class VirtualWorld final : private net::Sink {
                       const Stamp& stamp) override;
 
     void dispatch(const sim::Event& event);
+    // look_ahead.cpp
+    /// Fewer pending events than this belong to a world that the cache holds anyway.
+    static constexpr std::size_t kEventsWorthLookingAhead = 5'000;
     void look_ahead() const;
     void leave_trail(net::FlowId flow, BrokerHost& broker);
     ScriptedPublish publish(FleetHost& fleet, std::uint32_t device, const wire::Publish& message);
