@@ -68,6 +68,25 @@ def test_nothing_is_lost_when_members_of_a_shared_subscription_leave(seed):
         assert len(sent) >= result.published / 10 - 1
 
 
+@pytest.mark.parametrize("qos", [1, 2])
+def test_what_comes_although_its_session_is_over_is_delivered_and_not_dropped(qos):
+    with mt.World(seed=qos) as world:
+        broker = world.broker()
+        link = mt.links.link(latency="80ms", loss=0.05)
+        readers = world.fleet("reader", 40, link=link, session_expiry="1h", ramp="5s")
+        readers.subscribe("t/{index}/#", qos=qos)
+        sensors = world.fleet("sensor", 40, link=link, ramp="5s")
+        sensors.publish("t/{index}/x", every="500ms", qos=qos, payload=b"1")
+        for instant in ("20s", "40s", "47s"):
+            world.at(instant, lambda: broker.restart(keep_sessions=False))
+        world.at("46950ms", lambda: readers.cut(range(10)))  # these get nothing after all
+        result = world.run("70s")
+        assert result.conservation.holds, f"seed {world.seed}: {result.conservation}"
+        assert 0 < result.conservation.dropped
+        assert result.series.to_pandas()["dropped"].sum() == result.conservation.dropped
+        assert result.devices(sensors).to_pandas()["lost"].sum() == result.lost
+
+
 def test_virtual_clients_with_and_without_the_right_password(tmp_path):
     path = tmp_path / "users"
     add_user(path, "ada", "secret", iterations=4096)

@@ -305,6 +305,7 @@ void Recorder::received(Instant now, std::uint32_t tag, const wire::Publish& mes
     } else if (replay) {
         counters_.add(Counter::replays);
     } else {
+        if (!given_up_.empty()) take_back_drop(tag, stamp);
         counters_.add(Counter::delivered);
         series_.add(kDelivered, now);
         const Duration took = now - stamp.published;
@@ -386,7 +387,9 @@ void Recorder::acknowledged(Instant now, std::uint32_t /*tag*/, const Stamp& sta
 void Recorder::on_connect(Instant /*now*/, Slot /*connection*/, std::uint32_t tag,
                           std::string_view /*client_id*/, bool session_present) {
     // A new session numbers its messages from 1 again.
-    if (!session_present && tag < entities_.size()) entities_[tag].highest = 0;
+    if (session_present || tag >= entities_.size()) return;
+    entities_[tag].highest = 0;
+    given_up_.erase(given_up_.lower_bound({tag, 0}), given_up_.lower_bound({tag + 1, 0}));
 }
 
 void Recorder::on_close(Instant /*now*/, Slot /*connection*/, std::uint32_t /*tag*/,
@@ -446,6 +449,17 @@ void Recorder::on_drop(Instant now, std::uint32_t subscriber, const Stamp& stamp
     // It arrived, only its acknowledgement did not: that is not a loss.
     if (qos != wire::QoS::at_most_once && !still_owed(subscriber, stamp)) return;
     drop(now, static_cast<unsigned>(reason), stamp);
+    if (stamp.sequence != 0) given_up_[{subscriber, stamp.sequence}] = {now, reason};
+}
+
+// A session ended while this message was on its way, and it came before the end of the connection.
+void Recorder::take_back_drop(std::uint32_t subscriber, const Stamp& stamp) {
+    const auto found = given_up_.find({subscriber, stamp.sequence});
+    if (found == given_up_.end()) return;
+    counters_.take_back(Family::dropped, static_cast<unsigned>(found->second.reason));
+    series_.take_back(kDropped, found->second.at);
+    if (stamp.origin < totals_.size()) totals_[stamp.origin].find();
+    given_up_.erase(found);
 }
 
 void Recorder::drop(Instant now, unsigned reason, const Stamp& stamp) {
@@ -501,7 +515,7 @@ void Recorder::archive(Archive& a) {
         if (a.reading()) fleet.latencies = std::make_unique<trace::CoarseHistograms>(fleet.count);
         a(*fleet.latencies);
     }
-    a(any_keep_, any_latencies_, online_);
+    a(any_keep_, any_latencies_, online_, given_up_);
 }
 
 }  // namespace mqttwin::world

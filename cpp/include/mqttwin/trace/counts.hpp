@@ -96,6 +96,10 @@ class Counters {
     void add(Family family, unsigned reason, std::uint64_t n = 1) {
         reasons_[static_cast<std::size_t>(family)][reason < kReasons ? reason : kReasons - 1] += n;
     }
+    /// One that was counted was none.
+    void take_back(Family family, unsigned reason) {
+        --reasons_[static_cast<std::size_t>(family)][reason < kReasons ? reason : kReasons - 1];
+    }
     void set(Counter counter, std::uint64_t value) {
         values_[static_cast<std::size_t>(counter)] = value;
     }

@@ -40,6 +40,11 @@ class TimeSeries {
         }
         counts_[row_ + counter] += n;
     }
+    /// One that was counted at that instant was none.
+    void take_back(std::size_t counter, Instant at) {
+        select(at);
+        --counts_[row_ + counter];
+    }
 
     /// Instants must not go back: one that does counts as the latest bucket so far.
     void set(std::size_t gauge, Instant at, std::int64_t level);

@@ -24,6 +24,10 @@ class alignas(32) DeviceTotals {
     void lose() {
         if (lost_ < kMaxLost) ++lost_;
     }
+    /// What was lost has come after all.
+    void find() {
+        if (lost_ > 0 && lost_ < kMaxLost) --lost_;
+    }
     [[nodiscard]] std::uint32_t lost() const { return lost_; }
 
     /// It wants to be connected for the first time: before, it was not offline, it was not there.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -184,6 +185,11 @@ class Recorder final : public broker::Observer {
         Kept kept;
         std::unique_ptr<trace::CoarseHistograms> latencies;  // where they are tracked
     };
+    /// A drop of what had been sent: it may still arrive.
+    struct GivenUp {
+        Instant at;
+        broker::DropReason reason{};
+    };
     enum SeriesCounter : std::size_t { kPublished, kDelivered, kConnects, kDisconnects, kDropped };
 
     [[nodiscard]] const Fleet* fleet_of(std::uint32_t tag) const;
@@ -195,6 +201,7 @@ class Recorder final : public broker::Observer {
     void lose(std::uint32_t tag) {
         if (tag < totals_.size()) totals_[tag].lose();
     }
+    void take_back_drop(std::uint32_t subscriber, const Stamp& stamp);
     void measure(const Stamp& stamp, Duration took);
     [[nodiscard]] trace::Column quantile_column(std::string name, const Fleet& fleet,
                                                 double q) const;
@@ -209,6 +216,8 @@ class Recorder final : public broker::Observer {
     trace::MessageLog messages_;
     std::vector<Entity> entities_;
     std::vector<DeviceTotals> totals_;                              // beside the entities
+    /// By subscriber and Stamp::sequence, until its next session.
+    std::map<std::pair<std::uint32_t, std::uint32_t>, GivenUp> given_up_;
     std::vector<Fleet> fleets_;                                     // by ascending base
     std::vector<std::pair<std::string, std::uint32_t>> strangers_;  // with their tags
     bool any_keep_ = false;
