@@ -117,7 +117,7 @@ FlowId Network::open(Instant now, std::uint16_t population, std::uint32_t index,
 
 void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body,
                    const Stamp& stamp) {
-    const Ref r = engage(now, id);
+    Ref r = look_up(id);
     assert(!r.end(sender).done);
     std::size_t bytes = pool_->bytes(head).size();
     if (body != BlobId::none) bytes += pool_->bytes(body).size();
@@ -125,9 +125,14 @@ void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body,
     ByteView shown;
     if (!r.p->layers.none() && !r.flow->bare) {
         bytes = sealed(r.p->layers, sender, bytes);
-        if (tap_ != nullptr) shown = shown_sealed(r, sender, head, body);
+        if (tap_ != nullptr) {
+            engage(now, r);
+            shown = shown_sealed(r, sender, head, body);
+        }
     }
     const auto on_tcp = static_cast<std::uint32_t>(bytes);
+    if (r.busy == nullptr && send_lone(now, r, sender, head, body, on_tcp, stamp)) return;
+    engage(now, r);
     append_unit(now, r, sender, Unit::Kind::data, head, body, on_tcp, shown).stamp = stamp;
     write(now, r, sender, on_tcp);
     rest_unless_handling(now, r);
@@ -208,25 +213,42 @@ std::uint8_t Network::attempts(FlowId newest) const {
     return flow.reopened ? past_.at(newest).attempts : flow.attempt;
 }
 
-/// The flow gets a working record.
-void Network::begin(Instant now, Ref& r) {
-    // Of those whose last ACK was under way, the oldest have it by now.
+/// Of those whose last ACK was under way, the oldest have it by now.
+void Network::release_settled(Instant now) {
     constexpr int kAtOnce = 4;
     for (int i = 0; i < kAtOnce && !settling_.empty() && settling_.front().at <= now; ++i) {
         const Settling old = settling_.front();
         settling_.pop_front();
-        if (busy_[old.busy].ticket == old.ticket) release_busy(old.busy);
+        if (old.busy < kLone) {
+            if (busy_[old.busy].ticket == old.ticket) release_busy(old.busy);
+        } else {
+            const Lone& lone = lones_[old.busy - kLone];
+            if (lone.flow != kNoFlow && lone.state == Lone::State::settling && lone.at <= now) {
+                release_lone(old.busy - kLone);
+            }
+        }
     }
+}
+
+/// Where the clock of the host at that end stands at instant 0, us.
+std::uint32_t Network::phase(const Ref& r, End end) const {
+    if (end == End::client) return phase_of(r.p->phases, r.flow->index);
+    return phase_of(broker_phases_, r.flow->meant == Flow::kNoBroker ? kNoHost : r.flow->meant);
+}
+
+/// The flow gets a working record.
+void Network::begin(Instant now, Ref& r) {
+    release_settled(now);
+    const std::uint32_t lone = lone_of(r.id, *r.flow);
     r.flow->busy = busy_.take_used();
     r.busy = &busy_[r.flow->busy];
     r.busy->flow = r.id;
     r.busy->ticket = 0;
-    r.busy->phase = {
-        phase_of(r.p->phases, r.flow->index),
-        phase_of(broker_phases_, r.flow->meant == Flow::kNoBroker ? kNoHost : r.flow->meant)};
+    r.busy->phase = {phase(r, End::client), phase(r, End::server)};
     for (const End end : {End::client, End::server}) {
         r.lane(end).begin(r.end(end).acked, r.end(other(end)).expected);
     }
+    if (lone != kNone) unfold(now, r, lone);
 }
 
 /// The flow is not touched: it finds that the record is not its own any more.
@@ -384,8 +406,8 @@ Traffic Network::traffic(End sender) const {
 }
 
 std::size_t Network::footprint() const {
-    std::size_t bytes =
-        flows_.footprint() + units_.footprint() + busy_.footprint() + packets_.footprint();
+    std::size_t bytes = flows_.footprint() + units_.footprint() + busy_.footprint() +
+                        packets_.footprint() + lones_.footprint();
     for (const Host& host : machines_) bytes += host.tcp.footprint();
     for (const Population& p : populations_) {
         bytes +=
@@ -409,6 +431,11 @@ void Network::for_each_in_transit(
             }
         }
     }
+    for (std::uint32_t i = 0; i < lones_.size(); ++i) {
+        const Lone& one = lones_[i];
+        if (one.flow == kNoFlow || one.state != Lone::State::coming) continue;
+        visit(tag(one.flow), other(one.sender), pool_->bytes(one.head), one.stamp);
+    }
 }
 
 void Network::tell_streams(Instant now, Tap& tap) const {
@@ -425,6 +452,13 @@ void Network::tell_streams(Instant now, Tap& tap) const {
             }
         }
     }
+    for (std::uint32_t i = 0; i < lones_.size(); ++i) {
+        const Lone& one = lones_[i];
+        if (one.flow == kNoFlow || one.state != Lone::State::coming) continue;
+        if (!layers(one.flow).none()) continue;
+        const std::uint32_t begin = flows_[one.flow].end[side(one.sender)].acked;
+        tap.on_written(now, one.flow, one.sender, begin, one.head, one.body);
+    }
 }
 
 bool Network::congested(FlowId id, End end) const {
@@ -440,6 +474,10 @@ std::uint32_t Network::acknowledged(Instant now, FlowId id, End end) const {
     if (engaged(id)) {
         const Lane& l = busy_[flow.busy].lane[side(end)];
         if (l.settled > now) return l.undo.acked;  // the ACK is under way
+    } else if (const std::uint32_t lone = lone_of(id, flow); lone != kNone) {
+        const Lone& one = lones_[lone];
+        const bool settling = one.state == Lone::State::settling && one.at > now;
+        if (settling && one.sender == end) return one.undo.acked;
     }
     return flow.end[side(end)].acked;
 }
@@ -470,7 +508,9 @@ void Network::prefetch_work(std::uint16_t population, std::uint32_t index, bool 
     if (id == kNoFlow) return;
     const std::uint32_t busy = flows_[id].busy;
     if (busy == kNone) return;
-    if (arrives) {
+    if (busy >= kLone) {
+        prefetch_all(lones_[busy - kLone]);
+    } else if (arrives) {
         prefetch_all(busy_[busy]);
     } else {
         mqttwin::prefetch(&busy_[busy]);  // to see that it is not the flow's any more
@@ -489,7 +529,13 @@ FlowId Network::prefetch_unit(std::uint16_t population, std::uint32_t index, End
 std::uint32_t Network::prefetch_bytes(std::uint16_t population, std::uint32_t index, End sender,
                                       std::uint32_t behind) const {
     const FlowId id = populations_[population].newest[index].flow();
-    if (id == kNoFlow || !engaged(id)) return Stamp::kNobody;
+    if (id == kNoFlow) return Stamp::kNobody;
+    if (const std::uint32_t lone = lone_of(id, flows_[id]); lone != kNone) {
+        if (lones_[lone].state != Lone::State::coming) return Stamp::kNobody;
+        pool_->prefetch(lones_[lone].head);
+        return lones_[lone].stamp.origin;
+    }
+    if (!engaged(id)) return Stamp::kNobody;
     std::uint32_t unit = busy_[flows_[id].busy].lane[side(sender)].units;
     for (; behind > 0 && unit != kNone; --behind) unit = units_[unit].next;
     if (unit == kNone) return Stamp::kNobody;
@@ -509,8 +555,8 @@ void Network::archive(Archive& a) {
     for (Host& host : machines_) a(host.tcp);
     a.same_count(shared_.size(), "other media");
     for (SharedCapacity& medium : shared_) a(medium);
-    a(flows_, busy_, units_, packets_, talks_, names_, lookups_, last_packet_, faults_, settling_);
-    a(tickets_, past_);
+    a(flows_, busy_, lones_, units_, packets_, talks_, names_, lookups_, last_packet_, faults_);
+    a(settling_, tickets_, past_);
 }
 
 }  // namespace mqttwin::net

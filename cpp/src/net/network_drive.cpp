@@ -1,5 +1,7 @@
 // Between the machines at both ends of a flow: segments out, segments in, deadlines, and what the
 // owners of the ends are told.
+#include <utility>
+
 #include "mqttwin/net/network.hpp"
 
 namespace mqttwin::net {
@@ -23,9 +25,8 @@ bool tells(const tcp::Segment& s) {
 void Network::follow(Instant now, const Ref& r, End end) {
     for (const tcp::Segment& segment : out_.segments) {
         Passage passage;
-        if (decided_ != nullptr) {
-            passage = *decided_;
-            decided_ = nullptr;
+        if (decided_) {
+            passage = *std::exchange(decided_, std::nullopt);
         } else {
             passage = offer(now, r, end, segment.wire_bytes());
         }
@@ -131,7 +132,15 @@ void Network::handle_event(Instant now, FlowEvent kind, std::uint8_t generation,
         handle_other_event(now, kind, id);
         return;
     }
-    if (!engaged(id)) return;
+    if (!engaged(id)) {
+        const std::uint32_t lone = lone_of(id, flows_[id]);
+        if (lone == kNone) return;
+        const Lone& one = lones_[lone];
+        if (one.state != Lone::State::coming || one.at > now || kind != arrival_event(one.sender)) {
+            return;  // it was for what was before
+        }
+        if (take_lone(now, id, lone)) return;
+    }
     handling_ = id;
     const Ref r = engage(now, id);
     if (kind == FlowEvent::arrival_up || kind == FlowEvent::arrival_down) {

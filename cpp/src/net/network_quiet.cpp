@@ -4,6 +4,8 @@
 // when: the sender is then settled beforehand, and put back if something else happens first. What
 // is lost, late, large or crossing goes to the machines. The result is the same
 // (test_network_quiet.cpp).
+#include <utility>
+
 #include "mqttwin/net/network.hpp"
 #include "mqttwin/net/tcp_quiet.hpp"
 
@@ -18,11 +20,7 @@ bool Network::write_quietly(Instant now, const Ref& r, End sender, std::uint32_t
     l.settled = Instant{-1};
     const Passage passage = offer(now, r, sender, machine.quiet_wire_bytes(e, bytes));
     if (passage.fate != Passage::Fate::arrives || passage.arrives - now >= machine.patience(e)) {
-        decided_ = &passage;
-        rouse(now, r, sender);
-        out_.clear();
-        machine.write(r.at(now, sender), e, bytes, out_);
-        follow(now, r, sender);
+        write_unquietly(now, r, sender, bytes, passage);
         return true;
     }
     const std::uint32_t index = packets_.take_used();
@@ -46,6 +44,16 @@ bool Network::write_quietly(Instant now, const Ref& r, End sender, std::uint32_t
     link_packet(l, index);
     schedule_arrival(r, sender);
     return true;
+}
+
+/// The machine is to know, for this segment is lost or late.
+void Network::write_unquietly(Instant now, const Ref& r, End sender, std::uint32_t bytes,
+                              const Passage& passage) {
+    decided_ = passage;
+    rouse(now, r, sender);
+    out_.clear();
+    tcp(r, sender).write(r.at(now, sender), r.end(sender), bytes, out_);
+    follow(now, r, sender);
 }
 
 /// The same where more is under way, as long as it is plain.
@@ -129,7 +137,8 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
     if (machine.receive_quietly(r.at(now, receiver), e, segment, l.owing > 0, ack)) {
         l.owing = 0;
         l.ack_at = Instant::never();
-        const Passage passage = offer(now, r, receiver, ack.wire_bytes());
+        const Passage passage = decided_ ? *std::exchange(decided_, std::nullopt)
+                                         : offer(now, r, receiver, ack.wire_bytes());
         if (tap_ != nullptr) tap_->on_packet(now, r.id, receiver, ack, passage);
         if (passage.fate == Passage::Fate::arrives &&
             !settle(r, other(receiver), passage.arrives, ack)) {

@@ -70,8 +70,12 @@ Seen converse(std::uint64_t seed, bool quiet) {
         const std::string text = kind + std::string(random.below(most), 'x');
         const bool soon = random.chance(0.2);
         const std::uint64_t wait = random.below(soon ? 20 : static_cast<std::uint64_t>(pause));
-        const bool open = bench.log.size() == 2 && !bench.network.ended(flow, end);
-        if (open) bench.send(flow, end, text);
+        // Several in a row while an answer to an earlier one may be under way.
+        for (int left = random.chance(0.15) ? 3 : 1; left > 0; --left) {
+            const bool open = bench.log.size() == 2 && !bench.network.ended(flow, end);
+            if (open) bench.send(flow, end, text);
+            bench.run(bench.clock + milliseconds(static_cast<std::int64_t>(random.below(30))));
+        }
         bench.run(bench.clock + milliseconds(static_cast<std::int64_t>(wait)));
     }
     bench.run(bench.clock + minutes(30));

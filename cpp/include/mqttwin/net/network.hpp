@@ -15,6 +15,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -264,7 +265,7 @@ class Network {
     };
     struct Settling {
         Instant at;
-        std::uint32_t busy = 0;
+        std::uint32_t busy = 0;  // see Flow::busy
         std::uint32_t ticket = 0;
     };
     /// A flow in hand: looked up once for all that is done to it in one step.
@@ -287,27 +288,39 @@ class Network {
         const LinkSpec& link = r.p->links.spec();
         return (sender == End::client ? link.up : link.down).reorder;
     }
+    static constexpr std::uint32_t kLone = Flow::kLone;
     [[nodiscard]] bool engaged(FlowId id) const {
         const std::uint32_t busy = flows_[id].busy;
-        return busy != kNone && busy_[busy].flow == id;
+        return busy < kLone && busy_[busy].flow == id;
+    }
+    /// The number of its lone segment, if it has one.
+    [[nodiscard]] std::uint32_t lone_of(FlowId id, const Flow& flow) const {
+        if (flow.busy < kLone || flow.busy == kNone) return kNone;
+        const std::uint32_t lone = flow.busy - kLone;
+        return lones_[lone].flow == id ? lone : kNone;
     }
     [[nodiscard]] Ref look_up(FlowId id) {
         Flow& flow = flows_[id];
         Busy* busy = nullptr;
-        if (flow.busy != kNone && busy_[flow.busy].flow == id) busy = &busy_[flow.busy];
+        if (flow.busy < kLone && busy_[flow.busy].flow == id) busy = &busy_[flow.busy];
         return {id, &flow, &populations_[flow.population], busy};
     }
     /// At the door of every command and event: the flow has its working record.
     Ref engage(Instant now, FlowId id) {
         Ref r = look_up(id);
+        engage(now, r);
+        return r;
+    }
+    void engage(Instant now, Ref& r) {
         if (r.busy != nullptr) {
             r.busy->ticket = 0;  // more than settling
         } else {
             begin(now, r);
         }
-        return r;
     }
     void begin(Instant now, Ref& r);
+    void release_settled(Instant now);
+    [[nodiscard]] std::uint32_t phase(const Ref& r, End end) const;
     /// Of the same device, the one before.
     [[nodiscard]] FlowId older(FlowId id) const {
         return flows_[id].reopened ? past_.at(id).older : kNoFlow;
@@ -323,6 +336,9 @@ class Network {
         } else if (tap_ != nullptr) {
             tap_->on_written(now, r.id, sender, l.written, shown);
         }
+        return link_unit(l, kind, head, body, bytes);
+    }
+    Unit& link_unit(Lane& l, Unit::Kind kind, BlobId head, BlobId body, std::uint32_t bytes) {
         l.written += bytes;
         const std::uint32_t index = units_.take_used();
         Unit& unit = units_[index];
@@ -455,11 +471,15 @@ class Network {
     void answer_for_nobody(Instant now, const Ref& r, End end, const tcp::Segment& segment);
     /// One buffer serves all deliveries; nobody delivers while somebody is handling.
     void deliver(Instant now, const Ref& r, End receiver, const Unit& unit) {
-        delivered_ = unit.body == BlobId::none ? unit.head : BlobId::none;
-        sink_->on_bytes(now, r.id, receiver, whole(unit.head, unit.body), unit.stamp);
+        deliver(now, r.id, receiver, unit.head, unit.body, unit.stamp);
+    }
+    void deliver(Instant now, FlowId id, End receiver, BlobId head, BlobId body,
+                 const Stamp& stamp) {
+        delivered_ = body == BlobId::none ? head : BlobId::none;
+        sink_->on_bytes(now, id, receiver, whole(head, body), stamp);
         delivered_ = BlobId::none;
-        pool_->release(unit.head);
-        pool_->release(unit.body);
+        pool_->release(head);
+        pool_->release(body);
     }
     void hand_over(Instant now, const Ref& r, End receiver, std::uint32_t bytes);
     bool hand_over_one(Instant now, const Ref& r, End receiver, std::uint32_t bytes);
@@ -468,7 +488,17 @@ class Network {
     void peer_closed(Instant now, const Ref& r, End end);
     void over(Instant now, const Ref& r, End end, tcp::Over how);
 
+    // network_lone.cpp
+    bool send_lone(Instant now, Ref& r, End sender, BlobId head, BlobId body, std::uint32_t bytes,
+                   const Stamp& stamp);
+    bool take_lone(Instant now, FlowId id, std::uint32_t lone);
+    void leave_lone(Instant now, FlowId id, End sender);
+    void unfold(Instant now, const Ref& r, std::uint32_t lone);
+    void release_lone(std::uint32_t lone);
+
     // network_quiet.cpp
+    void write_unquietly(Instant now, const Ref& r, End sender, std::uint32_t bytes,
+                         const Passage& passage);
     bool write_quietly(Instant now, const Ref& r, End sender, std::uint32_t bytes);
     bool take_quietly(Instant now, const Ref& r, End receiver, const tcp::Segment& segment);
     bool write_plainly(Instant now, const Ref& r, End sender, std::uint32_t bytes);
@@ -488,6 +518,7 @@ class Network {
     std::vector<Host> machines_;
     ChunkedSlab<Flow> flows_;
     ChunkedSlab<Busy> busy_;
+    ChunkedSlab<Lone> lones_;
     ChunkedSlab<Unit> units_;
     ChunkedSlab<Packet> packets_;
     std::map<FlowId, Talk> talks_;
@@ -500,7 +531,7 @@ class Network {
     std::map<std::pair<std::uint16_t, std::uint32_t>, Fault> faults_;
     std::deque<Settling> settling_;  // flows whose last ACK is under way
     tcp::Output out_;
-    const Passage* decided_ = nullptr;  // of the next segment, which was offered beforehand
+    std::optional<Passage> decided_;  // of the next segment, which was offered beforehand
     Sink* sink_ = nullptr;
     Tap* tap_ = nullptr;
     std::vector<std::uint8_t> scratch_;

@@ -101,14 +101,42 @@ struct Busy {
     std::array<Lane, 2> lane;
 };
 
+/// All that there is of most exchanges: a small segment under way on a connection that has nothing
+/// else to do, and then its acknowledgement. What cannot be done with it alone unfolds it into a
+/// working record (network_lone.cpp).
+struct alignas(64) Lone {
+    enum class State : std::uint8_t {
+        coming,    // arrives at `at`
+        owed,      // is being read, and an answer may carry its acknowledgement
+        settling,  // has been read, and its acknowledgement arrives at `at`
+    };
+    FlowId flow = kNoFlow;
+    std::uint32_t bytes = 0;  // of the stream
+    Instant at;
+    Instant sent;
+    Stamp stamp;
+    BlobId head = BlobId::none;
+    BlobId body = BlobId::none;
+    End sender = End::client;
+    State state = State::coming;
+    // What it acknowledges, if it is an answer.
+    bool promised = false;  // before any timer of that fires
+    std::uint32_t answered = 0;
+    Instant answered_sent;
+    tcp::Undo undo;  // what the sender is until its acknowledgement arrives
+};
+static_assert(sizeof(Lone) == 128);
+
 /// A connection: all that there is of it while it is idle.
 struct Flow {
     static constexpr std::uint16_t kNoBroker = 0xFFFF;
+    static constexpr std::uint32_t kLone = 1U << 31;
 
     std::array<tcp::Endpoint, 2> end;
     std::uint32_t index = 0;
     Slot server_slot = kNoSlot;
-    std::uint32_t busy = ChunkedSlab<Busy>::kNone;  // if that is still this flow's
+    /// Its Busy, or with kLone added its Lone, if that is still this flow's.
+    std::uint32_t busy = ChunkedSlab<Busy>::kNone;
     std::uint16_t population = 0;
     std::uint16_t broker = 0;
     std::uint16_t meant = 0;  // the broker that was asked for; names may have led to another one

@@ -103,6 +103,9 @@ class Machine {
     /// `owing`: what `receive_quietly` left to be acknowledged.
     void write_quietly(Moment now, Endpoint& end, std::uint32_t bytes, bool owing,
                        Segment& segment);
+    /// The same segment again, as long as nothing else has happened to the endpoint.
+    [[nodiscard]] Segment quiet_segment(Moment sent, const Endpoint& end,
+                                        std::uint32_t bytes) const;
     [[nodiscard]] std::uint32_t quiet_wire_bytes(const Endpoint& end, std::uint32_t bytes) const {
         return 40 + (end.no_timestamps ? 0 : 12) + bytes;
     }

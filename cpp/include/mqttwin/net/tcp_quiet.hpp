@@ -73,6 +73,14 @@ inline void Machine::write_quietly(Moment now, Endpoint& e, std::uint32_t bytes,
     e.last_sent = clock.ticks;
 }
 
+inline Segment Machine::quiet_segment(Moment sent, const Endpoint& e, std::uint32_t bytes) const {
+    Segment s;
+    quiet::fill(s, e, profile_, quiet::Clock(sent, tick_).stamp);
+    s.length = bytes;
+    s.push = true;
+    return s;
+}
+
 inline bool Machine::receive_quietly(Moment now, Endpoint& e, const Segment& s, bool owing,
                                      Segment& ack) {
     const quiet::Clock clock(now, tick_);

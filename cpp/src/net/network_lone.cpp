@@ -1,0 +1,196 @@
+// The lone segment: a quiet exchange (network_quiet.cpp) on a connection that has nothing else to
+// do needs neither lanes nor lists. All of it is one record of two cache lines, from the write
+// until the acknowledgement has arrived.
+//
+// There is one place for the exchange's rules: what is not as usual unfolds the record into the
+// working record that there would have been, and goes the other way.
+#include "mqttwin/net/network.hpp"
+#include "mqttwin/net/tcp_quiet.hpp"
+
+namespace mqttwin::net {
+
+/// False: nothing was done.
+bool Network::send_lone(Instant now, Ref& r, End sender, BlobId head, BlobId body,
+                        std::uint32_t bytes, const Stamp& stamp) {
+    Flow& flow = *r.flow;
+    tcp::Endpoint& e = r.end(sender);
+    tcp::Machine& machine = tcp(r, sender);
+    if (!quiet_ || !r.p->quiet_path || flow.faulty || flow.forgotten ||
+        !machine.can_write_quietly(e, bytes)) {
+        return false;
+    }
+    release_settled(now);
+    std::uint32_t lone = lone_of(r.id, flow);
+    bool answers = false;
+    if (lone != kNone) {
+        const Lone& before = lones_[lone];
+        answers = before.state == Lone::State::owed && before.sender == other(sender);
+        const bool over = before.state == Lone::State::settling && before.at <= now;
+        if (!answers && !over) return false;
+    }
+    const Passage passage = offer(now, r, sender, machine.quiet_wire_bytes(e, bytes));
+    if (passage.fate != Passage::Fate::arrives || passage.arrives - now >= machine.patience(e)) {
+        engage(now, r);
+        append_unit(now, r, sender, Unit::Kind::data, head, body, bytes).stamp = stamp;
+        write_unquietly(now, r, sender, bytes, passage);
+        rest_unless_handling(now, r);
+        return true;
+    }
+    if (lone == kNone) {
+        lone = lones_.take_used();
+        flow.busy = kLone + lone;
+    }
+    Lone& one = lones_[lone];
+    if (answers) {
+        const End peer = other(sender);
+        one.answered = one.bytes;
+        one.answered_sent = one.sent;
+        one.promised = passage.arrives - one.sent < tcp(r, peer).patience(r.end(peer));
+    } else {
+        one.answered = 0;
+    }
+    one.flow = r.id;
+    one.bytes = bytes;
+    one.at = passage.arrives;
+    one.sent = now;
+    one.stamp = stamp;
+    one.head = head;
+    one.body = body;
+    one.sender = sender;
+    one.state = Lone::State::coming;
+    tcp::Segment segment;  // can be made again
+    machine.write_quietly({now, phase(r, sender)}, e, bytes, answers, segment);
+    if (tap_ != nullptr) {
+        tap_->on_written(now, r.id, sender, e.acked, head, body);
+        tap_->on_packet(now, r.id, sender, segment, passage);
+    }
+    push_event(r, one.at, arrival_event(sender));
+    return true;
+}
+
+/// It has arrived. False: there is more to it, and it has been unfolded.
+bool Network::take_lone(Instant now, FlowId id, std::uint32_t lone) {
+    Ref r = look_up(id);
+    Lone& one = lones_[lone];
+    const End sender = one.sender;
+    const End receiver = other(sender);
+    tcp::Endpoint& from = r.end(sender);
+    tcp::Endpoint& to = r.end(receiver);
+    tcp::Machine& machine = tcp(r, receiver);
+    const tcp::Moment at{now, phase(r, receiver)};
+    const tcp::Segment segment =
+        tcp(r, sender).quiet_segment({one.sent, phase(r, sender)}, from, one.bytes);
+    if (to.done || to.silent || !machine.can_receive_quietly(to, one.answered, segment)) {
+        engage(now, r);
+        return false;
+    }
+    Passage passage;  // of the acknowledgement, unless an answer may carry it
+    if (!to.ping_pong) {
+        // Nothing has happened to the sender since, so it takes that quietly.
+        if (from.cwnd < 2 || reorders(r, receiver)) {
+            engage(now, r);
+            return false;
+        }
+        passage = offer(now, r, receiver, machine.quiet_wire_bytes(to, 0));
+        if (passage.fate != Passage::Fate::arrives ||
+            passage.arrives - one.sent >= tcp(r, sender).patience(from)) {
+            decided_ = passage;
+            engage(now, r);
+            return false;
+        }
+    }
+    if (one.answered > 0) {
+        machine.acknowledge_quietly(now, to, one.answered_sent, false, segment);
+    }
+    const Stamp stamp = one.stamp;
+    const BlobId head = one.head;
+    const BlobId body = one.body;
+    tcp::Segment ack;
+    if (machine.receive_quietly(at, to, segment, false, ack)) {
+        if (tap_ != nullptr) tap_->on_packet(now, id, receiver, ack, passage);
+        one.undo = tcp::Machine::remember(from, ack);
+        tcp(r, sender).acknowledge_quietly(passage.arrives, from, one.sent, false, ack);
+        one.at = passage.arrives;
+        one.state = Lone::State::settling;
+        if (one.at > now) {
+            settling_.push_back({one.at, kLone + lone, 0});
+        } else {
+            release_lone(lone);
+        }
+    } else {
+        one.state = Lone::State::owed;
+    }
+    handling_ = id;
+    deliver(now, id, receiver, head, body, stamp);
+    leave_lone(now, id, sender);
+    handling_ = kNoFlow;
+    r = look_up(id);
+    if (r.busy != nullptr) rest(now, r);
+    return true;
+}
+
+/// What the reader has done may want more than a lone segment. As behind `take_quietly`.
+void Network::leave_lone(Instant now, FlowId id, End sender) {
+    Ref r = look_up(id);
+    if (r.busy == nullptr) {
+        const std::uint32_t lone = lone_of(id, *r.flow);
+        if (lone == kNone) return;
+        const Lone& one = lones_[lone];
+        const bool answer = one.state == Lone::State::coming && one.answered > 0;
+        if (one.state != Lone::State::owed && (!answer || one.promised)) return;
+        engage(now, r);
+    }
+    if (r.lane(other(sender)).owing > 0) schedule_timer(r, other(sender));
+    if (r.lane(sender).out > 0) resume_unless_promised(now, r, sender);
+    schedule_arrival(r, sender);
+}
+
+/// The working record that there would have been.
+void Network::unfold(Instant now, const Ref& r, std::uint32_t lone) {
+    const Lone& one = lones_[lone];
+    const End sender = one.sender;
+    const End receiver = other(sender);
+    Lane& l = r.lane(sender);
+    Lane& back = r.lane(receiver);
+    l.sent = one.sent;
+    switch (one.state) {
+        case Lone::State::coming: {
+            link_unit(l, Unit::Kind::data, one.head, one.body, one.bytes).stamp = one.stamp;
+            const std::uint32_t index = packets_.take_used();
+            Packet& packet = packets_[index];
+            packet.arrives = one.at;
+            packet.segment =
+                tcp(r, sender).quiet_segment(r.at(one.sent, sender), r.end(sender), one.bytes);
+            packet.tells = true;
+            packet.held = false;
+            link_packet(l, index);
+            l.out = one.bytes;
+            l.arrival_event = one.at;
+            back.written += one.answered;
+            back.out = one.answered;
+            back.sent = one.answered_sent;
+            back.promised = one.promised && one.answered > 0;
+            break;
+        }
+        case Lone::State::owed:
+            l.written += one.bytes;
+            l.out = one.bytes;
+            back.owing = one.bytes;
+            back.ack_at = tcp(r, receiver).owed_until(r.at(now, receiver), r.end(receiver));
+            break;
+        case Lone::State::settling:
+            if (one.at <= now) break;
+            l.settled = one.at;
+            l.undo = one.undo;
+            break;
+    }
+    release_lone(lone);
+}
+
+/// The flow is not touched, as by release_busy.
+void Network::release_lone(std::uint32_t lone) {
+    lones_[lone].flow = kNoFlow;
+    lones_.give_back(lone);
+}
+
+}  // namespace mqttwin::net
