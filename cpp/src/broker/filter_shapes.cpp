@@ -1,6 +1,8 @@
 #include "filter_shapes.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "mqttwin/base/hash.hpp"
 
@@ -10,6 +12,12 @@ namespace {
 // The hash of levels and one more.
 std::uint64_t extend(std::uint64_t hash, std::uint64_t level) {
     return fold_multiply(hash ^ level, 0xE7037ED1A0B428DBULL);
+}
+
+std::uint64_t load_word(const char* text) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text, sizeof word);
+    return word;
 }
 
 std::uint32_t shorten(std::uint64_t hash) { return static_cast<std::uint32_t>(hash); }
@@ -86,16 +94,46 @@ void FilterShapes::remove_filter(std::uint32_t shape) {
     --shapes_[kRoot].filters_from;
 }
 
+void FilterShapes::split(std::string_view topic, std::vector<Level>& levels) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101U;
+    constexpr std::uint64_t kSlashes = kOnes * '/';
+    levels.clear();
+    const char* const text = topic.data();
+    const std::size_t size = topic.size();
+    for (std::size_t begin = 0;;) {
+        const std::uint64_t first = load_word(text + begin);
+        std::size_t end = begin;
+        // A byte of `found` is set for the first slash of a word (behind that, perhaps, for others).
+        for (std::uint64_t word = first;; word = load_word(text + end)) {
+            const std::uint64_t x = word ^ kSlashes;
+            const std::uint64_t found = (x - kOnes) & ~x & (kOnes << 7U);
+            if (found != 0) {
+                end += static_cast<std::size_t>(std::countr_zero(found)) / 8;
+                break;
+            }
+            end += kWord;
+            if (end >= size) break;
+        }
+        end = std::min(end, size);
+        const std::size_t length = end - begin;
+        const std::uint64_t all = ~std::uint64_t{0};
+        levels.push_back({static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(length),
+                          first, length < kWord ? ~(all << 8 * length) : all});
+        if (end == size) return;
+        begin = end + 1;
+    }
+}
+
 // Levels are compared byte by byte [MQTT-4.7.3-4], 3.1.1 [MQTT-4.7.3-4].
-void FilterShapes::find_candidates(std::string_view topic, std::vector<Level>& levels,
+void FilterShapes::find_candidates(std::string_view topic, const std::vector<Level>& levels,
                                    std::vector<Candidate>& candidates) {
     // [MQTT-4.7.2-1], 3.1.1 [MQTT-4.7.2-1]: wildcards at the root do not match topics that begin
     // with "$".
     bool wildcards = !topic.starts_with('$');
+    std::uint32_t depth = 0;
     const auto with_hash = [&](const Branch& branch) {
         const std::uint32_t shape = shapes_[branch.shape].longer[kHash];
         if (shape == kNone || !wildcards) return;
-        const auto depth = static_cast<std::uint32_t>(levels.size());
         candidates.push_back(
             {{shape, shorten(extend(branch.hash, hash_hash_))}, depth, depth == 0 ? 1U : 2U});
     };
@@ -105,9 +143,11 @@ void FilterShapes::find_candidates(std::string_view topic, std::vector<Level>& l
     std::size_t last = 1;
     if (branches_.empty()) branches_.resize(1);
     branches_[0] = {kRoot, key_};
-    for (std::size_t begin = 0; begin <= topic.size() && first != last; wildcards = true) {
-        const std::size_t end = std::min(topic.find('/', begin), topic.size());
-        const std::uint64_t hash = hash_text(topic.substr(begin, end - begin), key_);
+    for (; depth < levels.size() && first != last; wildcards = true) {
+        const Level& level = levels[depth];
+        const std::uint64_t hash = level.size <= kWord
+                                       ? hash_word(level.text & level.mask, level.size, key_)
+                                       : hash_text(topic.substr(level.begin, level.size), key_);
         const std::uint64_t bit = literal_bit(hash);
 
         const std::size_t most = last + 2 * (last - first);
@@ -124,13 +164,10 @@ void FilterShapes::find_candidates(std::string_view topic, std::vector<Level>& l
                 branches[last++] = {shape.longer[kPlus], extend(branch.hash, plus_hash_)};
             }
         }
-        levels.push_back(
-            {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end - begin)});
-        begin = end + 1;
+        ++depth;
     }
     for (std::size_t i = first; i != last; ++i) {
         if (shapes_[branches_[i].shape].filters == 0) continue;
-        const auto depth = static_cast<std::uint32_t>(levels.size());
         candidates.push_back({{branches_[i].shape, shorten(branches_[i].hash)}, depth});
     }
     for (std::size_t i = first; i != last; ++i) with_hash(branches_[i]);

@@ -45,7 +45,13 @@ class FilterShapes {
     struct Level {
         std::uint32_t begin = 0;
         std::uint32_t size = 0;
+        std::uint64_t text = 0;  // its first bytes, and where it has fewer, what is behind them
+        std::uint64_t mask = 0;  // which of them are its own
     };
+    /// Text is read by words: so much more than a topic can be read, whatever it is.
+    static constexpr std::size_t kWord = 8;
+    static void split(std::string_view topic, std::vector<Level>& levels);
+
     /// Where a filter that matches a topic would be.
     struct Candidate {
         Place place;
@@ -53,10 +59,9 @@ class FilterShapes {
         std::uint32_t rest = 0;        // characters of the filter behind them: `/#`, or `#` alone
         std::uint32_t filter = kNone;  // the caller's
     };
-    /// Appends one of each shape in use for a topic, and the topic's levels as far as they matter.
-    /// A filter `a/#` comes by its levels before the `#`, others come by all of their levels and
+    /// Appends one of each shape in use for a topic that was split into levels. A filter `a/#` comes by its levels before the `#`, others come by all of their levels and
     /// before the former; among equals literal before `+`, by the first level where they differ.
-    void find_candidates(std::string_view topic, std::vector<Level>& levels,
+    void find_candidates(std::string_view topic, const std::vector<Level>& levels,
                          std::vector<Candidate>& candidates);
 
     void archive(Archive& a) { a(shapes_); }

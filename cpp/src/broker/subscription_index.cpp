@@ -222,7 +222,10 @@ std::size_t SubscriptionIndex::footprint() const {
 // --- matching -----------------------------------------------------------------------------------
 
 void SubscriptionIndex::prefetch(std::string_view topic) {
-    levels_.clear();
+    if (topic_.size() < topic.size() + kWord) topic_.resize(2 * (topic.size() + kWord));
+    std::copy(topic.begin(), topic.end(), topic_.begin());
+    topic = {topic_.data(), topic.size()};
+    FilterShapes::split(topic, levels_);
     candidates_.clear();
     shapes_.find_candidates(topic, levels_, candidates_);
     for (const FilterShapes::Candidate& one : candidates_) by_hash_.prefetch(one.place.hash);
@@ -231,7 +234,6 @@ void SubscriptionIndex::prefetch(std::string_view topic) {
 // In three steps, each of which loads for the next what lies far apart in memory.
 void SubscriptionIndex::find_matches(std::string_view topic) {
     prefetch(topic);
-    load_words(topic);
     std::erase_if(candidates_, [this](FilterShapes::Candidate& one) {
         one.filter = by_hash_.find(one.place.hash, [](std::uint32_t) { return true; });
         if (one.filter != kNone) mqttwin::prefetch(&filters_[one.filter]);
@@ -250,16 +252,6 @@ void SubscriptionIndex::find_matches(std::string_view topic) {
     }
 }
 
-void SubscriptionIndex::load_words(std::string_view topic) {
-    topic_.assign(topic).append(kWord, '\0');
-    words_.clear();
-    for (const FilterShapes::Level& level : levels_) {
-        const std::uint64_t all = ~std::uint64_t{0};
-        const std::uint64_t mask = level.size < kWord ? ~(all << 8 * level.size) : all;
-        words_.push_back({load_word(topic_.data() + level.begin), mask});
-    }
-}
-
 // Level by level, without a branch on which of them are wildcards: where many filters match, that
 // is a riddle to the processor. In a valid filter a wildcard is a level of its own.
 bool SubscriptionIndex::matches(const Filter& filter, const FilterShapes::Candidate& as) const {
@@ -271,7 +263,7 @@ bool SubscriptionIndex::matches(const Filter& filter, const FilterShapes::Candid
     for (std::uint32_t i = 0; i < as.levels; ++i) {
         const std::size_t size = levels_[i].size;
         const std::uint64_t literal = *own == '+' ? 0 : ~std::uint64_t{0};
-        differs |= (load_word(own) ^ words_[i].text) & words_[i].mask & literal;
+        differs |= (load_word(own) ^ levels_[i].text) & levels_[i].mask & literal;
         if (size > kWord && literal != 0) {
             const char* const topic = topic_.data() + levels_[i].begin;
             if (size > static_cast<std::size_t>(end - own)) return false;

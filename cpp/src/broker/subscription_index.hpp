@@ -131,12 +131,6 @@ class SubscriptionIndex {
         std::uint32_t next = kNone;
         std::uint32_t previous = kNone;  // of the first: how many there are
     };
-    /// The first characters of a level, and which bytes they are.
-    struct Word {
-        std::uint64_t text = 0;
-        std::uint64_t mask = 0;
-    };
-
     static std::uint32_t pack(const SubscriptionData& data);
     static SubscriptionData unpack(const Entry& entry);
     template <typename Visitor>
@@ -145,7 +139,7 @@ class SubscriptionIndex {
     }
 
     /// Text is compared by words, so there may be anything behind it, but there is something.
-    static constexpr std::size_t kWord = 8;
+    static constexpr std::size_t kWord = FilterShapes::kWord;
     static_assert(sizeof(Filter) >= Filter::kInline + kWord);
     [[nodiscard]] std::string_view text(const Filter& filter) const {
         if (filter.text_size <= Filter::kInline) return {filter.text, filter.text_size};
@@ -158,7 +152,6 @@ class SubscriptionIndex {
     }
     [[nodiscard]] std::uint32_t find_filter(std::string_view text,
                                             const FilterShapes::Place& place) const;
-    void load_words(std::string_view topic);
     [[nodiscard]] bool matches(const Filter& filter, const FilterShapes::Candidate& as) const;
     std::uint32_t add_filter(const FilterShapes::Place& place, std::string_view text);
     void remove_filter(std::uint32_t filter);
@@ -182,9 +175,8 @@ class SubscriptionIndex {
     Slab<List> lists_;
     Slab<Record> records_;
     // Workspace of for_each_match, kept for its capacity.
-    std::string topic_;  // kWord longer
+    std::vector<char> topic_;  // kWord longer, at least
     std::vector<FilterShapes::Level> levels_;
-    std::vector<Word> words_;  // of each level
     std::vector<FilterShapes::Candidate> candidates_;
     std::vector<std::uint32_t> matched_;
 };

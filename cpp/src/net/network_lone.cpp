@@ -60,9 +60,10 @@ bool Network::send_lone(Instant now, Ref& r, End sender, BlobId head, BlobId bod
     one.state = Lone::State::coming;
     tcp::Segment segment;  // can be made again
     machine.write_quietly({now, phase(r, sender)}, e, bytes, answers, segment);
+    one.timestamp = segment.ts_value;
     if (tap_ != nullptr) {
         tap_->on_written(now, r.id, sender, e.acked, head, body);
-        tap_->on_packet(now, r.id, sender, segment, passage);
+        tap_->on_packet(now, r.id, sender, segment, Passage(passage));
     }
     push_event(r, one.at, arrival_event(sender));
     return true;
@@ -77,9 +78,7 @@ bool Network::take_lone(Instant now, FlowId id, std::uint32_t lone) {
     tcp::Endpoint& from = r.end(sender);
     tcp::Endpoint& to = r.end(receiver);
     tcp::Machine& machine = tcp(r, receiver);
-    const tcp::Moment at{now, phase(r, receiver)};
-    const tcp::Segment segment =
-        tcp(r, sender).quiet_segment({one.sent, phase(r, sender)}, from, one.bytes);
+    const tcp::Segment segment = tcp(r, sender).quiet_segment(from, one.bytes, one.timestamp);
     if (to.done || to.silent || !machine.can_receive_quietly(to, one.answered, segment)) {
         engage(now, r);
         return false;
@@ -106,9 +105,9 @@ bool Network::take_lone(Instant now, FlowId id, std::uint32_t lone) {
     const BlobId head = one.head;
     const BlobId body = one.body;
     tcp::Segment ack;
-    if (machine.receive_quietly(at, to, segment, false, ack)) {
-        if (tap_ != nullptr) tap_->on_packet(now, id, receiver, ack, passage);
-        one.undo = tcp::Machine::remember(from, ack);
+    if (machine.receive_quietly({now, phase(r, receiver)}, to, segment, false, ack)) {
+        if (tap_ != nullptr) tap_->on_packet(now, id, receiver, ack, Passage(passage));
+        tcp::Machine::remember(from, ack, one.undo);
         tcp(r, sender).acknowledge_quietly(passage.arrives, from, one.sent, false, ack);
         one.at = passage.arrives;
         one.state = Lone::State::settling;
@@ -160,7 +159,7 @@ void Network::unfold(Instant now, const Ref& r, std::uint32_t lone) {
             Packet& packet = packets_[index];
             packet.arrives = one.at;
             packet.segment =
-                tcp(r, sender).quiet_segment(r.at(one.sent, sender), r.end(sender), one.bytes);
+                tcp(r, sender).quiet_segment(r.end(sender), one.bytes, one.timestamp);
             packet.tells = true;
             packet.held = false;
             link_packet(l, index);

@@ -29,7 +29,7 @@ bool Network::write_quietly(Instant now, const Ref& r, End sender, std::uint32_t
     packet.tells = true;
     packet.held = false;
     machine.write_quietly(r.at(now, sender), e, bytes, l.owing > 0, packet.segment);
-    if (tap_ != nullptr) tap_->on_packet(now, r.id, sender, packet.segment, passage);
+    if (tap_ != nullptr) tap_->on_packet(now, r.id, sender, packet.segment, Passage(passage));
     l.owing = 0;
     l.ack_at = Instant::never();
     l.out = bytes;
@@ -48,7 +48,7 @@ bool Network::write_quietly(Instant now, const Ref& r, End sender, std::uint32_t
 
 /// The machine is to know, for this segment is lost or late.
 void Network::write_unquietly(Instant now, const Ref& r, End sender, std::uint32_t bytes,
-                              const Passage& passage) {
+                              Passage passage) {
     decided_ = passage;
     rouse(now, r, sender);
     out_.clear();
@@ -68,7 +68,7 @@ bool Network::write_plainly(Instant now, const Ref& r, End sender, std::uint32_t
         return false;
     }
     const Passage passage = offer(now, r, sender, packet.segment.wire_bytes());
-    if (tap_ != nullptr) tap_->on_packet(now, r.id, sender, packet.segment, passage);
+    if (tap_ != nullptr) tap_->on_packet(now, r.id, sender, packet.segment, Passage(passage));
     if (passage.fate == Passage::Fate::arrives) {
         packet.arrives = passage.arrives;
         packet.tells = true;
@@ -110,7 +110,7 @@ inline bool Network::settle(const Ref& r, End sender, Instant arrives, const tcp
     if (l.out == 0 || !machine.can_acknowledge_quietly(e, l.out, ack)) return false;
     if (arrives - l.sent >= machine.patience(e)) return false;
     if (reorders(r, other(sender))) return false;  // an ACK that is overtaken may be answered
-    l.undo = tcp::Machine::remember(e, ack);
+    tcp::Machine::remember(e, ack, l.undo);
     l.settled = arrives;
     machine.acknowledge_quietly(arrives, e, l.sent, l.owing > 0, ack);
     l.out = 0;
@@ -139,7 +139,7 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
         l.ack_at = Instant::never();
         const Passage passage = decided_ ? *std::exchange(decided_, std::nullopt)
                                          : offer(now, r, receiver, ack.wire_bytes());
-        if (tap_ != nullptr) tap_->on_packet(now, r.id, receiver, ack, passage);
+        if (tap_ != nullptr) tap_->on_packet(now, r.id, receiver, ack, Passage(passage));
         if (passage.fate == Passage::Fate::arrives &&
             !settle(r, other(receiver), passage.arrives, ack)) {
             put(r, receiver, passage.arrives, ack);

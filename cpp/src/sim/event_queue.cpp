@@ -65,11 +65,19 @@ void EventQueue::insert_bottom(const Event& event, Position x) {
         return;
     }
     const Event* const begin = bottom_.data() + head_;
-    const Event* found = begin;
-    for (std::size_t n = tail_ - head_; n > 0;) {
-        const std::size_t half = (n + 1) / 2;
-        found += position(found[half - 1]) <= x ? half : 0;
-        n -= half;
+    // Behind those that are not later; instants mostly tell, and are half as much to compare.
+    const auto behind_all = [&](auto&& not_later) {
+        const Event* at = begin;
+        for (std::size_t n = tail_ - head_; n > 0;) {
+            const std::size_t half = (n + 1) / 2;
+            at += not_later(at[half - 1]) ? half : 0;
+            n -= half;
+        }
+        return at;
+    };
+    const Event* found = behind_all([&](const Event& e) { return e.at <= event.at; });
+    if (found != begin && position(found[-1]) > x) {
+        found = behind_all([&](const Event& e) { return position(e) <= x; });
     }
     const auto before = static_cast<std::size_t>(found - begin);
     const std::size_t behind = tail_ - head_ - before;

@@ -35,9 +35,32 @@ inline std::uint64_t load64(const std::uint8_t* p) {
     return value;
 }
 
+/// The first `n` < 8 bytes as a word, the others zero. Read in wholes: what is put together from
+/// bytes in memory waits for them.
+inline std::uint64_t load_part(const std::uint8_t* p, std::size_t n) {
+    if (n >= 4) {
+        std::uint32_t low = 0;
+        std::uint32_t high = 0;
+        std::memcpy(&low, p, 4);
+        std::memcpy(&high, p + n - 4, 4);
+        return low | std::uint64_t{high} << 8 * (n - 4);
+    }
+    if (n == 0) return 0;
+    return p[0] | std::uint64_t{p[n / 2]} << 8 * (n / 2) | std::uint64_t{p[n - 1]} << 8 * (n - 1);
+}
+
+/// The end of every hash: up to 16 bytes that are left.
+inline std::uint64_t finish_hash(std::uint64_t h, std::uint64_t a, std::uint64_t b,
+                                 std::size_t size) {
+    h = fold_multiply(a ^ 0x8EBC6AF09C88C6E3ULL ^ h, b ^ 0x589965CC75374CC3ULL ^ h);
+    return mix64(h ^ size);
+}
+
+inline constexpr std::uint64_t kHashStart = 0x9E3779B97F4A7C15ULL;
+
 /// A 64-bit hash of bytes under a key; keyed secretly where a peer chooses the bytes.
 inline std::uint64_t hash_bytes(ByteView bytes, std::uint64_t key = 0) {
-    std::uint64_t h = key ^ 0x9E3779B97F4A7C15ULL;
+    std::uint64_t h = key ^ kHashStart;
     const std::uint8_t* p = bytes.data();
     std::size_t n = bytes.size();
     while (n >= 16) {
@@ -53,11 +76,15 @@ inline std::uint64_t hash_bytes(ByteView bytes, std::uint64_t key = 0) {
     if (n >= 8) {
         a = load64(p);
         b = load64(p + n - 8);
-    } else if (n > 0) {
-        std::memcpy(&a, p, n);
+    } else {
+        a = load_part(p, n);
     }
-    h = fold_multiply(a ^ 0x8EBC6AF09C88C6E3ULL ^ h, b ^ 0x589965CC75374CC3ULL ^ h);
-    return mix64(h ^ bytes.size());
+    return finish_hash(h, a, b, bytes.size());
+}
+
+/// The same of at most 8 bytes, which are there as a word, the others zero.
+inline std::uint64_t hash_word(std::uint64_t word, std::size_t size, std::uint64_t key) {
+    return finish_hash(key ^ kHashStart, word, size == 8 ? word : 0, size);
 }
 
 inline std::uint64_t hash_text(std::string_view text, std::uint64_t key = 0) {

@@ -498,7 +498,7 @@ class Network {
 
     // network_quiet.cpp
     void write_unquietly(Instant now, const Ref& r, End sender, std::uint32_t bytes,
-                         const Passage& passage);
+                         Passage passage);
     bool write_quietly(Instant now, const Ref& r, End sender, std::uint32_t bytes);
     bool take_quietly(Instant now, const Ref& r, End receiver, const tcp::Segment& segment);
     bool write_plainly(Instant now, const Ref& r, End sender, std::uint32_t bytes);

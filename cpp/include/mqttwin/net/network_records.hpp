@@ -114,9 +114,10 @@ struct alignas(64) Lone {
     std::uint32_t bytes = 0;  // of the stream
     Instant at;
     Instant sent;
-    Stamp stamp;
+    std::uint32_t timestamp = 0;  // of the segment
     BlobId head = BlobId::none;
     BlobId body = BlobId::none;
+    Stamp stamp;
     End sender = End::client;
     State state = State::coming;
     // What it acknowledges, if it is an answer.

@@ -104,8 +104,8 @@ class Machine {
     void write_quietly(Moment now, Endpoint& end, std::uint32_t bytes, bool owing,
                        Segment& segment);
     /// The same segment again, as long as nothing else has happened to the endpoint.
-    [[nodiscard]] Segment quiet_segment(Moment sent, const Endpoint& end,
-                                        std::uint32_t bytes) const;
+    [[nodiscard]] Segment quiet_segment(const Endpoint& end, std::uint32_t bytes,
+                                        std::uint32_t timestamp) const;
     [[nodiscard]] std::uint32_t quiet_wire_bytes(const Endpoint& end, std::uint32_t bytes) const {
         return 40 + (end.no_timestamps ? 0 : 12) + bytes;
     }
@@ -129,7 +129,7 @@ class Machine {
     void acknowledge_quietly(Instant now, Endpoint& end, Instant sent, bool owing,
                              const Segment& segment);
     /// The endpoint before an acknowledgement, and what was taken back of one.
-    static Undo remember(const Endpoint& end, const Segment& ack);
+    static void remember(const Endpoint& end, const Segment& ack, Undo& undo);
     static Segment take_back(Endpoint& end, const Undo& undo);
     /// No timer of a quiet segment fires sooner after it was sent.
     [[nodiscard]] Duration patience(const Endpoint& e) const {

@@ -73,9 +73,10 @@ inline void Machine::write_quietly(Moment now, Endpoint& e, std::uint32_t bytes,
     e.last_sent = clock.ticks;
 }
 
-inline Segment Machine::quiet_segment(Moment sent, const Endpoint& e, std::uint32_t bytes) const {
+inline Segment Machine::quiet_segment(const Endpoint& e, std::uint32_t bytes,
+                                      std::uint32_t timestamp) const {
     Segment s;
-    quiet::fill(s, e, profile_, quiet::Clock(sent, tick_).stamp);
+    quiet::fill(s, e, profile_, timestamp);
     s.length = bytes;
     s.push = true;
     return s;
@@ -135,8 +136,7 @@ inline void Machine::acknowledge_quietly(Instant now, Endpoint& e, Instant sent,
     if (e.reorder_persist == 0) e.reorder_steps = 1;
 }
 
-inline Undo Machine::remember(const Endpoint& e, const Segment& ack) {
-    Undo undo;
+inline void Machine::remember(const Endpoint& e, const Segment& ack, Undo& undo) {
     undo.acked = e.acked;
     undo.peer_window = e.peer_window;
     undo.ts_recent = e.ts_recent;
@@ -148,7 +148,6 @@ inline Undo Machine::remember(const Endpoint& e, const Segment& ack) {
     undo.timestamp = ack.timestamp;
     undo.ts_value = ack.ts_value;
     undo.ts_echo = ack.ts_echo;
-    return undo;
 }
 
 }  // namespace mqttwin::net::tcp
