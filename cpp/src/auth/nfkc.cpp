@@ -37,14 +37,14 @@ std::uint8_t combining_class(char32_t point) {
 
 void decompose(char32_t point, std::u32string& out) {
     if (const char32_t syllable = point - kSyllables; syllable < kSyllableCount) {
-        out += kLeads + syllable / (kVowelCount * kTrailCount);
-        out += kVowels + syllable / kTrailCount % kVowelCount;
-        if (syllable % kTrailCount != 0) out += kTrails + syllable % kTrailCount;
+        out.push_back(kLeads + syllable / (kVowelCount * kTrailCount));
+        out.push_back(kVowels + syllable / kTrailCount % kVowelCount);
+        if (syllable % kTrailCount != 0) out.push_back(kTrails + syllable % kTrailCount);
         return;
     }
     const unicode::Decompositions* row = find_row(unicode::kDecompositions, point);
     if (row == nullptr) {
-        out += point;
+        out.push_back(point);
         return;
     }
     const std::size_t at = row->offset + (point - row->first) * row->length;

@@ -118,6 +118,7 @@ class ClientEngine {
     wire::PacketId unsubscribe(std::int64_t now, const std::vector<py::str>& given,
                                const py::dict& properties) {
         std::vector<std::string> texts;
+        texts.reserve(given.size());
         for (const py::str& filter : given) texts.push_back(text_from(filter, "filter"));
         const std::vector<std::string_view> filters(texts.begin(), texts.end());
         OwnedProperties owned;
@@ -198,6 +199,7 @@ class ClientEngine {
    private:
     static std::vector<std::string> texts(const std::vector<RequestTuple>& given) {
         std::vector<std::string> out;
+        out.reserve(given.size());
         for (const RequestTuple& request : given) {
             out.push_back(text_from(std::get<0>(request), "filter"));
         }

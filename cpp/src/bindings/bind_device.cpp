@@ -151,9 +151,11 @@ py::tuple publish(PyWorld& self, std::uint32_t fleet, std::uint32_t device, cons
 wire::PacketId subscribe(PyWorld& self, std::uint32_t fleet, std::uint32_t device,
                          const std::vector<Request>& given, const py::dict& properties) {
     std::vector<std::string> filters;
+    filters.reserve(given.size());
     for (const Request& request : given)
         filters.push_back(text_from(std::get<0>(request), "filter"));
     std::vector<wire::SubscriptionRequest> requests;
+    requests.reserve(given.size());
     for (std::size_t n = 0; n < given.size(); ++n) {
         const auto& [filter, qos, no_local, as_published, handling] = given[n];
         requests.push_back(
@@ -174,6 +176,7 @@ wire::PacketId subscribe(PyWorld& self, std::uint32_t fleet, std::uint32_t devic
 wire::PacketId unsubscribe(PyWorld& self, std::uint32_t fleet, std::uint32_t device,
                            const std::vector<py::str>& given) {
     std::vector<std::string> texts;
+    texts.reserve(given.size());
     for (const py::str& filter : given) texts.push_back(text_from(filter, "filter"));
     const std::vector<std::string_view> filters(texts.begin(), texts.end());
     const auto world = self.get();

@@ -103,7 +103,8 @@ void FilterShapes::split(std::string_view topic, std::vector<Level>& levels) {
     for (std::size_t begin = 0;;) {
         const std::uint64_t first = load_word(text + begin);
         std::size_t end = begin;
-        // A byte of `found` is set for the first slash of a word (behind that, perhaps, for others).
+        // A byte of `found` is set for the first slash of a word (behind that, perhaps, for
+        // others).
         for (std::uint64_t word = first;; word = load_word(text + end)) {
             const std::uint64_t x = word ^ kSlashes;
             const std::uint64_t found = (x - kOnes) & ~x & (kOnes << 7U);

@@ -59,8 +59,9 @@ class FilterShapes {
         std::uint32_t rest = 0;        // characters of the filter behind them: `/#`, or `#` alone
         std::uint32_t filter = kNone;  // the caller's
     };
-    /// Appends one of each shape in use for a topic that was split into levels. A filter `a/#` comes by its levels before the `#`, others come by all of their levels and
-    /// before the former; among equals literal before `+`, by the first level where they differ.
+    /// Appends one of each shape in use for a topic that was split into levels. A filter `a/#`
+    /// comes by its levels before the `#`, others come by all of their levels and before the
+    /// former; among equals literal before `+`, by the first level where they differ.
     void find_candidates(std::string_view topic, const std::vector<Level>& levels,
                          std::vector<Candidate>& candidates);
 

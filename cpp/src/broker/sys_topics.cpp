@@ -1,6 +1,7 @@
 #include "sys_topics.hpp"
 
 #include <array>
+#include <cmath>
 #include <string_view>
 
 #include "mqttwin/base/math.hpp"
@@ -16,7 +17,7 @@ constexpr std::array<std::string_view, LoadAverage::kSpans> kSpanNames = {"1min"
 
 // A value of at least 0 with two decimals, the same on every machine.
 std::string hundredths(double value) {
-    const auto all = static_cast<std::uint64_t>(value * 100 + 0.5);
+    const auto all = static_cast<std::uint64_t>(std::llround(value * 100));
     const std::string cents = std::to_string(all % 100);
     return std::to_string(all / 100) + (cents.size() < 2 ? ".0" : ".") + cents;
 }

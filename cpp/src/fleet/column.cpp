@@ -49,7 +49,7 @@ Column Column::uniform(double low, double high) { return {Kind::uniform, low, hi
 Column Column::normal(double mean, double sd) { return {Kind::normal, mean, sd}; }
 Column Column::lognormal(double median, double sigma) { return {Kind::lognormal, median, sigma}; }
 Column Column::exponential(double mean) { return {Kind::exponential, mean, 0.0}; }
-Column Column::choice(std::vector<double> values, std::vector<double> weights) {
+Column Column::choice(std::vector<double> values, const std::vector<double>& weights) {
     check_weights(weights, values.size(), "choice");
     Column column(Kind::choice, 0.0, 0.0);
     column.values_ = std::make_shared<const std::vector<double>>(std::move(values));

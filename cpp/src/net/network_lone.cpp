@@ -158,8 +158,7 @@ void Network::unfold(Instant now, const Ref& r, std::uint32_t lone) {
             const std::uint32_t index = packets_.take_used();
             Packet& packet = packets_[index];
             packet.arrives = one.at;
-            packet.segment =
-                tcp(r, sender).quiet_segment(r.end(sender), one.bytes, one.timestamp);
+            packet.segment = tcp(r, sender).quiet_segment(r.end(sender), one.bytes, one.timestamp);
             packet.tells = true;
             packet.held = false;
             link_packet(l, index);

@@ -81,7 +81,7 @@ constexpr Direction kServerSide = Direction::down;
 
 }  // namespace
 
-Capture::Capture(std::unique_ptr<LogSink> sink, std::uint64_t seed, Options options)
+Capture::Capture(std::unique_ptr<LogSink> sink, std::uint64_t seed, const Options& options)
     : options_(checked(options)),
       writer_(std::move(sink), header_of(seed), {options.buffer_bytes, options.max_bytes}) {
     options_.clients = merged(std::move(options_.clients));

@@ -48,7 +48,7 @@ class Column {
     static Column lognormal(double median, double sigma);
     static Column exponential(double mean);
     /// One of some values, with equal chances or in proportion to `weights`.
-    static Column choice(std::vector<double> values, std::vector<double> weights = {});
+    static Column choice(std::vector<double> values, const std::vector<double>& weights = {});
 
     /// This column for the devices of a fleet: checked, and keyed by (seed, fleet, purpose).
     /// `parameter` is the name for error messages. A distribution that reaches beyond `range` is

@@ -112,7 +112,7 @@ class Capture {
 
     /// Throws std::invalid_argument, naming the option and its range; that `sink` has failed is a
     /// problem() like any other.
-    Capture(std::unique_ptr<LogSink> sink, std::uint64_t seed, Options options);
+    Capture(std::unique_ptr<LogSink> sink, std::uint64_t seed, const Options& options);
     Capture(const Capture&) = delete;
     Capture& operator=(const Capture&) = delete;
     ~Capture();

@@ -215,7 +215,7 @@ class Recorder final : public broker::Observer {
     mutable trace::TimeSeries series_;
     trace::MessageLog messages_;
     std::vector<Entity> entities_;
-    std::vector<DeviceTotals> totals_;                              // beside the entities
+    std::vector<DeviceTotals> totals_;  // beside the entities
     /// By subscriber and Stamp::sequence, until its next session.
     std::map<std::pair<std::uint32_t, std::uint32_t>, GivenUp> given_up_;
     std::vector<Fleet> fleets_;                                     // by ascending base
