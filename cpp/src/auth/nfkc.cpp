@@ -48,7 +48,7 @@ void decompose(char32_t point, std::u32string& out) {
         return;
     }
     const std::size_t at = row->offset + (point - row->first) * row->length;
-    for (std::size_t i = 0; i < row->length; ++i) out += unicode::kDecomposed[at + i];
+    for (std::size_t i = 0; i < row->length; ++i) out.push_back(unicode::kDecomposed[at + i]);
 }
 
 // Marks on the same character stand in the order of their classes.
