@@ -87,6 +87,20 @@ def test_what_comes_although_its_session_is_over_is_delivered_and_not_dropped(qo
         assert result.devices(sensors).to_pandas()["lost"].sum() == result.lost
 
 
+def test_what_comes_although_another_member_has_been_given_it_is_a_duplicate():
+    with mt.World(seed=3) as world:
+        broker = world.broker()
+        link = mt.links.link(latency="400ms")
+        members = world.fleet("member", 20, link=link, ramp="3s")
+        members.subscribe("$share/team/t/#", qos=1)
+        sensors = world.fleet("sensor", 20, link=link, ramp="3s")
+        sensors.publish("t/{index}", every="300ms", qos=1, payload=b"1")
+        world.at("20s", lambda: broker.restart(down="2s"))
+        result = world.run("30s")
+        assert result.conservation.holds, f"seed {world.seed}: {result.conservation}"
+        assert result.counts["duplicates"] > 0
+
+
 def test_virtual_clients_with_and_without_the_right_password(tmp_path):
     path = tmp_path / "users"
     add_user(path, "ada", "secret", iterations=4096)

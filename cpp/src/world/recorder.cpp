@@ -277,6 +277,7 @@ void Recorder::online(Instant now, std::uint32_t tag, bool session_present) {
 
 void Recorder::offline(Instant now, std::uint32_t tag, bool was_online,
                        client::DisconnectCause cause, std::uint8_t /*reason*/) {
+    forget_given_up(tag);  // nothing more comes over that connection
     counters_.add(Family::disconnects, static_cast<unsigned>(cause));
     if (cause == client::DisconnectCause::refused) {
         counters_.add(Counter::connects_refused);
@@ -297,15 +298,15 @@ void Recorder::received(Instant now, std::uint32_t tag, const wire::Publish& mes
     ++entity.received;
     // First deliveries come in the order of their numbers, so a number that is not higher than
     // all before is a message that was here already.
-    const bool duplicate = stamp.sequence != 0 && stamp.sequence <= entity.highest;
+    bool duplicate = stamp.sequence != 0 && stamp.sequence <= entity.highest;
     if (stamp.sequence > entity.highest) entity.highest = stamp.sequence;
     const bool replay = stamp.origin == Stamp::kReplay;
+    if (!duplicate && !given_up_.empty()) duplicate = comes_after_all(tag, stamp);
     if (duplicate) {
         counters_.add(Counter::duplicates);
     } else if (replay) {
         counters_.add(Counter::replays);
     } else {
-        if (!given_up_.empty()) take_back_drop(tag, stamp);
         counters_.add(Counter::delivered);
         series_.add(kDelivered, now);
         const Duration took = now - stamp.published;
@@ -389,7 +390,7 @@ void Recorder::on_connect(Instant /*now*/, Slot /*connection*/, std::uint32_t ta
     // A new session numbers its messages from 1 again.
     if (session_present || tag >= entities_.size()) return;
     entities_[tag].highest = 0;
-    given_up_.erase(given_up_.lower_bound({tag, 0}), given_up_.lower_bound({tag + 1, 0}));
+    forget_given_up(tag);
 }
 
 void Recorder::on_close(Instant /*now*/, Slot /*connection*/, std::uint32_t /*tag*/,
@@ -425,12 +426,15 @@ void Recorder::on_expected(Instant /*now*/, std::uint32_t subscriber, const Stam
     counters_.add(Counter::expected);
 }
 
-void Recorder::on_rerouted(Instant /*now*/, std::uint32_t from, std::uint32_t to,
-                           const Stamp& stamp, wire::QoS /*qos*/) {
+void Recorder::on_rerouted(Instant now, std::uint32_t from, std::uint32_t to, const Stamp& stamp,
+                           wire::QoS /*qos*/) {
     if (stamp.origin == Stamp::kReplay) return;
     const bool was_owed =
         from != Stamp::kNobody && (stamp.sequence == 0 || still_owed(from, stamp));
     const bool is_owed = to != Stamp::kNobody;
+    if (was_owed && is_owed && stamp.sequence != 0) {
+        given_up_[{from, stamp.sequence}] = {now, {}, true};
+    }
     if (is_owed && !was_owed) counters_.add(Counter::expected);
     if (was_owed && !is_owed) {
         counters_.set(Counter::expected, counters_[Counter::expected] - 1);
@@ -449,17 +453,26 @@ void Recorder::on_drop(Instant now, std::uint32_t subscriber, const Stamp& stamp
     // It arrived, only its acknowledgement did not: that is not a loss.
     if (qos != wire::QoS::at_most_once && !still_owed(subscriber, stamp)) return;
     drop(now, static_cast<unsigned>(reason), stamp);
-    if (stamp.sequence != 0) given_up_[{subscriber, stamp.sequence}] = {now, reason};
+    if (stamp.sequence != 0) given_up_[{subscriber, stamp.sequence}] = {now, reason, false};
+}
+
+void Recorder::forget_given_up(std::uint32_t tag) {
+    if (given_up_.empty()) return;
+    given_up_.erase(given_up_.lower_bound({tag, 0}), given_up_.lower_bound({tag + 1, 0}));
 }
 
 // A session ended while this message was on its way, and it came before the end of the connection.
-void Recorder::take_back_drop(std::uint32_t subscriber, const Stamp& stamp) {
+// True: another member of the group has been given it meanwhile.
+bool Recorder::comes_after_all(std::uint32_t subscriber, const Stamp& stamp) {
     const auto found = given_up_.find({subscriber, stamp.sequence});
-    if (found == given_up_.end()) return;
-    counters_.take_back(Family::dropped, static_cast<unsigned>(found->second.reason));
-    series_.take_back(kDropped, found->second.at);
-    if (stamp.origin < totals_.size()) totals_[stamp.origin].find();
+    if (found == given_up_.end()) return false;
+    const GivenUp given_up = found->second;
     given_up_.erase(found);
+    if (given_up.rerouted) return true;
+    counters_.take_back(Family::dropped, static_cast<unsigned>(given_up.reason));
+    series_.take_back(kDropped, given_up.at);
+    if (stamp.origin < totals_.size()) totals_[stamp.origin].find();
+    return false;
 }
 
 void Recorder::drop(Instant now, unsigned reason, const Stamp& stamp) {

@@ -185,10 +185,11 @@ class Recorder final : public broker::Observer {
         Kept kept;
         std::unique_ptr<trace::CoarseHistograms> latencies;  // where they are tracked
     };
-    /// A drop of what had been sent: it may still arrive.
+    /// What had been sent and is owed no more: it may still arrive.
     struct GivenUp {
         Instant at;
-        broker::DropReason reason{};
+        broker::DropReason reason{};  // for which it was dropped ...
+        bool rerouted = false;        // ... unless another member of the group has been given it
     };
     enum SeriesCounter : std::size_t { kPublished, kDelivered, kConnects, kDisconnects, kDropped };
 
@@ -201,7 +202,8 @@ class Recorder final : public broker::Observer {
     void lose(std::uint32_t tag) {
         if (tag < totals_.size()) totals_[tag].lose();
     }
-    void take_back_drop(std::uint32_t subscriber, const Stamp& stamp);
+    void forget_given_up(std::uint32_t tag);
+    bool comes_after_all(std::uint32_t subscriber, const Stamp& stamp);
     void measure(const Stamp& stamp, Duration took);
     [[nodiscard]] trace::Column quantile_column(std::string name, const Fleet& fleet,
                                                 double q) const;
@@ -216,7 +218,7 @@ class Recorder final : public broker::Observer {
     trace::MessageLog messages_;
     std::vector<Entity> entities_;
     std::vector<DeviceTotals> totals_;  // beside the entities
-    /// By subscriber and Stamp::sequence, until its next session.
+    /// By subscriber and Stamp::sequence, until its connection or session is another.
     std::map<std::pair<std::uint32_t, std::uint32_t>, GivenUp> given_up_;
     std::vector<Fleet> fleets_;                                     // by ascending base
     std::vector<std::pair<std::string, std::uint32_t>> strangers_;  // with their tags
