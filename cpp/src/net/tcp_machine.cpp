@@ -19,6 +19,17 @@ void Flight::reset() {
     news = std::move(blocks);
 }
 
+void Flight::forget_path() {
+    cwnd_count = ack_count = count = reno_cwnd = origin = k = 0;
+    epoch = updated = -1;
+    updated_cwnd = 0;
+    delay_min = 0;
+    round_start = last_ack = 0;
+    round_end = round_rtt = 0;
+    round_samples = 0;
+    slow_start_over = false;
+}
+
 void Flight::archive(Archive& a) {
     a(plain, queue, next, written, filled, send_buffer, widest, fin_written, sacked_out, lost_out);
     a(again_out, timer, fires, retransmits, total_timeouts, backoff, first_again, sent_first);
@@ -85,6 +96,8 @@ Turn::Turn(Machine& machine, Endpoint& end, Moment at, Output& out)
       out_(out) {}
 
 Turn::~Turn() {
+    // A flight that stays for what is received only remembers no more of the path than a new one.
+    if (f_.queue.empty() && f_.delay_min != 0 && !f_.unsent() && !f_.waiting()) f_.forget_path();
     if (stays_plain_) {
         if (!f_.queue.empty() || f_.ack_due) return;
     } else {

@@ -259,6 +259,8 @@ struct Flight {
     }
     /// Empty again, keeping the memory of its queues.
     void reset();
+    /// What CUBIC and HyStart know of the path.
+    void forget_path();
     void archive(Archive& a);
 };
 
