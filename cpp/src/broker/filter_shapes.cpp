@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 #include "mqttwin/base/hash.hpp"
 
@@ -12,12 +11,6 @@ namespace {
 // The hash of levels and one more.
 std::uint64_t extend(std::uint64_t hash, std::uint64_t level) {
     return fold_multiply(hash ^ level, 0xE7037ED1A0B428DBULL);
-}
-
-std::uint64_t load_word(const char* text) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text, sizeof word);
-    return word;
 }
 
 std::uint32_t shorten(std::uint64_t hash) { return static_cast<std::uint32_t>(hash); }

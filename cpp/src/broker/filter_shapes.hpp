@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -10,6 +11,13 @@
 #include "mqttwin/session/slab.hpp"
 
 namespace mqttwin::broker {
+
+/// The first eight characters of a text, which may be shorter: so many can be read.
+inline std::uint64_t load_word(const char* text) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text, sizeof word);
+    return word;
+}
 
 /// The shape of a filter is the kind of each of its levels: `a/+/c/#` and `x/+/z/#` have the same.
 /// Whoever knows a topic and a shape knows the one filter of this shape that matches, and so its

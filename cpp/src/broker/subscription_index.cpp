@@ -12,12 +12,6 @@ namespace {
 // Scanning an entry of a list costs about a thirtieth of following a session's list by one.
 constexpr std::size_t kScannedPerFollowed = 32;
 
-std::uint64_t load_word(const char* text) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, text, sizeof word);
-    return word;
-}
-
 }  // namespace
 
 // --- changing -----------------------------------------------------------------------------------

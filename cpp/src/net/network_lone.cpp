@@ -2,8 +2,8 @@
 // do needs neither lanes nor lists. All of it is one record of two cache lines, from the write
 // until the acknowledgement has arrived.
 //
-// There is one place for the exchange's rules: what is not as usual unfolds the record into the
-// working record that there would have been, and goes the other way.
+// The rules are those of tcp_quiet.hpp. What is not as usual unfolds into the working record that
+// there would have been, and goes the way of network_quiet.cpp.
 #include "mqttwin/net/network.hpp"
 #include "mqttwin/net/tcp_quiet.hpp"
 
