@@ -22,7 +22,8 @@ function(mqttwin_add_tests room)
     endif()
 
     add_test(NAME ${room} COMMAND test_${room} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-    set_tests_properties(${room} PROPERTIES TIMEOUT 900)
+    # A sanitizer makes the longest ones twenty times as long.
+    set_tests_properties(${room} PROPERTIES TIMEOUT $<IF:$<BOOL:${MQTTWIN_SANITIZE}>,3600,900>)
 endfunction()
 
 # A header compiles alone, and twice.

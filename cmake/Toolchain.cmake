@@ -34,6 +34,10 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     add_compile_options(-Wno-restrict) # false alarms in std::string, GCC bug 105651
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # A false alarm where only one of msgpack's pair of operators has been inlined.
+    add_compile_options($<$<CONFIG:Debug>:-Wno-mismatched-new-delete>)
+endif()
 
 add_compile_definitions(MQTTWIN_VERSION="${PROJECT_VERSION}")
 if(CMAKE_BUILD_TYPE STREQUAL "Debug" OR MQTTWIN_SANITIZE)

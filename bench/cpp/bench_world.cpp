@@ -13,9 +13,9 @@ using namespace mqttwin;  // NOLINT(google-build-using-namespace)
 using world::FleetSpec;
 using world::VirtualWorld;
 
-// `devices` publish 64-byte payloads once a second; one subscriber receives them all. Their links
-// lose that share of packets.
-void publish_to_one(benchmark::State& state, wire::QoS qos, double loss = 0.0) {
+// `devices` publish 64-byte payloads once a second: to one subscriber, or each to one of its own.
+// Their links lose that share of packets.
+void run_fleet(benchmark::State& state, wire::QoS qos, double loss, bool own) {
     const auto devices = static_cast<std::uint32_t>(state.range(0));
     world::WorldOptions options;
     options.seed = 1;
@@ -24,10 +24,15 @@ void publish_to_one(benchmark::State& state, wire::QoS qos, double loss = 0.0) {
     world.add_broker("broker", {});
     FleetSpec consumer;
     consumer.population.name = "consumer";
-    const auto listener = world.add_fleet(consumer);
     fleet::SubscriptionSpec subscription;
-    subscription.filter = "#";
+    if (own) {
+        consumer.population.count = devices;
+        consumer.link.up.latency = consumer.link.down.latency = milliseconds(20);
+        consumer.link.up.loss = consumer.link.down.loss = loss;
+    }
+    subscription.filter = own ? "plant/{group}/sensor-{index}/t" : "#";
     subscription.options.qos = qos;
+    const auto listener = world.add_fleet(consumer);
     world.add_subscribe(listener, subscription);
     FleetSpec fleet;
     fleet.population.name = "sensor";
@@ -62,6 +67,13 @@ void publish_to_one(benchmark::State& state, wire::QoS qos, double loss = 0.0) {
     if (delivered == 0) state.SkipWithError("nothing was delivered");
 }
 
+void publish_to_one(benchmark::State& state, wire::QoS qos, double loss = 0.0) {
+    run_fleet(state, qos, loss, false);
+}
+void publish_to_own(benchmark::State& state, wire::QoS qos, double loss = 0.0) {
+    run_fleet(state, qos, loss, true);
+}
+
 BENCHMARK_CAPTURE(publish_to_one, qos0, wire::QoS::at_most_once)
     ->Arg(1'000)
     ->Arg(100'000)
@@ -71,6 +83,10 @@ BENCHMARK_CAPTURE(publish_to_one, qos0_lossy, wire::QoS::at_most_once, 0.02)
     ->Arg(100'000)
     ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(publish_to_one, qos1, wire::QoS::at_least_once)
+    ->Arg(1'000)
+    ->Arg(100'000)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(publish_to_own, qos0, wire::QoS::at_most_once, 0.001)
     ->Arg(1'000)
     ->Arg(100'000)
     ->Unit(benchmark::kMillisecond);

@@ -30,8 +30,8 @@ PROBED_DEVICES = 2_000
 PROBED_MESSAGES = 20_000
 PROBED_SECONDS = 0.3  # of real time, for each of the two
 
-_SAMPLED = 16  # devices of a behaviour that are asked
-_PREVIEWED = 64  # of their messages
+_SAMPLED = 256  # devices of a behaviour that are asked
+_PREVIEWED = 16  # of their messages
 _KEPT_ROW = 34  # bytes, see trace/messages.hpp
 _LOG_RECORD = 26  # bytes, see bench/RESULTS.md
 

@@ -57,7 +57,7 @@ SHORT = {"until": "5min", "calm": "5min", "workers": 1}
 
 
 def found(**options):
-    given = {"seeds": 20, "invariants": [NO_GAPS], **SHORT, **options}
+    given = {"seeds": range(20, 40), "invariants": [NO_GAPS], **SHORT, **options}
     return mt.explore(meters, **given)
 
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mqttwin/base/archive.hpp"
+#include "mqttwin/base/hash.hpp"
 #include "mqttwin/session/slab.hpp"
 
 namespace mqttwin::broker {
@@ -58,19 +59,20 @@ class FilterShapes {
     };
     /// Text is read by words: so much more than a topic can be read, whatever it is.
     static constexpr std::size_t kWord = 8;
-    static void split(std::string_view topic, std::vector<Level>& levels);
 
     /// Where a filter that matches a topic would be.
     struct Candidate {
         Place place;
         std::uint32_t levels = 0;      // of the topic, which the filter has, too, or a `+` for them
         std::uint32_t rest = 0;        // characters of the filter behind them: `/#`, or `#` alone
+        bool literal = true;           // none of its levels is a `+`
         std::uint32_t filter = kNone;  // the caller's
     };
-    /// Appends one of each shape in use for a topic that was split into levels. A filter `a/#`
-    /// comes by its levels before the `#`, others come by all of their levels and before the
-    /// former; among equals literal before `+`, by the first level where they differ.
-    void find_candidates(std::string_view topic, const std::vector<Level>& levels,
+    /// Appends one of each shape in use, and tells the topic's levels as far as the longest of them
+    /// reaches. A filter `a/#` comes by its levels before the `#`, others come by all of their
+    /// levels and before the former; among equals literal before `+`, by the first level where they
+    /// differ.
+    void find_candidates(std::string_view topic, std::vector<Level>& levels,
                          std::vector<Candidate>& candidates);
 
     void archive(Archive& a) { a(shapes_); }
@@ -83,7 +85,7 @@ class FilterShapes {
 
     /// The kinds of some first levels.
     struct Shape {
-        std::uint64_t literals = 0;  // a bit for the hash of each literal level that follows
+        std::uint64_t literals = 0;  // a bit for each literal level that follows
         std::uint32_t longer[kKinds] = {kNone, kNone, kNone};  // with another level, by its kind
         std::uint32_t shorter = kNone;
         std::uint32_t filters = 0;       // of just this shape
@@ -92,21 +94,32 @@ class FilterShapes {
     /// A shape as far as a topic has been read, with what hashes to one of its filters.
     struct Branch {
         std::uint32_t shape = kRoot;
+        bool literal = true;  // so far
         std::uint64_t hash = 0;
     };
 
     static Kind kind_of(std::string_view level);
-    [[nodiscard]] std::uint64_t hash_of(std::string_view level, Kind kind) const;
-    static std::uint64_t literal_bit(std::uint64_t hash) { return std::uint64_t{1} << hash % 64; }
-    /// Goes along a filter; `follow(shape, kind, hash of the level)` is the next shape or kNone.
+    /// What a level adds to a hash.
+    [[nodiscard]] std::uint64_t value_of(std::string_view level, Kind kind) const;
+    /// The hash of levels and one more. A peer chooses the level, and knows neither of the factors.
+    [[nodiscard]] std::uint64_t extend(std::uint64_t hash, std::uint64_t value) const {
+        return fold_multiply(hash ^ value, factor_);
+    }
+    static std::uint64_t literal_bit(std::uint64_t value) {
+        return std::uint64_t{1} << (value * 0x9E3779B97F4A7C15ULL >> 58U);
+    }
+    void add_with_hash(const Branch& branch, std::uint32_t depth,
+                       std::vector<Candidate>& candidates) const;
+    /// Goes along a filter; `follow(shape, kind, value of the level)` is the next shape or kNone.
     template <typename Follow>
     Place walk(std::string_view filter, Follow&& follow) const;
 
     std::uint64_t key_;
-    std::uint64_t plus_hash_;
-    std::uint64_t hash_hash_;
+    std::uint64_t factor_;
+    std::uint64_t plus_value_;
+    std::uint64_t hash_value_;
     Slab<Shape> shapes_;
-    std::vector<Branch> branches_;  // workspace of find_candidates
+    std::vector<Branch> branches_;  // workspace of find_candidates: no shape comes twice
 };
 
 }  // namespace mqttwin::broker

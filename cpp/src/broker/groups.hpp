@@ -18,6 +18,8 @@ class Groups {
    public:
     /// SubscriptionData::group of "not shared".
     static constexpr std::uint32_t kNoGroup = 0;
+    /// So many at once: what a subscription has room for.
+    static constexpr std::uint32_t kMost = (1U << 24U) - 1;
 
     /// The group with this text, or kNoGroup.
     [[nodiscard]] std::uint32_t find(const BlobPool& pool, std::string_view text,

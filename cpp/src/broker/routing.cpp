@@ -22,13 +22,10 @@ bool gather(State& s, std::uint32_t publisher, std::string_view topic) {
     const auto add = [&](std::uint32_t session, const SubscriptionData& data) {
         // [MQTT-3.8.3-3]: not back to where it came from.
         if (data.no_local && session == publisher) return;
-        Match match;
-        match.session = session;
-        match.data = data;
         if (data.group == Groups::kNoGroup) {
-            s.matches.push_back(match);
+            s.matches.push_back({session, data});
         } else {
-            s.shared_matches.push_back({match, 0});
+            s.shared_matches.push_back({session, data});
         }
     };
     return s.subscriptions.for_each_match(topic, add) > 1;
@@ -119,7 +116,9 @@ std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publis
                                        : s.sessions[publisher].order;
         choose_members(s, from, publish.topic);
         matched += static_cast<std::uint32_t>(s.shared_matches.size());
-        for (const SharedMatch& chosen : s.shared_matches) s.matches.push_back(chosen.match);
+        for (const SharedMatch& chosen : s.shared_matches) {
+            s.matches.push_back({chosen.session, chosen.data});
+        }
     }
     const std::uint32_t tag = publisher == kNone ? stamp.origin : s.sessions[publisher].tag;
     s.observer->on_publish(now, tag, stamp, publish, matched);

@@ -19,7 +19,7 @@ std::uint64_t load_of(const State& s, const Session& session) {
 constexpr unsigned kStrategyBits = 62;
 constexpr std::uint64_t kMost = (std::uint64_t{1} << kStrategyBits) - 1;
 
-std::uint64_t by_strategy(const State& s, const Match& match, std::uint32_t publisher,
+std::uint64_t by_strategy(const State& s, const SharedMatch& match, std::uint32_t publisher,
                           std::uint32_t topic) {
     const Session& session = s.sessions[match.session];
     switch (s.options.shared_strategy) {
@@ -42,7 +42,7 @@ std::uint64_t by_strategy(const State& s, const Match& match, std::uint32_t publ
 
 // How much a member is to be preferred to others: those who read before those who do not keep up,
 // these before those who are not there; then by the strategy. Among equals, it is somebody's turn.
-inline std::uint64_t preference(const State& s, const Match& match, std::uint32_t publisher,
+inline std::uint64_t preference(const State& s, const SharedMatch& match, std::uint32_t publisher,
                                 std::uint32_t topic) {
     const Session& session = s.sessions[match.session];
     const std::uint64_t rank = !session.connected() ? 0U : session.congested ? 1U : 2U;
@@ -83,16 +83,16 @@ std::uint32_t whose_turn(State& s, const GroupTally& tally) {
 // The same as below where all candidates are of one group, as they mostly are.
 void choose_member(State& s, std::uint32_t publisher, std::uint32_t topic) {
     GroupTally tally;
-    tally.group = s.shared_matches.front().match.data.group;
+    tally.group = s.shared_matches.front().data.group;
     for (SharedMatch& candidate : s.shared_matches) {
-        candidate.preference = preference(s, candidate.match, publisher, topic);
+        candidate.preference = preference(s, candidate, publisher, topic);
         count_in(tally, candidate.preference);
     }
     auto chosen = s.shared_matches.begin();
     for (std::uint32_t before = whose_turn(s, tally);; ++chosen) {
         if (chosen->preference == tally.best && before-- == 0) break;
     }
-    s.groups.set_latest(tally.group, chosen->match.session);
+    s.groups.set_latest(tally.group, chosen->session);
     s.shared_matches.front() = *chosen;
     s.shared_matches.resize(1);
 }
@@ -109,14 +109,11 @@ void hand_over(State& s, Instant now, std::uint32_t from, const Moved& moved) {
     s.subscriptions.for_each_match(packet.topic,
                                    [&](std::uint32_t session, const SubscriptionData& data) {
                                        if (data.group != moved.group) return;
-                                       SharedMatch candidate;
-                                       candidate.match.session = session;
-                                       candidate.match.data = data;
-                                       s.shared_matches.push_back(candidate);
+                                       s.shared_matches.push_back({session, data});
                                    });
     if (s.shared_matches.empty()) return drop(DropReason::session_ended);
     choose_members(s, static_cast<std::uint32_t>(mix64(moved.stamp.origin)), packet.topic);
-    const Match heir = s.shared_matches[0].match;
+    const SharedMatch heir = s.shared_matches[0];
     s.observer->on_rerouted(now, leaver.tag, s.sessions[heir.session].tag, moved.stamp, moved.qos);
 
     const Message& message = s.messages[moved.message];
@@ -141,24 +138,24 @@ void hand_over(State& s, Instant now, std::uint32_t from, const Moved& moved) {
 void choose_members(State& s, std::uint32_t publisher, std::string_view topic) {
     const std::uint32_t topic_hash =
         s.options.shared_strategy == SharedStrategy::hash_topic ? s.hash_of(topic) : 0;
-    const std::uint32_t first = s.shared_matches.front().match.data.group;
+    const std::uint32_t first = s.shared_matches.front().data.group;
     if (std::all_of(s.shared_matches.begin(), s.shared_matches.end(),
-                    [first](const SharedMatch& m) { return m.match.data.group == first; })) {
+                    [first](const SharedMatch& m) { return m.data.group == first; })) {
         choose_member(s, publisher, topic_hash);
         return;
     }
     s.group_tallies.clear();
     for (SharedMatch& candidate : s.shared_matches) {
-        candidate.preference = preference(s, candidate.match, publisher, topic_hash);
-        count_in(tally_of(s, candidate.match.data.group), candidate.preference);
+        candidate.preference = preference(s, candidate, publisher, topic_hash);
+        count_in(tally_of(s, candidate.data.group), candidate.preference);
     }
     for (GroupTally& tally : s.group_tallies) tally.before = whose_turn(s, tally);
     std::size_t kept = 0;
     for (const SharedMatch& candidate : s.shared_matches) {
-        const std::uint32_t group = candidate.match.data.group;
+        const std::uint32_t group = candidate.data.group;
         GroupTally& tally = s.group_tallies[s.tally_of_group[group]];
         if (candidate.preference != tally.best || tally.before-- != 0) continue;
-        s.groups.set_latest(group, candidate.match.session);
+        s.groups.set_latest(group, candidate.session);
         s.shared_matches[kept++] = candidate;
     }
     s.shared_matches.resize(kept);

@@ -173,14 +173,15 @@ struct Will {
 /// A session that a message goes to, and with what.
 struct Match {
     std::uint32_t session = kNone;
-    std::uint32_t next = kNone;  // another subscription of the same session, in the same list
     SubscriptionData data;
-    bool first = true;  // of its session
+    std::uint32_t next = kNone;  // another subscription of the same session, in the same list
+    bool first = true;           // of its session
 };
 
 /// A member of a shared subscription that matches.
 struct SharedMatch {
-    Match match;
+    std::uint32_t session = kNone;
+    SubscriptionData data;
     std::uint64_t preference = 0;
 };
 

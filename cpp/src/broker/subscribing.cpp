@@ -25,6 +25,7 @@ struct Decision {
 
 constexpr std::string_view kBadFilter = "not a valid topic filter, or one with too many levels";
 constexpr std::string_view kUnavailable = "a kind of subscription that is not available";
+constexpr std::string_view kNoRoom = "too many shared subscriptions";
 
 // The reason code that names what is not served (3.1.1 [MQTT-3.8.3-2]), or 0.
 std::uint8_t unavailable(const State& s, const wire::SharedFilter& parts) {
@@ -67,11 +68,13 @@ bool acceptable(const State& s, std::string_view filter) {
     return static_cast<std::size_t>(slashes) + 1 <= s.options.max_topic_levels;
 }
 
-// The group of a shared subscription; its members are counted by the caller.
+// The group of a shared subscription, or kNoGroup where there is no room for another one; its
+// members are counted by the caller.
 std::uint32_t group_of(State& s, std::string_view text) {
     const std::uint32_t hash = s.hash_of(text);
     const std::uint32_t group = s.groups.find(*s.pool, text, hash);
-    return group != Groups::kNoGroup ? group : s.groups.make(*s.pool, text, hash);
+    if (group != Groups::kNoGroup || s.groups.size() == Groups::kMost) return group;
+    return s.groups.make(*s.pool, text, hash);
 }
 
 Decision subscribe(State& s, Session& session, std::uint32_t index,
@@ -86,8 +89,10 @@ Decision subscribe(State& s, Session& session, std::uint32_t index,
     data.retain_handling = request.options.retain_handling;
     data.group = Groups::kNoGroup;
     if (parts.shared) {
-        data.group = group_of(s, request.filter);
-        s.groups.join(data.group);
+        const std::uint32_t group = group_of(s, request.filter);
+        if (group == Groups::kNoGroup) return {reason::quota_exceeded, false, kNoRoom};
+        data.group = group & Groups::kMost;
+        s.groups.join(group);
         session.in_groups = true;
     }
     // [MQTT-3.8.4-3], 3.1.1 [MQTT-3.8.4-3]: an identical filter replaces the subscription.

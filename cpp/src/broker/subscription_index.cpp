@@ -20,20 +20,19 @@ SubscriptionIndex::Outcome SubscriptionIndex::subscribe(std::string_view filter,
                                                         std::uint32_t session,
                                                         const SubscriptionData& data,
                                                         std::uint32_t& head) {
-    assert(session != kNone && data.group < (1U << 24U));
+    assert(session != kNone);
     const FilterShapes::Place place = shapes_.make(filter);
     std::uint32_t known = find_filter(filter, place);
     if (known == kNone) {
         known = add_filter(place, filter);
     } else if (Entry* entry = find_entry(known, session, data.group, head)) {
-        entry->identifier = data.identifier;
-        entry->options = pack(data);
+        entry->data = data;
         return Outcome::replaced;
     }
     const std::uint32_t record = records_.take();
     records_[record].filter = known;
     link(record, head);
-    add_entry(filters_[known], {session, data.identifier, pack(data), record});
+    add_entry(filters_[known], {session, record, data});
     return Outcome::added;
 }
 
@@ -103,7 +102,7 @@ SubscriptionIndex::Entry* SubscriptionIndex::find_entry(std::uint32_t index, std
                                                         std::uint32_t group, std::uint32_t head) {
     Filter& filter = filters_[index];
     const auto is_it = [&](const Entry& entry) {
-        return entry.session == session && entry.options >> 8U == group;
+        return entry.session == session && entry.data.group == group;
     };
     if (filter.list == kNone) return is_it(filter.only) ? &filter.only : nullptr;
 
@@ -133,7 +132,7 @@ void SubscriptionIndex::add_entry(Filter& filter, const Entry& entry) {
         list.entries.push_back(filter.only);
         list.live = 1;
         records_[filter.only.record].position = 0;
-        filter.only = {};
+        filter.only = Entry{};
     }
     List& list = lists_[filter.list];
     records_[entry.record].position = static_cast<std::uint32_t>(list.entries.size());
@@ -144,12 +143,12 @@ void SubscriptionIndex::add_entry(Filter& filter, const Entry& entry) {
 void SubscriptionIndex::remove_entry(std::uint32_t record) {
     Filter& filter = filters_[records_[record].filter];
     if (filter.list == kNone) {
-        filter.only = {};
+        filter.only = Entry{};
         remove_filter(records_[record].filter);
         return;
     }
     List& list = lists_[filter.list];
-    list.entries[records_[record].position] = {};
+    list.entries[records_[record].position] = Entry{};
     --list.live;
     if (list.live > 1) {
         if (list.live * std::size_t{2} < list.entries.size()) compact(list);
@@ -219,7 +218,6 @@ void SubscriptionIndex::prefetch(std::string_view topic) {
     if (topic_.size() < topic.size() + kWord) topic_.resize(2 * (topic.size() + kWord));
     std::copy(topic.begin(), topic.end(), topic_.begin());
     topic = {topic_.data(), topic.size()};
-    FilterShapes::split(topic, levels_);
     candidates_.clear();
     shapes_.find_candidates(topic, levels_, candidates_);
     for (const FilterShapes::Candidate& one : candidates_) by_hash_.prefetch(one.place.hash);
@@ -246,11 +244,18 @@ void SubscriptionIndex::find_matches(std::string_view topic) {
     }
 }
 
-// Level by level, without a branch on which of them are wildcards: where many filters match, that
-// is a riddle to the processor. In a valid filter a wildcard is a level of its own.
+// All at once, or level by level where there is a `+`, then without a branch on which of them are
+// wildcards: where many filters match, that is a riddle to the processor. In a valid filter a
+// wildcard is a level of its own.
 bool SubscriptionIndex::matches(const Filter& filter, const FilterShapes::Candidate& as) const {
     if (filter.place.shape != as.place.shape) return false;
     const std::string_view whole = text(filter);
+    if (as.literal) {
+        std::size_t size = 0;
+        if (as.levels > 0) size = levels_[as.levels - 1].begin + levels_[as.levels - 1].size;
+        return whole.size() == size + as.rest &&
+               std::memcmp(whole.data(), topic_.data(), size) == 0;
+    }
     const char* own = whole.data();
     const char* const end = own + whole.size();
     std::uint64_t differs = 0;

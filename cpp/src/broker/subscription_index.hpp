@@ -19,17 +19,18 @@
 
 namespace mqttwin::broker {
 
-/// What a session asked for with a filter. Plain data.
+/// What a session asked for with a filter. Plain data, eight bytes.
 struct SubscriptionData {
     std::uint32_t identifier = 0;  // Subscription Identifier of MQTT 5.0; 0 is "none"
-    std::uint32_t group = 0;       // of a shared subscription, below 2^24; 0 is "not shared"
-    wire::QoS qos = wire::QoS::at_most_once;
-    bool no_local = false;
-    bool retain_as_published = false;
-    wire::RetainHandling retain_handling = wire::RetainHandling::send;
+    std::uint32_t group : 24 = 0;  // of a shared subscription; 0 is "not shared"
+    wire::QoS qos : 2 = wire::QoS::at_most_once;
+    bool no_local : 1 = false;
+    bool retain_as_published : 1 = false;
+    wire::RetainHandling retain_handling : 2 = wire::RetainHandling::send;
 
     friend bool operator==(const SubscriptionData&, const SubscriptionData&) = default;
 };
+static_assert(sizeof(SubscriptionData) == 8);
 
 /// The subscriptions of all sessions. A subscription is known by (filter, session, group).
 ///
@@ -89,7 +90,7 @@ class SubscriptionIndex {
     template <typename Visitor>
     void for_each_of_session(std::uint32_t head, Visitor&& visitor) const {
         for (std::uint32_t record = head; record != kNone; record = records_[record].next) {
-            visitor(text(filters_[records_[record].filter]), unpack(entry_of(records_[record])));
+            visitor(text(filters_[records_[record].filter]), entry_of(records_[record]).data);
         }
     }
 
@@ -102,9 +103,8 @@ class SubscriptionIndex {
     /// A subscription as a match reads it.
     struct Entry {
         std::uint32_t session = kNone;  // kNone: none, or one that has ended
-        std::uint32_t identifier = 0;
-        std::uint32_t options = 0;  // group << 8 | options byte as in SUBSCRIBE
         std::uint32_t record = kNone;
+        SubscriptionData data;
     };
     /// A filter and its subscribers: one, or more in a list.
     struct alignas(64) Filter {
@@ -131,12 +131,6 @@ class SubscriptionIndex {
         std::uint32_t next = kNone;
         std::uint32_t previous = kNone;  // of the first: how many there are
     };
-    static std::uint32_t pack(const SubscriptionData& data);
-    static SubscriptionData unpack(const Entry& entry);
-    template <typename Visitor>
-    static void visit(const Entry& entry, Visitor& visitor) {
-        visitor(entry.session, unpack(entry));
-    }
 
     /// Text is compared by words, so there may be anything behind it, but there is something.
     static constexpr std::size_t kWord = FilterShapes::kWord;
@@ -181,34 +175,17 @@ class SubscriptionIndex {
     std::vector<std::uint32_t> matched_;
 };
 
-inline std::uint32_t SubscriptionIndex::pack(const SubscriptionData& data) {
-    return data.group << 8U | static_cast<std::uint32_t>(data.retain_handling) << 4U |
-           static_cast<std::uint32_t>(data.retain_as_published) << 3U |
-           static_cast<std::uint32_t>(data.no_local) << 2U | static_cast<std::uint32_t>(data.qos);
-}
-
-inline SubscriptionData SubscriptionIndex::unpack(const Entry& entry) {
-    SubscriptionData data;
-    data.identifier = entry.identifier;
-    data.group = entry.options >> 8U;
-    data.qos = static_cast<wire::QoS>(entry.options & 3U);
-    data.no_local = (entry.options & 4U) != 0;
-    data.retain_as_published = (entry.options & 8U) != 0;
-    data.retain_handling = static_cast<wire::RetainHandling>(entry.options >> 4U & 3U);
-    return data;
-}
-
 template <typename Visitor>
 std::size_t SubscriptionIndex::for_each_match(std::string_view topic, Visitor&& visitor) {
     find_matches(topic);
     for (const std::uint32_t matched : matched_) {
         const Filter& filter = filters_[matched];
         if (filter.list == kNone) {
-            visit(filter.only, visitor);
+            visitor(filter.only.session, filter.only.data);
             continue;
         }
         for (const Entry& entry : lists_[filter.list].entries) {
-            if (entry.session != kNone) visit(entry, visitor);
+            if (entry.session != kNone) visitor(entry.session, entry.data);
         }
     }
     return matched_.size();

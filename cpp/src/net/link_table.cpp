@@ -51,12 +51,13 @@ LinkTable::LinkTable(const LinkSpec& spec, std::uint64_t seed, std::string_view 
         const bool jitter = has_jitter(pipe);
         Way& way = ways_[side];
         way.simple =
-            calm && !jitter && !has_bursts(pipe) && pipe.bandwidth == 0.0 && pipe.curve.empty();
+            calm && !jitter && !has_bursts(pipe) && pipe.curve.empty() && !bounded_by_number(pipe);
         // Elsewhere nothing can overtake.
         way.ordered = !pipe.reorder &&
                       (jitter || !pipe.curve.empty() || spec.sleep.kind != SleepSpec::Kind::off);
         way.latency = pipe.latency;
         way.loss = pipe.loss;
+        way.bandwidth = pipe.bandwidth;
         if (pipe.bandwidth > 0.0) way.longest = longest_queue(pipe.queue_bytes, pipe.bandwidth);
         way.packets = StreamKey::of(seed, population, side == 0 ? "link up" : "link down");
         way.bursts = StreamKey::of(seed, population, side == 0 ? "bursts up" : "bursts down");

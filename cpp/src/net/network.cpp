@@ -11,12 +11,6 @@ namespace mqttwin::net {
 
 namespace {
 
-constexpr std::uint64_t kPhases = 3'600'000'000;  // us: a host's ticks stand anywhere in an hour
-
-std::uint32_t phase_of(StreamKey key, std::uint64_t host) {
-    return static_cast<std::uint32_t>(mix64(key.value ^ mix64(host)) % kPhases);
-}
-
 void set_options(tcp::Profile& p, const TcpOptions& options) {
     p.user_timeout = options.user_timeout;
     p.keep_alive_idle = options.keep_alive_idle;
@@ -230,12 +224,6 @@ void Network::release_settled(Instant now) {
     }
 }
 
-/// Where the clock of the host at that end stands at instant 0, us.
-std::uint32_t Network::phase(const Ref& r, End end) const {
-    if (end == End::client) return phase_of(r.p->phases, r.flow->index);
-    return phase_of(broker_phases_, r.flow->meant == Flow::kNoBroker ? kNoHost : r.flow->meant);
-}
-
 /// The flow gets a working record.
 void Network::begin(Instant now, Ref& r) {
     release_settled(now);
@@ -314,6 +302,11 @@ void Network::bury(Instant now, const Ref& r) {
                 r.end(other(end)).state == tcp::State::closed);
     };
     const bool over = nobody(End::client) && nobody(End::server) && lookups_.count(r.id) == 0;
+    // Such an end may hold data behind a gap that nobody will fill.
+    const auto at_rest = [&](End end) {
+        const tcp::Endpoint& e = r.end(end);
+        return !e.flying || (over && tcp(r, end).deadline(e) == Instant::never());
+    };
     if (r.busy != nullptr) {
         bool idle = true;
         for (const End sender : {End::client, End::server}) {
@@ -325,13 +318,15 @@ void Network::bury(Instant now, const Ref& r) {
                 discard_units(now, r, sender);
             }
             idle = idle && l.units == kNone && l.packets == kNone && l.out == 0 && l.owing == 0 &&
-                   !r.end(sender).flying;
+                   at_rest(sender);
         }
         if (!idle) return;
         if (!over && max(r.busy->lane[0].settled, r.busy->lane[1].settled) > now) return;
         release_busy(flow.busy);
     }
-    if (over) free_flow(r.id);
+    if (!over) return;
+    for (const End end : {End::client, End::server}) tcp(r, end).vanish(r.end(end));
+    free_flow(r.id);
 }
 
 void Network::free_flow(FlowId id) {
@@ -487,12 +482,6 @@ void Network::prefetch_device(std::uint16_t population, std::uint32_t index) con
     populations_[population].links.prefetch(index);
 }
 
-void Network::prefetch_flow(std::uint16_t population, std::uint32_t index) const {
-    const FlowId id = populations_[population].newest[index].flow();
-    if (id == kNoFlow) return;
-    prefetch_all(flows_[id]);
-}
-
 void Network::prefetch_flow(FlowId flow) const {
     if (flow < flows_.size()) prefetch_all(flows_[flow]);
 }
@@ -503,10 +492,9 @@ std::uint32_t Network::prefetch_link(FlowId flow) const {
     return tag(flow);
 }
 
-void Network::prefetch_work(std::uint16_t population, std::uint32_t index, bool arrives) const {
-    const FlowId id = populations_[population].newest[index].flow();
-    if (id == kNoFlow) return;
-    const std::uint32_t busy = flows_[id].busy;
+void Network::prefetch_work(FlowId flow, bool arrives) const {
+    if (flow >= flows_.size()) return;
+    const std::uint32_t busy = flows_[flow].busy;
     if (busy == kNone) return;
     if (busy >= kLone) {
         prefetch_all(lones_[busy - kLone]);
@@ -517,26 +505,22 @@ void Network::prefetch_work(std::uint16_t population, std::uint32_t index, bool 
     }
 }
 
-FlowId Network::prefetch_unit(std::uint16_t population, std::uint32_t index, End sender) const {
-    const FlowId id = populations_[population].newest[index].flow();
-    if (id == kNoFlow || !engaged(id)) return id;
-    const Lane& l = busy_[flows_[id].busy].lane[side(sender)];
+void Network::prefetch_unit(FlowId flow, End sender) const {
+    if (flow >= flows_.size() || !engaged(flow)) return;
+    const Lane& l = busy_[flows_[flow].busy].lane[side(sender)];
     if (l.units != kNone) prefetch_all(units_[l.units]);
     if (l.packets != kNone) prefetch_all(packets_[l.packets]);
-    return id;
 }
 
-std::uint32_t Network::prefetch_bytes(std::uint16_t population, std::uint32_t index, End sender,
-                                      std::uint32_t behind) const {
-    const FlowId id = populations_[population].newest[index].flow();
-    if (id == kNoFlow) return Stamp::kNobody;
-    if (const std::uint32_t lone = lone_of(id, flows_[id]); lone != kNone) {
+std::uint32_t Network::prefetch_bytes(FlowId flow, End sender, std::uint32_t behind) const {
+    if (flow >= flows_.size()) return Stamp::kNobody;
+    if (const std::uint32_t lone = lone_of(flow, flows_[flow]); lone != kNone) {
         if (lones_[lone].state != Lone::State::coming) return Stamp::kNobody;
         pool_->prefetch(lones_[lone].head);
         return lones_[lone].stamp.origin;
     }
-    if (!engaged(id)) return Stamp::kNobody;
-    std::uint32_t unit = busy_[flows_[id].busy].lane[side(sender)].units;
+    if (!engaged(flow)) return Stamp::kNobody;
+    std::uint32_t unit = busy_[flows_[flow].busy].lane[side(sender)].units;
     for (; behind > 0 && unit != kNone; --behind) unit = units_[unit].next;
     if (unit == kNone) return Stamp::kNobody;
     pool_->prefetch(units_[unit].head);

@@ -63,7 +63,7 @@ bool Network::send_lone(Instant now, Ref& r, End sender, BlobId head, BlobId bod
     one.timestamp = segment.ts_value;
     if (tap_ != nullptr) {
         tap_->on_written(now, r.id, sender, e.acked, head, body);
-        tap_->on_packet(now, r.id, sender, segment, Passage(passage));
+        tap_->on_packet(now, r.id, sender, tcp::Segment(segment), Passage(passage));
     }
     push_event(r, one.at, arrival_event(sender));
     return true;
@@ -106,7 +106,8 @@ bool Network::take_lone(Instant now, FlowId id, std::uint32_t lone) {
     const BlobId body = one.body;
     tcp::Segment ack;
     if (machine.receive_quietly({now, phase(r, receiver)}, to, segment, false, ack)) {
-        if (tap_ != nullptr) tap_->on_packet(now, id, receiver, ack, Passage(passage));
+        if (tap_ != nullptr)
+            tap_->on_packet(now, id, receiver, tcp::Segment(ack), Passage(passage));
         tcp::Machine::remember(from, ack, one.undo);
         tcp(r, sender).acknowledge_quietly(passage.arrives, from, one.sent, false, ack);
         one.at = passage.arrives;

@@ -139,10 +139,11 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
         l.ack_at = Instant::never();
         const Passage passage = decided_ ? *std::exchange(decided_, std::nullopt)
                                          : offer(now, r, receiver, ack.wire_bytes());
-        if (tap_ != nullptr) tap_->on_packet(now, r.id, receiver, ack, Passage(passage));
+        if (tap_ != nullptr)
+            tap_->on_packet(now, r.id, receiver, tcp::Segment(ack), Passage(passage));
         if (passage.fate == Passage::Fate::arrives &&
             !settle(r, other(receiver), passage.arrives, ack)) {
-            put(r, receiver, passage.arrives, ack);
+            put(r, receiver, passage.arrives, tcp::Segment(ack));
             schedule_arrival(r, receiver);
         }
     } else {

@@ -1,7 +1,8 @@
 // Loads what the next events will touch: early, and side by side.
 //
-// Nothing depends on it but how long a run takes: it reads what is there, and what it expects may
-// be wrong.
+// Each event is given a scout when it is twelfth in the queue, who finds out step by step what it
+// will touch: where one step has loaded something, the next one reads it. Nothing depends on them
+// but how long a run takes: they read what is there, and what they expect may be wrong.
 #include <utility>
 
 #include "mqttwin/base/prefetch.hpp"
@@ -24,18 +25,8 @@ constexpr std::size_t kThen = 3;
 constexpr std::size_t kLast = 2;
 constexpr std::size_t kVeryLast = 1;
 
-bool arrives(const sim::EventKey& key) {
-    return key.kind == static_cast<std::uint8_t>(net::FlowEvent::arrival_up) ||
-           key.kind == static_cast<std::uint8_t>(net::FlowEvent::arrival_down);
-}
-/// At the broker.
-bool rises(const sim::EventKey& key) {
-    return key.kind == static_cast<std::uint8_t>(net::FlowEvent::arrival_up);
-}
-net::End sender_of(const sim::EventKey& arrival) {
-    return arrival.kind == static_cast<std::uint8_t>(net::FlowEvent::arrival_up) ? net::End::client
-                                                                                 : net::End::server;
-}
+constexpr std::uint8_t kArrivalUp = static_cast<std::uint8_t>(net::FlowEvent::arrival_up);
+constexpr std::uint8_t kArrivalDown = static_cast<std::uint8_t>(net::FlowEvent::arrival_down);
 
 }  // namespace
 
@@ -51,103 +42,105 @@ void VirtualWorld::leave_trail(net::FlowId flow, BrokerHost& broker) {
     fleet->trails[network_.index(flow)] = trail;
 }
 
-void VirtualWorld::look_ahead() const {
-    const auto coming = queue_.upcoming(kFar + 1);
-    // Where what a device has sent will go, if it is like the last.
-    const auto trail_of = [](const FleetHost& fleet, const BrokerHost& broker,
-                             const sim::EventKey& key) -> const broker::Broker::Trail* {
-        if (!rises(key) || fleet.trails.empty()) return nullptr;
-        const broker::Broker::Trail& trail = fleet.trails[key.entity];
-        return trail.to < broker.flow.size() ? &trail : nullptr;
+// An event that is put among those that a scout is ahead of has none, and the others are a step
+// earlier for it.
+void VirtualWorld::look_ahead() {
+    const auto step = [this](std::size_t ahead, auto&& load) {
+        Scout& scout = scouts_[(scouted_ + ahead) % scouts_.size()];
+        if (scout.fleet != nullptr) load(scout, *scout.fleet);
     };
-    const auto step = [&](std::size_t ahead, auto&& load) {
-        if (ahead >= coming.size()) return;
-        const sim::EventKey key = sim::EventKey::unpack(coming[ahead].key);
-        const Population& who = populations_[by_rank_[key.population]];
-        if (who.fleet != nullptr) load(*who.fleet, key);
-    };
-    step(kFar, [&](const FleetHost& fleet, const sim::EventKey& key) {
-        network_.prefetch_device(fleet.population, key.entity);
-        recorder_->prefetch_entity(fleet.base + key.entity);
-        const bool rising = rises(key);  // then the device itself is not touched
-        if (!rising || acknowledged_) recorder_->prefetch_totals(fleet.base + key.entity);
-        if (rising && !fleet.trails.empty()) mqttwin::prefetch(&fleet.trails[key.entity]);
-        if (rising) return;
-        fleet.clients.prefetch(key.entity);
-        mqttwin::prefetch(&fleet.flow[key.entity]);
-        if (key.kind == static_cast<std::uint8_t>(EventKind::behaviour)) {
-            fleet.behaviours[key.detail].prefetch(key.entity);
-            if (acknowledged_) mqttwin::prefetch(&fleet.numbered[key.entity]);
+    scouts_[(scouted_ + kFar) % scouts_.size()] = send_scout();
+    step(kFar, [this](const Scout& scout, const FleetHost& fleet) {
+        network_.prefetch_device(fleet.population, scout.device);
+        recorder_->prefetch_entity(fleet.base + scout.device);
+        // What rises does not touch the device itself.
+        if (!scout.rises || acknowledged_) recorder_->prefetch_totals(fleet.base + scout.device);
+        if (scout.rises) {
+            if (!fleet.trails.empty()) mqttwin::prefetch(&fleet.trails[scout.device]);
+            return;
         }
+        fleet.clients.prefetch(scout.device);
+        mqttwin::prefetch(&fleet.flow[scout.device]);
+        if (scout.arrives || scout.behaviour == kNoBehaviour) return;
+        fleet.behaviours[scout.behaviour].prefetch(scout.device);
+        if (acknowledged_) mqttwin::prefetch(&fleet.numbered[scout.device]);
     });
-    step(kNear, [&](const FleetHost& fleet, const sim::EventKey& key) {
-        network_.prefetch_flow(fleet.population, key.entity);
+    step(kNear, [this](Scout& scout, const FleetHost& fleet) {
+        scout.flow = network_.newest(fleet.population, scout.device);
+        network_.prefetch_flow(scout.flow);
     });
-    step(kSoon, [&](const FleetHost& fleet, const sim::EventKey& key) {
-        network_.prefetch_work(fleet.population, key.entity, arrives(key));
+    step(kSoon, [this](const Scout& scout, const FleetHost& /*fleet*/) {
+        network_.prefetch_work(scout.flow, scout.arrives);
     });
-    step(kSooner, [&](const FleetHost& fleet, const sim::EventKey& key) {
+    step(kSooner, [this](Scout& scout, const FleetHost& fleet) {
+        if (!scout.rises || fleet.trails.empty()) return;
         const BrokerHost& broker = *brokers_[fleet.broker];
-        const auto* trail = trail_of(fleet, broker, key);
-        if (trail == nullptr) return;
-        broker.engine.prefetch_trail(*trail);
-        mqttwin::prefetch(&broker.flow[trail->to]);
+        scout.trail = fleet.trails[scout.device];
+        if (scout.trail.to >= broker.flow.size()) return;
+        broker.engine.prefetch_trail(scout.trail);
+        mqttwin::prefetch(&broker.flow[scout.trail.to]);
     });
-    step(kNext, [&](const FleetHost& fleet, const sim::EventKey& key) {
-        if (!arrives(key)) return;
-        const net::FlowId flow =
-            network_.prefetch_unit(fleet.population, key.entity, sender_of(key));
-        if (!rises(key)) {
-            if (acknowledged_) fleet.clients.prefetch_flow(key.entity);
+    step(kNext, [this](Scout& scout, const FleetHost& fleet) {
+        if (!scout.arrives) return;
+        network_.prefetch_unit(scout.flow, scout.sender());
+        if (!scout.rises) {
+            if (acknowledged_) fleet.clients.prefetch_flow(scout.device);
             return;
         }
         const BrokerHost& broker = *brokers_[fleet.broker];
-        const Slot slot = flow == net::kNoFlow ? kNoSlot : network_.server_slot(flow);
-        if (slot < broker.flow.size()) {
-            broker.engine.prefetch(slot);
-            if (acknowledged_) mqttwin::prefetch(&broker.flow[slot]);
+        if (scout.flow != net::kNoFlow) scout.slot = network_.server_slot(scout.flow);
+        broker.engine.prefetch(scout.slot);
+        if (acknowledged_ && scout.slot < broker.flow.size()) {
+            mqttwin::prefetch(&broker.flow[scout.slot]);
         }
-        const auto* trail = trail_of(fleet, broker, key);
-        if (trail == nullptr) return;
-        broker.engine.prefetch_trail_end(*trail);
-        network_.prefetch_flow(broker.flow[trail->to]);
+        if (scout.trail.to >= broker.flow.size()) return;
+        broker.engine.prefetch_trail_end(scout.trail);
+        scout.onward = broker.flow[scout.trail.to];
+        network_.prefetch_flow(scout.onward);
     });
-    // The broker's side, by the connection of the device from which something comes.
-    const auto slot_of = [&](const FleetHost& fleet, const sim::EventKey& key) {
-        const net::FlowId flow = network_.newest(fleet.population, key.entity);
-        return flow == net::kNoFlow ? kNoSlot : network_.server_slot(flow);
-    };
-    step(kThen, [&](const FleetHost& fleet, const sim::EventKey& key) {
-        if (!rises(key)) return;
-        const BrokerHost& broker = *brokers_[fleet.broker];
-        broker.engine.prefetch_session(slot_of(fleet, key));
-        if (const auto* trail = trail_of(fleet, broker, key)) {
-            recorder_->prefetch_totals(network_.prefetch_link(broker.flow[trail->to]));
+    step(kThen, [this](const Scout& scout, const FleetHost& fleet) {
+        if (!scout.rises) return;
+        brokers_[fleet.broker]->engine.prefetch_session(scout.slot);
+        if (scout.onward != net::kNoFlow) {
+            recorder_->prefetch_totals(network_.prefetch_link(scout.onward));
         }
     });
-    step(kLast, [&](const FleetHost& fleet, const sim::EventKey& key) {
-        if (!arrives(key)) return;
+    step(kLast, [this](const Scout& scout, const FleetHost& fleet) {
+        if (!scout.arrives) return;
         // Somebody who gets many messages has several arrivals here.
         std::uint32_t behind = 0;
-        for (std::size_t i = 0; i < kLast; ++i) behind += coming[i].key == key.pack() ? 1 : 0;
-        const std::uint32_t origin =
-            network_.prefetch_bytes(fleet.population, key.entity, sender_of(key), behind);
-        if (rises(key)) {
-            if (acknowledged_) {
-                brokers_[fleet.broker]->engine.prefetch_traffic(slot_of(fleet, key));
-            }
+        for (std::size_t i = 0; i < kLast; ++i) {
+            behind += scout.same_as(scouts_[(scouted_ + i) % scouts_.size()]) ? 1 : 0;
+        }
+        const std::uint32_t origin = network_.prefetch_bytes(scout.flow, scout.sender(), behind);
+        if (scout.rises) {
+            if (acknowledged_) brokers_[fleet.broker]->engine.prefetch_traffic(scout.slot);
             return;
         }
-        if (acknowledged_) fleet.clients.prefetch_window(key.entity);
+        if (acknowledged_) fleet.clients.prefetch_window(scout.device);
         if (origin == Stamp::kNobody) return;
         recorder_->prefetch_entity(origin);
         recorder_->prefetch_totals(origin);
     });
-    if (!acknowledged_) return;
-    step(kVeryLast, [&](const FleetHost& fleet, const sim::EventKey& key) {
-        if (!rises(key)) return;
-        brokers_[fleet.broker]->engine.prefetch_window(slot_of(fleet, key));
-    });
+    if (acknowledged_) {
+        step(kVeryLast, [this](const Scout& scout, const FleetHost& fleet) {
+            if (scout.rises) brokers_[fleet.broker]->engine.prefetch_window(scout.slot);
+        });
+    }
+    ++scouted_;
+}
+
+VirtualWorld::Scout VirtualWorld::send_scout() const {
+    Scout scout;
+    const auto coming = queue_.upcoming(kFar + 1);
+    if (coming.size() <= kFar) return scout;
+    const auto [rank, device, kind, detail] = sim::EventKey::unpack(coming[kFar].key);
+    scout.fleet = populations_[by_rank_[rank]].fleet;
+    scout.device = device;
+    scout.rises = kind == kArrivalUp;
+    scout.arrives = scout.rises || kind == kArrivalDown;
+    if (kind == static_cast<std::uint8_t>(EventKind::behaviour)) scout.behaviour = detail;
+    return scout;
 }
 
 }  // namespace mqttwin::world

@@ -27,13 +27,11 @@ TEST(Hash, NeverChangesBetweenReleases) {
     EXPECT_EQ(hash_text("a topic of more than sixteen bytes", 7), 0x8A646F2BFA067479ULL);
 }
 
-TEST(Hash, OfAWordIsThatOfItsBytes) {
-    for (std::size_t size = 0; size <= 8; ++size) {
-        const std::string text = std::string("\xF1\0b\xFFzy\x80q", 8).substr(0, size);
+TEST(Hash, LoadsPartOfAWord) {
+    for (std::size_t size = 0; size < 8; ++size) {
+        const std::string text = std::string("\xF1\0b\xFFzy\x80", 7).substr(0, size);
         std::uint64_t word = 0;
         std::memcpy(&word, text.data(), size);
-        EXPECT_EQ(hash_word(word, size, 77), hash_text(text, 77)) << size;
-        if (size == 8) break;
         EXPECT_EQ(load_part(as_bytes(text).data(), size), word) << size;
     }
 }

@@ -23,7 +23,7 @@ constexpr std::uint32_t kNone = SubscriptionIndex::kNone;
 SubscriptionData data_with(std::uint32_t identifier, std::uint32_t group = 0) {
     SubscriptionData data;
     data.identifier = identifier;
-    data.group = group;
+    data.group = group & 0xFFFFFFU;
     return data;
 }
 
@@ -213,7 +213,7 @@ TEST(SubscriptionIndex, KnowsTheRulesOfWildcards) {
     for (const auto& [filter, topic, expected] : cases) {
         SubscriptionIndex index(7);
         std::uint32_t head = kNone;
-        index.subscribe(filter, 1, {}, head);
+        index.subscribe(filter, 1, SubscriptionData{}, head);
         int visits = 0;
         index.for_each_match(topic, [&](std::uint32_t, const SubscriptionData&) { ++visits; });
         EXPECT_EQ(visits, expected ? 1 : 0) << filter << " and " << topic;
@@ -360,10 +360,10 @@ TEST(SubscriptionIndex, VeryDeepTopicsAndFilters) {
     const std::string deep(65'535, '/');
     int visits = 0;
     const auto count = [&](std::uint32_t, const SubscriptionData&) { ++visits; };
-    index.subscribe("+/+/#", 1, {}, head);
+    index.subscribe("+/+/#", 1, SubscriptionData{}, head);
     index.for_each_match(deep, count);
     EXPECT_EQ(visits, 1);
-    index.subscribe(deep, 1, {}, head);
+    index.subscribe(deep, 1, SubscriptionData{}, head);
     index.for_each_match(deep, count);
     EXPECT_EQ(visits, 3);
     std::string text;

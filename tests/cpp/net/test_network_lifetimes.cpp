@@ -211,7 +211,7 @@ TEST(NetworkLifetimes, AClosedEndDoesNotWaitForOneThatIsGone) {
 }
 
 TEST(NetworkLifetimes, NothingIsLeftHoweverFlowsEnd) {
-    for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 1'000; ++seed) {
         SCOPED_TRACE("seed " + std::to_string(seed));
         const std::string story = live(seed, true);
         if (HasFailure())

@@ -82,11 +82,6 @@ inline std::uint64_t hash_bytes(ByteView bytes, std::uint64_t key = 0) {
     return finish_hash(h, a, b, bytes.size());
 }
 
-/// The same of at most 8 bytes, which are there as a word, the others zero.
-inline std::uint64_t hash_word(std::uint64_t word, std::size_t size, std::uint64_t key) {
-    return finish_hash(key ^ kHashStart, word, size == 8 ? word : 0, size);
-}
-
 inline std::uint64_t hash_text(std::string_view text, std::uint64_t key = 0) {
     return hash_bytes(as_bytes(text), key);
 }

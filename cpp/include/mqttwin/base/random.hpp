@@ -14,18 +14,15 @@
 
 namespace mqttwin {
 
-/// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
-inline std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
-                                               std::array<std::uint32_t, 2> key) {
+/// Philox2x64-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+inline std::array<std::uint64_t, 2> philox2x64(std::array<std::uint64_t, 2> counter,
+                                               std::uint64_t key) {
+    __extension__ using Wide = unsigned __int128;
     for (int round = 0; round < 10; ++round) {
-        const std::uint64_t p0 = std::uint64_t{0xD2511F53U} * counter[0];
-        const std::uint64_t p1 = std::uint64_t{0xCD9E8D57U} * counter[2];
-        counter = {static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ key[0],
-                   static_cast<std::uint32_t>(p1),
-                   static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ key[1],
-                   static_cast<std::uint32_t>(p0)};
-        key[0] += 0x9E3779B9U;
-        key[1] += 0xBB67AE85U;
+        const Wide product = Wide{0xD2B74407B1CE6E93U} * counter[0];
+        counter = {static_cast<std::uint64_t>(product >> 64) ^ key ^ counter[1],
+                   static_cast<std::uint64_t>(product)};
+        key += 0x9E3779B97F4A7C15U;
     }
     return counter;
 }
@@ -41,11 +38,7 @@ struct StreamKey {
 
 /// Two independent 64-bit words, the `n`-th draw of entity `index` in the family `key`.
 inline std::array<std::uint64_t, 2> draw128(StreamKey key, std::uint64_t index, std::uint64_t n) {
-    const auto words = philox4x32(
-        {static_cast<std::uint32_t>(n), static_cast<std::uint32_t>(n >> 32),
-         static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32)},
-        {static_cast<std::uint32_t>(key.value), static_cast<std::uint32_t>(key.value >> 32)});
-    return {(std::uint64_t{words[1]} << 32) | words[0], (std::uint64_t{words[3]} << 32) | words[2]};
+    return philox2x64({n, index}, key.value);
 }
 
 inline std::uint64_t draw64(StreamKey key, std::uint64_t index, std::uint64_t n) {

@@ -33,12 +33,23 @@ class LinkTable {
     /// backwards. It passes the shared medium first, if there is one, then the device's own link.
     Passage offer(Instant now, std::uint32_t device, bool up, std::uint32_t bytes,
                   SharedCapacity* shared = nullptr) {
-        const Way& way = ways_[up ? 0 : 1];
+        const std::size_t side = up ? 0 : 1;
+        const Way& way = ways_[side];
         if (!way.simple || shared != nullptr || bytes > spec_.mtu || any_down_ > 0) {
             return pass(now, device, up, bytes, shared);
         }
         Passage passage;
         passage.departs = now;
+        if (way.bandwidth > 0.0) {
+            std::int64_t& taken = word(device, layout_.free[side]);
+            Instant free{taken};
+            if (!queue_up(now, sending_time(bytes, way.bandwidth), way.longest, free)) {
+                passage.fate = Passage::Fate::queue_full;
+                return passage;
+            }
+            taken = free.ns;
+            passage.departs = free;
+        }
         if (way.loss > 0.0) {
             const std::uint32_t n = take_number(device, up);
             if (unit_from(draw64(way.packets, device, n)) < way.loss) {
@@ -46,7 +57,7 @@ class LinkTable {
                 return passage;
             }
         }
-        passage.arrives = now + way.latency;
+        passage.arrives = passage.departs + way.latency;
         return passage;
     }
 
@@ -104,10 +115,11 @@ class LinkTable {
         static Flags unpack(std::int64_t word);
     };
     struct Way {
-        bool simple = true;  // latency and independent loss, nothing else
+        bool simple = true;  // latency, independent loss, a queue bounded by bytes; nothing else
         bool ordered = false;
         Duration latency;
         double loss = 0.0;
+        double bandwidth = 0.0;
         Duration longest;  // of the queue
         StreamKey packets;
         StreamKey bursts;

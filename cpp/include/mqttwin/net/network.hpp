@@ -214,21 +214,19 @@ class Network {
     void for_each_in_transit(const std::function<void(std::uint32_t tag, End receiver,
                                                       ByteView bytes, const Stamp&)>& visit) const;
     /// Loads what an event of this device will touch, in steps from afar to near: each reads what
-    /// the one before has loaded. Beyond the first two it matters whether something arrives, and
-    /// from which end. They return the device's flow, and at last whose message it is.
+    /// the one before has loaded. The flow may be one that is no more, or none.
     void prefetch_device(std::uint16_t population, std::uint32_t index) const;
-    void prefetch_flow(std::uint16_t population, std::uint32_t index) const;
-    /// The same for a flow that may be no more; and its link's state. The tag of its device.
-    void prefetch_flow(FlowId flow) const;
-    std::uint32_t prefetch_link(FlowId flow) const;
-    void prefetch_work(std::uint16_t population, std::uint32_t index, bool arrives) const;
     [[nodiscard]] FlowId newest(std::uint16_t population, std::uint32_t index) const {
         return populations_[population].newest[index].flow();
     }
-    FlowId prefetch_unit(std::uint16_t population, std::uint32_t index, End sender) const;
-    /// `behind`: units that are read before that one.
-    std::uint32_t prefetch_bytes(std::uint16_t population, std::uint32_t index, End sender,
-                                 std::uint32_t behind = 0) const;
+    void prefetch_flow(FlowId flow) const;
+    void prefetch_work(FlowId flow, bool arrives) const;
+    /// What comes from that end.
+    void prefetch_unit(FlowId flow, End sender) const;
+    /// And whose message it is. `behind`: units that are read before that one.
+    std::uint32_t prefetch_bytes(FlowId flow, End sender, std::uint32_t behind) const;
+    /// The state of its link; the tag of its device.
+    std::uint32_t prefetch_link(FlowId flow) const;
 
     /// After a copy of the world: the queue and pool of the copy.
     void rebind(sim::EventQueue& queue, BlobPool& pool) {
@@ -320,7 +318,13 @@ class Network {
     }
     void begin(Instant now, Ref& r);
     void release_settled(Instant now);
-    [[nodiscard]] std::uint32_t phase(const Ref& r, End end) const;
+    /// Where the clock of the host at that end stands at instant 0, us: anywhere in an hour.
+    [[nodiscard]] std::uint32_t phase(const Ref& r, End end) const {
+        const std::uint64_t hash = end == End::client ? mix64(r.p->phases.value + r.flow->index)
+                                                      : mix64(broker_phases_.value + r.flow->meant);
+        constexpr std::uint64_t kHour = 3'600'000'000;
+        return static_cast<std::uint32_t>((hash >> 32U) * kHour >> 32U);
+    }
     /// Of the same device, the one before.
     [[nodiscard]] FlowId older(FlowId id) const {
         return flows_[id].reopened ? past_.at(id).older : kNoFlow;

@@ -119,7 +119,7 @@ struct Properties {
     [[nodiscard]] bool has(Property p) const { return (present >> static_cast<unsigned>(p)) & 1U; }
     void mark(Property p) { present |= std::uint64_t{1} << static_cast<unsigned>(p); }
     [[nodiscard]] bool empty() const {
-        return present == 0 && user_property_count == 0 && subscription_identifier_count == 0;
+        return (present | user_property_count | subscription_identifier_count) == 0;
     }
 };
 

@@ -4,6 +4,7 @@
 // Without a gate everything is a function of the description and the seed.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -280,7 +281,29 @@ class VirtualWorld final : private net::Sink {
     // look_ahead.cpp
     /// Fewer pending events than this belong to a world that the cache holds anyway.
     static constexpr std::size_t kEventsWorthLookingAhead = 5'000;
-    void look_ahead() const;
+    static constexpr std::uint16_t kNoBehaviour = 0xFFFF;
+    /// What is known early of an event that will come.
+    struct Scout {
+        const FleetHost* fleet = nullptr;  // none: nobody's whose memory is large
+        std::uint32_t device = 0;
+        std::uint16_t behaviour = kNoBehaviour;  // which will fire
+        bool arrives = false;
+        bool rises = false;  // it arrives at the broker
+        net::FlowId flow = net::kNoFlow;
+        Slot slot = kNoSlot;  // what the broker calls it
+        broker::Broker::Trail trail;
+        net::FlowId onward = net::kNoFlow;  // at the end of the trail
+
+        [[nodiscard]] net::End sender() const {
+            return rises ? net::End::client : net::End::server;
+        }
+        [[nodiscard]] bool same_as(const Scout& other) const {
+            return fleet == other.fleet && device == other.device && arrives == other.arrives &&
+                   rises == other.rises;
+        }
+    };
+    void look_ahead();
+    [[nodiscard]] Scout send_scout() const;
     void leave_trail(net::FlowId flow, BrokerHost& broker);
     ScriptedPublish publish(FleetHost& fleet, std::uint32_t device, const wire::Publish& message);
     void behave(FleetHost& fleet, std::uint32_t device, std::uint8_t behaviour);
@@ -358,6 +381,8 @@ class VirtualWorld final : private net::Sink {
     bool acknowledged_ = false;           // somebody has published at QoS 1 or 2
     bool halted_ = false;
     std::unique_ptr<Sockets> sockets_;
+    std::array<Scout, 16> scouts_;
+    std::size_t scouted_ = 0;
 };
 
 }  // namespace mqttwin::world
