@@ -128,15 +128,14 @@ void FilterShapes::find_candidates(std::string_view topic, std::vector<Level>& l
     *last++ = {kRoot, true, key_};
     levels.clear();
     for (std::size_t begin = 0; begin <= topic.size() && first != last; wildcards = true) {
-        const Level level = cut(topic, begin);
-        levels.push_back(level);
+        const Level& level = levels.emplace_back(cut(topic, begin));
         begin += level.size + std::size_t{1};
         const std::uint64_t value = level.size <= kWord
                                         ? level.text & level.mask
                                         : hash_text(topic.substr(level.begin, level.size), key_);
         const std::uint64_t bit = literal_bit(value);
         for (const Branch* const shorter = last; first != shorter; ++first) {
-            const Branch branch = *first;
+            const Branch& branch = *first;
             const Shape& shape = shapes[branch.shape];
             if (shape.longer[kHash] != kNone && wildcards) {
                 add_with_hash(branch, depth, candidates);

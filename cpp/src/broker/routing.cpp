@@ -22,10 +22,15 @@ bool gather(State& s, std::uint32_t publisher, std::string_view topic) {
     const auto add = [&](std::uint32_t session, const SubscriptionData& data) {
         // [MQTT-3.8.3-3]: not back to where it came from.
         if (data.no_local && session == publisher) return;
+        // Made in place: a copy would wait for the small stores of its original.
         if (data.group == Groups::kNoGroup) {
-            s.matches.push_back({session, data});
+            Match& match = s.matches.emplace_back();
+            match.session = session;
+            match.data = data;
         } else {
-            s.shared_matches.push_back({session, data});
+            SharedMatch& match = s.shared_matches.emplace_back();
+            match.session = session;
+            match.data = data;
         }
     };
     return s.subscriptions.for_each_match(topic, add) > 1;
@@ -117,7 +122,9 @@ std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publis
         choose_members(s, from, publish.topic);
         matched += static_cast<std::uint32_t>(s.shared_matches.size());
         for (const SharedMatch& chosen : s.shared_matches) {
-            s.matches.push_back({chosen.session, chosen.data});
+            Match& match = s.matches.emplace_back();
+            match.session = chosen.session;
+            match.data = chosen.data;
         }
     }
     const std::uint32_t tag = publisher == kNone ? stamp.origin : s.sessions[publisher].tag;

@@ -28,7 +28,7 @@ void Network::follow(Instant now, const Ref& r, End end) {
         if (decided_) {
             passage = *std::exchange(decided_, std::nullopt);
         } else {
-            passage = offer(now, r, end, segment.wire_bytes());
+            offer(now, r, end, segment.wire_bytes(), passage);
         }
         if (tap_ != nullptr) tap_->on_packet(now, r.id, end, segment, passage);
         if (passage.fate == Passage::Fate::arrives) {
@@ -157,9 +157,13 @@ void Network::handle_event(Instant now, FlowEvent kind, std::uint8_t generation,
         if (l.owing > 0 && l.ack_at <= now) settle_debt(now, r, end);
         if (l.owing > 0) schedule_timer(r, end);
         if (r.end(end).flying) {
-            out_.clear();
-            tcp(r, end).handle_deadline(r.at(now, end), r.end(end), out_);
-            follow(now, r, end);
+            if (tcp(r, end).deadline(r.end(end)) <= now) {
+                out_.clear();
+                tcp(r, end).handle_deadline(r.at(now, end), r.end(end), out_);
+                follow(now, r, end);
+            } else {
+                schedule_timer(r, end);  // it has moved away
+            }
         }
     }
     handling_ = kNoFlow;
@@ -248,7 +252,8 @@ void Network::request(Instant now, const Ref& r, const tcp::Segment& segment) {
 void Network::answer_for_nobody(Instant now, const Ref& r, End end, const tcp::Segment& segment) {
     tcp::Segment answer;
     if (!tcp::Machine::refuse(segment, answer)) return;
-    const Passage passage = offer(now, r, end, answer.wire_bytes());
+    Passage passage;
+    offer(now, r, end, answer.wire_bytes(), passage);
     if (tap_ != nullptr) tap_->on_packet(now, r.id, end, answer, passage);
     if (passage.fate != Passage::Fate::arrives) return;
     put(r, end, passage.arrives, answer);

@@ -28,7 +28,8 @@ bool Network::send_lone(Instant now, Ref& r, End sender, BlobId head, BlobId bod
         const bool over = before.state == Lone::State::settling && before.at <= now;
         if (!answers && !over) return false;
     }
-    const Passage passage = offer(now, r, sender, machine.quiet_wire_bytes(e, bytes));
+    Passage passage;
+    offer(now, r, sender, machine.quiet_wire_bytes(e, bytes), passage);
     if (passage.fate != Passage::Fate::arrives || passage.arrives - now >= machine.patience(e)) {
         engage(now, r);
         append_unit(now, r, sender, Unit::Kind::data, head, body, bytes).stamp = stamp;
@@ -90,7 +91,7 @@ bool Network::take_lone(Instant now, FlowId id, std::uint32_t lone) {
             engage(now, r);
             return false;
         }
-        passage = offer(now, r, receiver, machine.quiet_wire_bytes(to, 0));
+        offer(now, r, receiver, machine.quiet_wire_bytes(to, 0), passage);
         if (passage.fate != Passage::Fate::arrives ||
             passage.arrives - one.sent >= tcp(r, sender).patience(from)) {
             decided_ = passage;

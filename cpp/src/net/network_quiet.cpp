@@ -18,7 +18,8 @@ bool Network::write_quietly(Instant now, const Ref& r, End sender, std::uint32_t
     if (!r.p->quiet_path || r.flow->faulty || r.flow->forgotten) return false;
     if (l.out > 0 || l.settled > now || !machine.can_write_quietly(e, bytes)) return false;
     l.settled = Instant{-1};
-    const Passage passage = offer(now, r, sender, machine.quiet_wire_bytes(e, bytes));
+    Passage passage;
+    offer(now, r, sender, machine.quiet_wire_bytes(e, bytes), passage);
     if (passage.fate != Passage::Fate::arrives || passage.arrives - now >= machine.patience(e)) {
         write_unquietly(now, r, sender, bytes, passage);
         return true;
@@ -67,7 +68,8 @@ bool Network::write_plainly(Instant now, const Ref& r, End sender, std::uint32_t
         packets_.give_back(index);
         return false;
     }
-    const Passage passage = offer(now, r, sender, packet.segment.wire_bytes());
+    Passage passage;
+    offer(now, r, sender, packet.segment.wire_bytes(), passage);
     if (tap_ != nullptr) tap_->on_packet(now, r.id, sender, packet.segment, Passage(passage));
     if (passage.fate == Passage::Fate::arrives) {
         packet.arrives = passage.arrives;
@@ -137,8 +139,12 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
     if (machine.receive_quietly(r.at(now, receiver), e, segment, l.owing > 0, ack)) {
         l.owing = 0;
         l.ack_at = Instant::never();
-        const Passage passage = decided_ ? *std::exchange(decided_, std::nullopt)
-                                         : offer(now, r, receiver, ack.wire_bytes());
+        Passage passage;
+        if (decided_) {
+            passage = *std::exchange(decided_, std::nullopt);
+        } else {
+            offer(now, r, receiver, ack.wire_bytes(), passage);
+        }
         if (tap_ != nullptr)
             tap_->on_packet(now, r.id, receiver, tcp::Segment(ack), Passage(passage));
         if (passage.fate == Passage::Fate::arrives &&

@@ -160,8 +160,11 @@ bool Turn::schedule_probe(bool advancing) {
         const std::int64_t slack = f_.out() == 1 ? std::int64_t{rto_floor()} : kLeast;
         delay = ticks_of_us(std::int64_t{e_.rtt.mean8 >> 2} + slack);
     }
-    const std::int64_t rto = advancing ? us_of_ticks(e_.rto) : until_rto();
-    if (rto > 0) delay = std::min(delay, ticks_of_us(rto));
+    if (advancing) {
+        delay = std::min<std::uint32_t>(delay, e_.rto);
+    } else if (const std::int64_t rto = until_rto(); rto > 0) {
+        delay = std::min(delay, ticks_of_us(rto));
+    }
     arm(Timer::probe, delay);
     return true;
 }

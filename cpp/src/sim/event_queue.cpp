@@ -57,7 +57,8 @@ void EventQueue::consume(Bucket& bucket, Visitor&& visitor) {
 
 // --- the bottom ---------------------------------------------------------------------------------
 
-void EventQueue::insert_bottom(const Event& event, Position x) {
+void EventQueue::insert_bottom(Event event) {
+    const Position x = position(event);
     if (head_ == tail_) {  // the queue was empty
         reserve_bottom(1);
         bottom_[tail_++] = event;

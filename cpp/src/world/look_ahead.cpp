@@ -3,6 +3,7 @@
 // Each event is given a scout when it is twelfth in the queue, who finds out step by step what it
 // will touch: where one step has loaded something, the next one reads it. Nothing depends on them
 // but how long a run takes: they read what is there, and what they expect may be wrong.
+#include <algorithm>
 #include <utility>
 
 #include "mqttwin/base/prefetch.hpp"
@@ -45,11 +46,16 @@ void VirtualWorld::leave_trail(net::FlowId flow, BrokerHost& broker) {
 // An event that is put among those that a scout is ahead of has none, and the others are a step
 // earlier for it.
 void VirtualWorld::look_ahead() {
-    const auto step = [this](std::size_t ahead, auto&& load) {
-        Scout& scout = scouts_[(scouted_ + ahead) % scouts_.size()];
+    if (scouted_ + kFar == scouts_.size()) {
+        std::copy(scouts_.end() - kFar, scouts_.end(), scouts_.begin());
+        scouted_ = 0;
+    }
+    Scout* const scouts = scouts_.data() + scouted_++;  // of the next event, and so on
+    send(scouts[kFar]);
+    const auto step = [scouts](std::size_t ahead, auto&& load) {
+        Scout& scout = scouts[ahead];
         if (scout.fleet != nullptr) load(scout, *scout.fleet);
     };
-    scouts_[(scouted_ + kFar) % scouts_.size()] = send_scout();
     step(kFar, [this](const Scout& scout, const FleetHost& fleet) {
         network_.prefetch_device(fleet.population, scout.device);
         recorder_->prefetch_entity(fleet.base + scout.device);
@@ -105,13 +111,11 @@ void VirtualWorld::look_ahead() {
             recorder_->prefetch_totals(network_.prefetch_link(scout.onward));
         }
     });
-    step(kLast, [this](const Scout& scout, const FleetHost& fleet) {
+    step(kLast, [this, scouts](const Scout& scout, const FleetHost& fleet) {
         if (!scout.arrives) return;
         // Somebody who gets many messages has several arrivals here.
         std::uint32_t behind = 0;
-        for (std::size_t i = 0; i < kLast; ++i) {
-            behind += scout.same_as(scouts_[(scouted_ + i) % scouts_.size()]) ? 1 : 0;
-        }
+        for (std::size_t i = 0; i < kLast; ++i) behind += scouts[i].key == scout.key ? 1 : 0;
         const std::uint32_t origin = network_.prefetch_bytes(scout.flow, scout.sender(), behind);
         if (scout.rises) {
             if (acknowledged_) brokers_[fleet.broker]->engine.prefetch_traffic(scout.slot);
@@ -127,20 +131,19 @@ void VirtualWorld::look_ahead() {
             if (scout.rises) brokers_[fleet.broker]->engine.prefetch_window(scout.slot);
         });
     }
-    ++scouted_;
 }
 
-VirtualWorld::Scout VirtualWorld::send_scout() const {
-    Scout scout;
+void VirtualWorld::send(Scout& scout) const {
+    scout = {};
     const auto coming = queue_.upcoming(kFar + 1);
-    if (coming.size() <= kFar) return scout;
-    const auto [rank, device, kind, detail] = sim::EventKey::unpack(coming[kFar].key);
+    if (coming.size() <= kFar) return;
+    scout.key = coming[kFar].key;
+    const auto [rank, device, kind, detail] = sim::EventKey::unpack(scout.key);
     scout.fleet = populations_[by_rank_[rank]].fleet;
     scout.device = device;
     scout.rises = kind == kArrivalUp;
     scout.arrives = scout.rises || kind == kArrivalDown;
     if (kind == static_cast<std::uint8_t>(EventKind::behaviour)) scout.behaviour = detail;
-    return scout;
 }
 
 }  // namespace mqttwin::world

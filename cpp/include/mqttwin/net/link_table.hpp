@@ -33,19 +33,27 @@ class LinkTable {
     /// backwards. It passes the shared medium first, if there is one, then the device's own link.
     Passage offer(Instant now, std::uint32_t device, bool up, std::uint32_t bytes,
                   SharedCapacity* shared = nullptr) {
+        Passage passage;
+        offer(now, device, up, bytes, shared, passage);
+        return passage;
+    }
+    /// The same into a new passage of the caller: copied as a whole right behind the small stores
+    /// that make it, it would have to wait for them.
+    void offer(Instant now, std::uint32_t device, bool up, std::uint32_t bytes,
+               SharedCapacity* shared, Passage& passage) {
         const std::size_t side = up ? 0 : 1;
         const Way& way = ways_[side];
         if (!way.simple || shared != nullptr || bytes > spec_.mtu || any_down_ > 0) {
-            return pass(now, device, up, bytes, shared);
+            passage = pass(now, device, up, bytes, shared);
+            return;
         }
-        Passage passage;
         passage.departs = now;
         if (way.bandwidth > 0.0) {
             std::int64_t& taken = word(device, layout_.free[side]);
             Instant free{taken};
             if (!queue_up(now, sending_time(bytes, way.bandwidth), way.longest, free)) {
                 passage.fate = Passage::Fate::queue_full;
-                return passage;
+                return;
             }
             taken = free.ns;
             passage.departs = free;
@@ -54,11 +62,10 @@ class LinkTable {
             const std::uint32_t n = take_number(device, up);
             if (unit_from(draw64(way.packets, device, n)) < way.loss) {
                 passage.fate = Passage::Fate::lost;
-                return passage;
+                return;
             }
         }
         passage.arrives = passage.departs + way.latency;
-        return passage;
     }
 
     /// Somebody pulls the plug of one device: nothing passes in either direction until it is back.

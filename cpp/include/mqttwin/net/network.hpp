@@ -378,14 +378,16 @@ class Network {
     ByteView joined(BlobId head, BlobId body);
 
     // network_path.cpp
-    Passage offer(Instant now, const Ref& r, End sender, std::uint32_t bytes) {
-        if (!r.p->plain || r.flow->forgotten) return offer_minded(now, r, sender, bytes);
+    /// Into a new passage, as by `LinkTable::offer`.
+    void offer(Instant now, const Ref& r, End sender, std::uint32_t bytes, Passage& passage) {
+        if (!r.p->plain || r.flow->forgotten) {
+            passage = offer_minded(now, r, sender, bytes);
+            return;
+        }
         Traffic& traffic = r.p->traffic[side(sender)];
         traffic.send(bytes);
-        const Passage passage =
-            r.p->links.offer(now, r.flow->index, sender == End::client, bytes, nullptr);
+        r.p->links.offer(now, r.flow->index, sender == End::client, bytes, nullptr, passage);
         if (passage.fate != Passage::Fate::arrives) traffic.lose(bytes);
-        return passage;
     }
     Passage offer_minded(Instant now, const Ref& r, End sender, std::uint32_t bytes);
     bool forwarded(Instant now, const Ref& r, End sender);

@@ -36,7 +36,7 @@ struct EventKey {
     friend constexpr auto operator<=>(const EventKey&, const EventKey&) = default;
 };
 
-/// Plain data; two equal events are interchangeable.
+/// Plain data, handed over in two registers; two equal events are interchangeable.
 struct Event {
     std::int64_t at = 0;    // nanoseconds
     std::uint64_t key = 0;  // EventKey::pack()
@@ -63,7 +63,7 @@ class EventQueue {
     [[nodiscard]] std::size_t size() const { return size_; }
 
     /// Precondition: not earlier than the instant of the last event popped.
-    void push(const Event& event);
+    void push(Event event);
     /// The next event. Precondition of both: not empty. A push or pop ends the reference.
     [[nodiscard]] const Event& top() const {
         assert(size_ != 0);
@@ -173,7 +173,7 @@ class EventQueue {
         }
     };
 
-    void append(Bucket& bucket, const Event& event) {
+    void append(Bucket& bucket, Event event) {
         const std::uint32_t place = bucket.count++ % kChunkEvents;
         if (place == 0) bucket.chunk = chunks_.take(bucket.chunk);
         chunks_.events(bucket.chunk)[place] = event;
@@ -183,7 +183,7 @@ class EventQueue {
     template <typename Visitor>
     void consume(Bucket& bucket, Visitor&& visitor);
 
-    void insert_bottom(const Event& event, Position x);
+    void insert_bottom(Event event);
     void reserve_bottom(std::size_t count);
     void sort_bottom(std::size_t begin);
     void take_bucket(Bucket& bucket);
@@ -208,7 +208,7 @@ class EventQueue {
     Chunks chunks_;
 };
 
-inline void EventQueue::push(const Event& event) {
+inline void EventQueue::push(Event event) {
     assert(event.at >= last_at_);
     ++size_;
     const Position x = position(event);
@@ -224,7 +224,7 @@ inline void EventQueue::push(const Event& event) {
             return;
         }
     }
-    insert_bottom(event, x);
+    insert_bottom(event);
 }
 
 inline Event EventQueue::pop() {

@@ -285,6 +285,7 @@ class VirtualWorld final : private net::Sink {
     /// What is known early of an event that will come.
     struct Scout {
         const FleetHost* fleet = nullptr;  // none: nobody's whose memory is large
+        std::uint64_t key = 0;             // of the event
         std::uint32_t device = 0;
         std::uint16_t behaviour = kNoBehaviour;  // which will fire
         bool arrives = false;
@@ -297,13 +298,9 @@ class VirtualWorld final : private net::Sink {
         [[nodiscard]] net::End sender() const {
             return rises ? net::End::client : net::End::server;
         }
-        [[nodiscard]] bool same_as(const Scout& other) const {
-            return fleet == other.fleet && device == other.device && arrives == other.arrives &&
-                   rises == other.rises;
-        }
     };
     void look_ahead();
-    [[nodiscard]] Scout send_scout() const;
+    void send(Scout& scout) const;
     void leave_trail(net::FlowId flow, BrokerHost& broker);
     ScriptedPublish publish(FleetHost& fleet, std::uint32_t device, const wire::Publish& message);
     void behave(FleetHost& fleet, std::uint32_t device, std::uint8_t behaviour);
@@ -381,8 +378,8 @@ class VirtualWorld final : private net::Sink {
     bool acknowledged_ = false;           // somebody has published at QoS 1 or 2
     bool halted_ = false;
     std::unique_ptr<Sockets> sockets_;
-    std::array<Scout, 16> scouts_;
-    std::size_t scouted_ = 0;
+    std::array<Scout, 32> scouts_;
+    std::size_t scouted_ = 0;  // events of these so far
 };
 
 }  // namespace mqttwin::world
