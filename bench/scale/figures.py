@@ -139,7 +139,7 @@ def day(settings: Settings, *, qos: int, period: float, seconds: float) -> Measu
     begun = values["start"] * MILLION / devices
     notes = [f"start {begun:.0f} s", f"{values['bytes']:.0f} bytes a device"]
     if not settings.full:
-        notes.insert(0, f"EXTRAPOLATED from {values['window'] / 60:g} min")
+        notes.insert(0, f"EXTRAPOLATED from {values['window'] / 60:g} min behind the first")
     if devices != MILLION:
         notes.insert(0, f"EXTRAPOLATED from {devices:,} devices")
     return Measured(minutes, ", ".join(notes))
