@@ -79,7 +79,10 @@ Seen converse(std::uint64_t seed, bool quiet) {
         bench.run(bench.clock + milliseconds(static_cast<std::int64_t>(wait)));
     }
     bench.run(bench.clock + minutes(30));
-    if (bench.log.size() == 2) bench.network.close(bench.clock, flow, End::client);
+    // Also one whose server has given up, for no ACK of its SYN came through.
+    if (!bench.network.ended(flow, End::client)) {
+        bench.network.close(bench.clock, flow, End::client);
+    }
     bench.run();
     for (const std::string& line : bench.log) story += line + "\n";
     for (const End end : {End::client, End::server}) {
@@ -103,8 +106,8 @@ TEST(NetworkQuiet, NobodyCanTell) {
         loud_events += loud.events;
     }
     EXPECT_LT(quiet_events, loud_events * 9 / 10);
-    // Of 20,000 the one in which a flight remembered the path while only an ACK was owed.
-    constexpr std::uint64_t kRare = 3502;
+    // The first in which a flight once remembered the path while only an ACK was owed.
+    constexpr std::uint64_t kRare = 115'670;
     EXPECT_EQ(converse(kRare, true).story, converse(kRare, false).story);
 }
 
