@@ -40,15 +40,18 @@ std::uint64_t by_strategy(const State& s, const SharedMatch& match, std::uint32_
     return 0;
 }
 
+bool by_turns(const State& s) {
+    return s.options.shared_strategy == SharedStrategy::round_robin ||
+           s.options.shared_strategy == SharedStrategy::random;
+}
+
 // How much a member is to be preferred to others: those who read before those who do not keep up,
 // these before those who are not there; then by the strategy. Among equals, it is somebody's turn.
 inline std::uint64_t preference(const State& s, const SharedMatch& match, std::uint32_t publisher,
                                 std::uint32_t topic) {
     const Session& session = s.sessions[match.session];
     const std::uint64_t rank = !session.connected() ? 0U : session.congested ? 1U : 2U;
-    const bool by_turns = s.options.shared_strategy == SharedStrategy::round_robin ||
-                          s.options.shared_strategy == SharedStrategy::random;
-    return rank << kStrategyBits | (by_turns ? 0 : by_strategy(s, match, publisher, topic));
+    return rank << kStrategyBits | (by_turns(s) ? 0 : by_strategy(s, match, publisher, topic));
 }
 
 GroupTally& tally_of(State& s, std::uint32_t group) {
@@ -84,13 +87,22 @@ std::uint32_t whose_turn(State& s, const GroupTally& tally) {
 void choose_member(State& s, std::uint32_t publisher, std::uint32_t topic) {
     GroupTally tally;
     tally.group = s.shared_matches.front().data.group;
-    for (SharedMatch& candidate : s.shared_matches) {
-        candidate.preference = preference(s, candidate, publisher, topic);
-        count_in(tally, candidate.preference);
-    }
     auto chosen = s.shared_matches.begin();
-    for (std::uint32_t before = whose_turn(s, tally);; ++chosen) {
-        if (chosen->preference == tally.best && before-- == 0) break;
+    const auto reads = [&s](const SharedMatch& candidate) {
+        const Session& session = s.sessions[candidate.session];
+        return session.connected() && !session.congested;
+    };
+    if (by_turns(s) && std::all_of(s.shared_matches.begin(), s.shared_matches.end(), reads)) {
+        tally.eligible = static_cast<std::uint32_t>(s.shared_matches.size());
+        chosen += whose_turn(s, tally);
+    } else {
+        for (SharedMatch& candidate : s.shared_matches) {
+            candidate.preference = preference(s, candidate, publisher, topic);
+            count_in(tally, candidate.preference);
+        }
+        for (std::uint32_t before = whose_turn(s, tally);; ++chosen) {
+            if (chosen->preference == tally.best && before-- == 0) break;
+        }
     }
     s.groups.set_latest(tally.group, chosen->session);
     s.shared_matches.front() = *chosen;
