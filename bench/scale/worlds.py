@@ -18,7 +18,6 @@ import mqttwin as mt
 PAYLOAD = b"x" * 64  # with the topics below: a PUBLISH of about 88 bytes
 CONSUMERS = 8
 SLICES = 5  # of a window, each timed for itself
-WARM_UP = 0.5  # windows before the first that counts
 AFTERMATH = 90.0  # virtual seconds in which what was set up for connections comes up
 SETTLE = 5.0  # virtual seconds from the last CONNECT to everything being quiet
 RAMP = {1_000: 1.0, 100_000: 10.0}
@@ -88,12 +87,13 @@ def connect_all(world: mt.World, fleet: mt.Fleet, ramp: float) -> None:
 
 
 def rate(*, devices: int, qos: int, period: float, subscribers: str, messages: float) -> Values:
-    """Messages a CPU second, timer to callback, once everybody is connected."""
+    """Messages a CPU second, timer to callback, once everybody is connected, and what was set up
+    for that has come up."""
     ramp = ramp_of(devices)
     world, sensors = described(devices, qos, period, subscribers, ramp)
     connect_all(world, sensors, ramp)
     slice_seconds = messages * period / devices / SLICES
-    run(world, WARM_UP * slice_seconds)
+    run(world, AFTERMATH)
     rates = []
     for _ in range(SLICES):
         before = world.result().counts["delivered"]
