@@ -62,7 +62,7 @@ bool Network::send_lone(Instant now, Ref& r, End sender, BlobId head, BlobId bod
     tcp::Segment segment;  // can be made again
     machine.write_quietly({now, phase(r, sender)}, e, bytes, answers, segment);
     one.timestamp = segment.ts_value;
-    if (tap_ != nullptr) {
+    if (tap_ != nullptr) {  // sees copies: what nobody else can see stays in registers
         tap_->on_written(now, r.id, sender, e.acked, head, body);
         tap_->on_packet(now, r.id, sender, tcp::Segment(segment), Passage(passage));
     }
