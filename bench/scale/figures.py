@@ -139,7 +139,8 @@ def day(settings: Settings, *, qos: int, period: float, seconds: float) -> Measu
     begun = values["start"] * MILLION / devices
     notes = [f"start {begun:.0f} s", f"{values['bytes']:.0f} bytes a device"]
     if not settings.full:
-        notes.insert(0, f"EXTRAPOLATED from {values['window'] / 60:g} min behind the first")
+        part = f"{values['window'] / 60:g} min, the first {values['apart']:g} s apart"
+        notes.insert(0, f"EXTRAPOLATED from {part}")
     if devices != MILLION:
         notes.insert(0, f"EXTRAPOLATED from {devices:,} devices")
     return Measured(minutes, ", ".join(notes))

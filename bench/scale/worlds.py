@@ -126,6 +126,7 @@ def day(*, devices: int, qos: int, period: float, seconds: float) -> Values:
         "start": begun,
         "measured": begun + first + took,
         "window": window,
+        "apart": AFTERMATH,
         "delivered": counts["delivered"],
         "bytes": (peak() - base) / devices,
     }

@@ -163,7 +163,7 @@ Instant Machine::deadline(const Endpoint& end) const {
 bool Machine::wants_acks(const Endpoint& end) const {
     if (!end.flying) return false;
     const Flight& f = pool_[end.flight()];
-    if (f.plain) return false;
+    if (f.plain) return false;  // then there is nothing of what follows: see Turn::is_plain
     return end.state != State::established || f.unsent() || f.waiting() ||
            f.congestion != Congestion::open || f.timer == Timer::window_probe ||
            f.timer == Timer::reorder || f.sacked_out > 0;
