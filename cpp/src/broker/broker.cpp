@@ -255,6 +255,7 @@ void Broker::handle_backlog(Instant now, Slot connection, bool congested) {
     const Connection& c = s.connections[connection];
     if (c.phase != Phase::connected || s.sessions[c.owner].congested == congested) return;
     s.sessions[c.owner].congested = congested;
+    note_readiness(s, s.sessions[c.owner]);
     if (!congested) continue_delivery(s, now, c.owner);
 }
 
@@ -393,10 +394,7 @@ void Broker::prefetch_trail(const Trail& trail) const {
     prefetch(trail.to);
 }
 
-void Broker::prefetch_trail_end(const Trail& trail) const {
-    state_->subscriptions.prefetch_place(trail.filter);
-    prefetch_session(trail.to);
-}
+void Broker::prefetch_trail_end(const Trail& trail) const { prefetch_session(trail.to); }
 
 const Options& Broker::options() const { return state_->options; }
 

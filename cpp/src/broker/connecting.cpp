@@ -283,6 +283,7 @@ void admit(State& s, Instant now, Slot slot, const wire::Connect& packet,
                        ? s.options.server_keep_alive
                        : packet.keep_alive;
     session.connection = slot;
+    note_readiness(s, session);
     session.tag = tag;
     session.real = c.real;
     session.version = packet.version;

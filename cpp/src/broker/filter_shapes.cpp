@@ -128,6 +128,13 @@ void FilterShapes::find_candidates(std::string_view topic, std::vector<Level>& l
     *last++ = {kRoot, true, key_};
     levels.clear();
     for (std::size_t begin = 0; begin <= topic.size() && first != last; wildcards = true) {
+        if (last - first == 1 && !shapes[first->shape].goes_on()) {
+            // A filter ends here, with a `#` at most: what else is in the topic does not matter.
+            if (wildcards && shapes[first->shape].longer[kHash] != kNone) {
+                add_with_hash(*first, depth, candidates);
+            }
+            return;
+        }
         const Level& level = levels.emplace_back(cut(topic, begin));
         begin += level.size + std::size_t{1};
         const std::uint64_t value = level.size <= kWord
@@ -160,8 +167,8 @@ void FilterShapes::find_candidates(std::string_view topic, std::vector<Level>& l
 }
 
 // `…/#`, which also matches its parent level (4.7.1.2).
-void FilterShapes::add_with_hash(const Branch& branch, std::uint32_t depth,
-                                 std::vector<Candidate>& candidates) const {
+inline void FilterShapes::add_with_hash(const Branch& branch, std::uint32_t depth,
+                                        std::vector<Candidate>& candidates) const {
     candidates.push_back(
         {{shapes_[branch.shape].longer[kHash], shorten(extend(branch.hash, hash_value_))},
          depth,

@@ -20,6 +20,28 @@ inline std::uint64_t load_word(const char* text) {
     return word;
 }
 
+// Short texts that mostly are the same, by words, of which the last may overlap the one before.
+
+/// Whether the first `size` characters of both are the same.
+inline bool same_text(const char* a, const char* b, std::size_t size) {
+    constexpr std::size_t kWord = sizeof(std::uint64_t);
+    if (size < kWord) return std::memcmp(a, b, size) == 0;
+    const std::size_t last = size - kWord;
+    std::uint64_t differs = load_word(a + last) ^ load_word(b + last);
+    for (std::size_t i = 0; i < last; i += kWord) differs |= load_word(a + i) ^ load_word(b + i);
+    return differs == 0;
+}
+inline void copy_text(char* to, const char* from, std::size_t size) {
+    constexpr std::size_t kWord = sizeof(std::uint64_t);
+    if (size < kWord) {
+        std::memcpy(to, from, size);
+        return;
+    }
+    const std::size_t last = size - kWord;
+    for (std::size_t i = 0; i < last; i += kWord) std::memcpy(to + i, from + i, kWord);
+    std::memcpy(to + last, from + last, kWord);
+}
+
 /// The shape of a filter is the kind of each of its levels: `a/+/c/#` and `x/+/z/#` have the same.
 /// Whoever knows a topic and a shape knows the one filter of this shape that matches, and so its
 /// hash. A fleet has very few shapes, whatever the number of its filters; those in use are a tree
@@ -90,6 +112,9 @@ class FilterShapes {
         std::uint32_t shorter = kNone;
         std::uint32_t filters = 0;       // of just this shape
         std::uint32_t filters_from = 0;  // of this one and longer ones
+        [[nodiscard]] bool goes_on() const {
+            return (longer[kLiteral] & longer[kPlus]) != kNone;  // one is there
+        }
     };
     /// A shape as far as a topic has been read, with what hashes to one of its filters.
     struct Branch {

@@ -14,11 +14,17 @@ namespace {
 
 using wire::QoS;
 
-// All subscriptions that match [MQTT-3.3.2-3], [MQTT-4.5.0-1], those of shared ones apart. Whether
-// some may be of one session.
+// All subscriptions that match [MQTT-3.3.2-3], [MQTT-4.5.0-1], those of shared ones apart unless
+// their member is chosen already. Whether some may be of one session.
 bool gather(State& s, std::uint32_t publisher, std::string_view topic) {
     s.matches.clear();
     s.shared_matches.clear();
+    if (publisher == kNone) {
+        s.subscriptions.match(topic);
+    } else {
+        s.subscriptions.match(topic, s.sessions[publisher].hint);
+    }
+    if (choose_at_once(s, s.subscriptions.sole_group())) return false;
     const auto add = [&](std::uint32_t session, const SubscriptionData& data) {
         // [MQTT-3.8.3-3]: not back to where it came from.
         if (data.no_local && session == publisher) return;
@@ -33,7 +39,7 @@ bool gather(State& s, std::uint32_t publisher, std::string_view topic) {
             match.data = data;
         }
     };
-    return s.subscriptions.for_each_match(topic, add) > 1;
+    return s.subscriptions.for_each_matched(add) > 1;
 }
 
 // Links the subscriptions of a session behind its first one: a session gets one copy, and no

@@ -59,6 +59,7 @@ void unplug_session(State& s, std::uint32_t index) {
     assert(session.connected());
     session.connection = kNoSlot;
     session.limited = session.aliased = session.congested = session.quiet = false;
+    note_readiness(s, session);
     --s.connected;
 }
 
@@ -114,7 +115,16 @@ void forget_session(State& s, std::uint32_t index) {
     s.pool->release(session.client_id);
     session.client_id = BlobId::none;
     session.live = false;
+    note_readiness(s, session);
     s.sessions.give_back(index);
+}
+
+void note_readiness(State& s, Session& session) {
+    const bool reads = session.connected() && !session.congested;
+    const bool unready = session.live && session.in_groups && !reads;
+    if (unready == session.unready) return;
+    session.unready = unready;
+    s.unready += unready ? 1U : ~std::uint64_t{0};
 }
 
 Traffic& traffic_of(State& s, std::uint32_t index) {

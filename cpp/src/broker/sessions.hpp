@@ -24,6 +24,9 @@ void end_session(State& s, Instant now, std::uint32_t session, DropReason reason
 
 /// Gives back all that a session holds, without any consequence.
 void forget_session(State& s, std::uint32_t session);
+/// After each change of whether a session is there, connected, congested or in groups: whether it
+/// counts among those that do not read.
+void note_readiness(State& s, Session& session);
 
 /// The session's Traffic, made if it is idle. References end where slabs grow.
 Traffic& traffic_of(State& s, std::uint32_t session);

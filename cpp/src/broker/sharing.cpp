@@ -87,22 +87,13 @@ std::uint32_t whose_turn(State& s, const GroupTally& tally) {
 void choose_member(State& s, std::uint32_t publisher, std::uint32_t topic) {
     GroupTally tally;
     tally.group = s.shared_matches.front().data.group;
+    for (SharedMatch& candidate : s.shared_matches) {
+        candidate.preference = preference(s, candidate, publisher, topic);
+        count_in(tally, candidate.preference);
+    }
     auto chosen = s.shared_matches.begin();
-    const auto reads = [&s](const SharedMatch& candidate) {
-        const Session& session = s.sessions[candidate.session];
-        return session.connected() && !session.congested;
-    };
-    if (by_turns(s) && std::all_of(s.shared_matches.begin(), s.shared_matches.end(), reads)) {
-        tally.eligible = static_cast<std::uint32_t>(s.shared_matches.size());
-        chosen += whose_turn(s, tally);
-    } else {
-        for (SharedMatch& candidate : s.shared_matches) {
-            candidate.preference = preference(s, candidate, publisher, topic);
-            count_in(tally, candidate.preference);
-        }
-        for (std::uint32_t before = whose_turn(s, tally);; ++chosen) {
-            if (chosen->preference == tally.best && before-- == 0) break;
-        }
+    for (std::uint32_t before = whose_turn(s, tally);; ++chosen) {
+        if (chosen->preference == tally.best && before-- == 0) break;
     }
     s.groups.set_latest(tally.group, chosen->session);
     s.shared_matches.front() = *chosen;
@@ -146,6 +137,19 @@ void hand_over(State& s, Instant now, std::uint32_t from, const Moved& moved) {
 }
 
 }  // namespace
+
+bool choose_at_once(State& s, std::span<const SubscriptionIndex::Entry> group) {
+    if (group.empty() || s.unready > 0 || !by_turns(s)) return false;
+    GroupTally tally;
+    tally.group = group.front().data.group;
+    tally.eligible = static_cast<std::uint32_t>(group.size());
+    const SubscriptionIndex::Entry& chosen = group[whose_turn(s, tally)];
+    s.groups.set_latest(tally.group, chosen.session);
+    Match& match = s.matches.emplace_back();
+    match.session = chosen.session;
+    match.data = chosen.data;
+    return true;
+}
 
 void choose_members(State& s, std::uint32_t publisher, std::string_view topic) {
     const std::uint32_t topic_hash =

@@ -129,18 +129,20 @@ struct Session {
     std::uint32_t will = kNone;
     std::uint32_t subscriptions = SubscriptionIndex::kNone;
     std::uint32_t traffic = kNone;
-    std::uint32_t sequence = 0;  // of the latest message of QoS > 0 (see Stamp)
-    ArmedAt armed;               // in State::session_deadlines
-    wire::PacketId last_id = 0;  // handed out, while there is no Traffic
-    std::uint16_t window = 0;    // messages in flight to this client, at most
+    std::uint32_t sequence = 0;                     // of the latest message of QoS > 0 (see Stamp)
+    std::uint32_t hint = SubscriptionIndex::kNone;  // of its latest topic
+    ArmedAt armed;                                  // in State::session_deadlines
+    wire::PacketId last_id = 0;                     // handed out, while there is no Traffic
+    std::uint16_t window = 0;                       // messages in flight to this client, at most
     wire::Version version = wire::Version::v311;
-    bool limited = false;    // the client has a maximum packet size
-    bool aliased = false;    // the client takes topic aliases
-    bool congested = false;  // what was sent waits to be written: see Broker::handle_backlog
-    bool quiet = false;      // the client wants no reason strings: Request Problem Information 0
-    bool real = false;       // of the peer that is, or was last, connected
-    bool in_groups = false;  // it has shared subscriptions, or had some
-    bool live = false;
+    bool limited : 1 = false;    // the client has a maximum packet size
+    bool aliased : 1 = false;    // the client takes topic aliases
+    bool congested : 1 = false;  // what was sent waits to be written: see Broker::handle_backlog
+    bool quiet : 1 = false;      // it wants no reason strings: Request Problem Information 0
+    bool real : 1 = false;       // of the peer that is, or was last, connected
+    bool in_groups : 1 = false;  // it has shared subscriptions, or had some
+    bool unready : 1 = false;    // counted in State::unready
+    bool live : 1 = false;
 
     static constexpr std::uint32_t kNeverExpires = 0xFFFF'FFFFU;
     [[nodiscard]] bool connected() const { return connection != kNoSlot; }
@@ -235,7 +237,7 @@ struct State {
         a.section("broker");
         a(connections, extras, exchanges, last_token, pace, connection_deadlines);
         a(sessions, clients, session_deadlines, subscriptions, groups, retained);
-        a(messages, labelled, pending, traffic, wills, connected, queued, in_flight);
+        a(messages, labelled, pending, traffic, wills, connected, unready, queued, in_flight);
         a(tally, sys, pingresp, refusal);
     }
 
@@ -267,6 +269,7 @@ struct State {
     Slab<Will> wills;
 
     std::uint64_t connected = 0;
+    std::uint64_t unready = 0;  // sessions with shared subscriptions that do not read just now
     std::uint64_t queued = 0;
     std::uint64_t in_flight = 0;
     std::uint8_t refusal = 0;  // see Broker::set_refusal

@@ -8,6 +8,7 @@
 
 #include "connections.hpp"
 #include "routing.hpp"
+#include "sessions.hpp"
 #include "sharing.hpp"
 
 namespace mqttwin::broker {
@@ -94,6 +95,7 @@ Decision subscribe(State& s, Session& session, std::uint32_t index,
         data.group = group & Groups::kMost;
         s.groups.join(group);
         session.in_groups = true;
+        note_readiness(s, session);
     }
     // [MQTT-3.8.4-3], 3.1.1 [MQTT-3.8.4-3]: an identical filter replaces the subscription.
     const Outcome outcome =

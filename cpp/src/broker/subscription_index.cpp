@@ -12,6 +12,13 @@ namespace {
 // Scanning an entry of a list costs about a thirtieth of following a session's list by one.
 constexpr std::size_t kScannedPerFollowed = 32;
 
+// Holes in a list that is no longer are closed at once.
+constexpr std::size_t kClosedAtOnce = 64;
+
+bool has_wildcards(std::string_view filter) {
+    return filter.find_first_of("+#") != std::string_view::npos;
+}
+
 }  // namespace
 
 // --- changing -----------------------------------------------------------------------------------
@@ -84,11 +91,14 @@ std::uint32_t SubscriptionIndex::add_filter(const FilterShapes::Place& place,
     }
     shapes_.add_filter(place.shape);
     by_hash_.insert(place.hash, index);
+    if (has_wildcards(text)) change_wildcards();
     return index;
 }
 
 void SubscriptionIndex::remove_filter(std::uint32_t index) {
-    const Filter& filter = filters_[index];
+    Filter& filter = filters_[index];
+    filter.alone = 0;
+    if (has_wildcards(text(filter))) change_wildcards();
     by_hash_.erase(filter.place.hash, index);
     shapes_.remove_filter(filter.place.shape);
     if (filter.text_size > Filter::kInline) {
@@ -98,16 +108,24 @@ void SubscriptionIndex::remove_filter(std::uint32_t index) {
     filters_.give_back(index);
 }
 
+// Filters without wildcards that come or go are no news to others: a topic has only one of them.
+void SubscriptionIndex::change_wildcards() {
+    if (++wildcards_ != 0) return;
+    // After four billion changes an old state would look like a new one.
+    for (std::uint32_t i = 0; i < filters_.capacity(); ++i) filters_[i].alone = 0;
+    wildcards_ = 1;
+}
+
 SubscriptionIndex::Entry* SubscriptionIndex::find_entry(std::uint32_t index, std::uint32_t session,
                                                         std::uint32_t group, std::uint32_t head) {
     Filter& filter = filters_[index];
     const auto is_it = [&](const Entry& entry) {
         return entry.session == session && entry.data.group == group;
     };
-    if (filter.list == kNone) return is_it(filter.only) ? &filter.only : nullptr;
+    if (!filter.has_list()) return is_it(filter.only) ? &filter.only : nullptr;
 
     // Through the filter's subscribers or through the session's subscriptions, whatever is shorter.
-    std::vector<Entry>& entries = lists_[filter.list].entries;
+    std::vector<Entry>& entries = lists_[filter.list()].entries;
     if (entries.size() <= kScannedPerFollowed * count(head)) {
         const auto found = std::find_if(entries.begin(), entries.end(), is_it);
         return found == entries.end() ? nullptr : &*found;
@@ -126,50 +144,53 @@ void SubscriptionIndex::add_entry(Filter& filter, const Entry& entry) {
         filter.only = entry;
         return;
     }
-    if (filter.list == kNone) {
-        filter.list = lists_.take();
-        List& list = lists_[filter.list];
-        list.entries.push_back(filter.only);
-        list.live = 1;
+    if (!filter.has_list()) {
+        const std::uint32_t list = lists_.take();
+        lists_[list].add(filter.only);
+        lists_[list].live = 1;
         records_[filter.only.record].position = 0;
         filter.only = Entry{};
+        filter.only.session = kMany;
+        filter.only.record = list;
     }
-    List& list = lists_[filter.list];
+    List& list = lists_[filter.list()];
     records_[entry.record].position = static_cast<std::uint32_t>(list.entries.size());
-    list.entries.push_back(entry);
+    list.add(entry);
     ++list.live;
 }
 
 void SubscriptionIndex::remove_entry(std::uint32_t record) {
     Filter& filter = filters_[records_[record].filter];
-    if (filter.list == kNone) {
+    if (!filter.has_list()) {
         filter.only = Entry{};
         remove_filter(records_[record].filter);
         return;
     }
-    List& list = lists_[filter.list];
+    const std::uint32_t number = filter.list();
+    List& list = lists_[number];
     list.entries[records_[record].position] = Entry{};
     --list.live;
     if (list.live > 1) {
-        if (list.live * std::size_t{2} < list.entries.size()) compact(list);
+        const std::size_t size = list.entries.size();
+        if (size <= kClosedAtOnce || list.live * std::size_t{2} < size) compact(list);
         return;
     }
     filter.only = *std::find_if(list.entries.begin(), list.entries.end(),
                                 [](const Entry& entry) { return entry.session != kNone; });
     list = {};
-    lists_.give_back(filter.list);
-    filter.list = kNone;
+    lists_.give_back(number);
 }
 
 void SubscriptionIndex::compact(List& list) {
-    std::vector<Entry> kept;
-    kept.reserve(list.live);
+    List kept;
+    kept.live = list.live;
+    kept.entries.reserve(list.live);
     for (const Entry& entry : list.entries) {
         if (entry.session == kNone) continue;
-        records_[entry.record].position = static_cast<std::uint32_t>(kept.size());
-        kept.push_back(entry);
+        records_[entry.record].position = static_cast<std::uint32_t>(kept.entries.size());
+        kept.add(entry);
     }
-    list.entries = std::move(kept);
+    list = std::move(kept);
 }
 
 // A session's list: the newest first, doubly linked, the number in the first.
@@ -197,8 +218,8 @@ void SubscriptionIndex::unlink(std::uint32_t record, std::uint32_t& head) {
 
 const SubscriptionIndex::Entry& SubscriptionIndex::entry_of(const Record& record) const {
     const Filter& filter = filters_[record.filter];
-    if (filter.list == kNone) return filter.only;
-    return lists_[filter.list].entries[record.position];
+    if (!filter.has_list()) return filter.only;
+    return lists_[filter.list()].entries[record.position];
 }
 
 std::size_t SubscriptionIndex::footprint() const {
@@ -214,47 +235,68 @@ std::size_t SubscriptionIndex::footprint() const {
 
 // --- matching -----------------------------------------------------------------------------------
 
-void SubscriptionIndex::prefetch(std::string_view topic) {
+/// Where filters that match it would be, and the topic where more than it can be read.
+inline void SubscriptionIndex::find_candidates(std::string_view topic) {
     if (topic_.size() < topic.size() + kWord) topic_.resize(2 * (topic.size() + kWord));
-    std::copy(topic.begin(), topic.end(), topic_.begin());
-    topic = {topic_.data(), topic.size()};
+    copy_text(topic_.data(), topic.data(), topic.size());
     candidates_.clear();
-    shapes_.find_candidates(topic, levels_, candidates_);
+    shapes_.find_candidates({topic_.data(), topic.size()}, levels_, candidates_);
+}
+
+void SubscriptionIndex::prefetch(std::string_view topic) {
+    find_candidates(topic);
     for (const FilterShapes::Candidate& one : candidates_) by_hash_.prefetch(one.place.hash);
 }
 
 // In three steps, each of which loads for the next what lies far apart in memory.
-void SubscriptionIndex::find_matches(std::string_view topic) {
-    prefetch(topic);
-    std::erase_if(candidates_, [this](FilterShapes::Candidate& one) {
-        one.filter = by_hash_.find(one.place.hash, [](std::uint32_t) { return true; });
-        if (one.filter != kNone) mqttwin::prefetch(&filters_[one.filter]);
-        return one.filter == kNone;
-    });
+void SubscriptionIndex::match(std::string_view topic) {
     matched_.clear();
-    for (const FilterShapes::Candidate& one : candidates_) {
-        std::uint32_t filter = one.filter;
-        if (!matches(filters_[filter], one)) {  // another one with this hash
-            filter = by_hash_.find(
-                one.place.hash, [&](std::uint32_t other) { return matches(filters_[other], one); });
-            if (filter == kNone) continue;
+    find_candidates(topic);
+    if (candidates_.size() == 1) {  // no two that could be loaded side by side
+        find_match(candidates_.front());
+    } else {
+        for (const FilterShapes::Candidate& one : candidates_) by_hash_.prefetch(one.place.hash);
+        std::erase_if(candidates_, [this](FilterShapes::Candidate& one) {
+            one.filter = by_hash_.find(one.place.hash, [](std::uint32_t) { return true; });
+            if (one.filter != kNone) mqttwin::prefetch(&filters_[one.filter]);
+            return one.filter == kNone;
+        });
+        for (const FilterShapes::Candidate& one : candidates_) {
+            if (matches(filters_[one.filter], one)) {
+                add_match(one.filter);
+            } else {  // another one with this hash
+                find_match(one);
+            }
         }
-        if (filters_[filter].list != kNone) mqttwin::prefetch(&lists_[filters_[filter].list]);
-        matched_.push_back(filter);
     }
+    // Its own text, whole.
+    if (matched_.size() != 1 || !candidates_.front().literal) return;
+    Filter& only = filters_[matched_.front()];
+    if (only.text_size == topic.size()) only.alone = wildcards_;
+}
+
+inline void SubscriptionIndex::find_match(const FilterShapes::Candidate& as) {
+    const std::uint32_t filter = by_hash_.find(
+        as.place.hash, [&](std::uint32_t other) { return matches(filters_[other], as); });
+    if (filter != kNone) add_match(filter);
+}
+
+inline void SubscriptionIndex::add_match(std::uint32_t filter) {
+    if (filters_[filter].has_list()) mqttwin::prefetch(&lists_[filters_[filter].list()]);
+    matched_.push_back(filter);
 }
 
 // All at once, or level by level where there is a `+`, then without a branch on which of them are
 // wildcards: where many filters match, that is a riddle to the processor. In a valid filter a
 // wildcard is a level of its own.
-bool SubscriptionIndex::matches(const Filter& filter, const FilterShapes::Candidate& as) const {
+inline bool SubscriptionIndex::matches(const Filter& filter,
+                                       const FilterShapes::Candidate& as) const {
     if (filter.place.shape != as.place.shape) return false;
     const std::string_view whole = text(filter);
     if (as.literal) {
         std::size_t size = 0;
         if (as.levels > 0) size = levels_[as.levels - 1].begin + levels_[as.levels - 1].size;
-        return whole.size() == size + as.rest &&
-               std::memcmp(whole.data(), topic_.data(), size) == 0;
+        return whole.size() == size + as.rest && same_text(whole.data(), topic_.data(), size);
     }
     const char* own = whole.data();
     const char* const end = own + whole.size();

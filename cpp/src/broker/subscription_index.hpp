@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,10 @@ static_assert(sizeof(SubscriptionData) == 8);
 /// several, and is found by its hash. The shapes of filters say which hashes a topic may match
 /// (see FilterShapes), so all of the table that a match needs is loaded at once, and then all of
 /// the filters. Exactness does not rest on hashes: shape and text of a filter decide.
+///
+/// Devices repeat themselves: a filter without wildcards remembers that nothing else matches its
+/// topic, which holds until filters with wildcards come or go. Whoever publishes to that topic
+/// again, and says what it matched last time, is at the filter without a search.
 class SubscriptionIndex {
    public:
     static constexpr std::uint32_t kNone = 0xFFFF'FFFFU;
@@ -64,21 +69,51 @@ class SubscriptionIndex {
     /// from what else is subscribed. The visitor must neither change this index nor match again.
     /// Returns how many filters match: by one of them, a session comes at most once for each group.
     template <typename Visitor>
-    std::size_t for_each_match(std::string_view topic, Visitor&& visitor);
+    std::size_t for_each_match(std::string_view topic, Visitor&& visitor) {
+        match(topic);
+        return for_each_matched(visitor);
+    }
 
-    /// Starts loading what for_each_match(topic) will look at first.
+    /// The same in two steps: to have a look first at what matched, which stays until the index is
+    /// changed or asked again.
+    void match(std::string_view topic);
+    /// For somebody who keeps a number between topics, at first kNone; any number is as good, but
+    /// not as soon.
+    void match(std::string_view topic, std::uint32_t& hint) {
+        if (is_alone(hint, topic)) {
+            matched_.assign(1, hint);
+        } else {
+            match(topic);
+            hint = last_filter();
+        }
+    }
+    template <typename Visitor>
+    std::size_t for_each_matched(Visitor&& visitor) const;
+
+    /// A subscription as a match reads it.
+    struct Entry {
+        std::uint32_t session = kNone;  // kNone: none, or one that has ended
+        std::uint32_t record = kNone;
+        SubscriptionData data;
+    };
+    /// If one filter matched, and several sessions share it as one group and nobody else has it:
+    /// those, in the order of subscription. Otherwise nothing.
+    [[nodiscard]] std::span<const Entry> sole_group() const {
+        if (matched_.size() != 1 || !filters_[matched_.front()].has_list()) return {};
+        const List& list = lists_[filters_[matched_.front()].list()];
+        if (list.group == 0 || list.live != list.entries.size()) return {};
+        return list.entries;
+    }
+
+    /// Starts loading what match(topic) will look at first.
     void prefetch(std::string_view topic);
     /// The first filter that the last topic has matched, as a number that may be stale any time: to
-    /// load early what a topic like it will need. `prefetch_place` reads what `prefetch_filter` has
-    /// loaded.
+    /// load early what a topic like it will need.
     [[nodiscard]] std::uint32_t last_filter() const {
         return matched_.empty() ? kNone : matched_.front();
     }
     void prefetch_filter(std::uint32_t filter) const {
         if (filter < filters_.capacity()) mqttwin::prefetch(&filters_[filter]);
-    }
-    void prefetch_place(std::uint32_t filter) const {
-        if (filter < filters_.capacity()) by_hash_.prefetch(filters_[filter].place.hash);
     }
 
     /// Number of subscriptions of the session with this list head.
@@ -95,34 +130,41 @@ class SubscriptionIndex {
     }
 
     [[nodiscard]] std::size_t size() const { return records_.live(); }  // subscriptions
-    void archive(Archive& a) { a(shapes_, by_hash_, filters_, long_texts_, lists_, records_); }
+    void archive(Archive& a) {
+        a(shapes_, by_hash_, filters_, long_texts_, lists_, records_, wildcards_);
+    }
     /// Bytes held, subscriptions and tables.
     [[nodiscard]] std::size_t footprint() const;
 
    private:
-    /// A subscription as a match reads it.
-    struct Entry {
-        std::uint32_t session = kNone;  // kNone: none, or one that has ended
-        std::uint32_t record = kNone;
-        SubscriptionData data;
-    };
+    /// In place of the session of a filter's only subscriber: there are more, in a list.
+    static constexpr std::uint32_t kMany = kNone - 1;
     /// A filter and its subscribers: one, or more in a list.
     struct alignas(64) Filter {
         static constexpr std::size_t kInline = 34;
         char text[kInline] = {};  // where it is too long, its index in `long_texts_`
         std::uint16_t text_size = 0;
         FilterShapes::Place place;
-        std::uint32_t list = kNone;
+        std::uint32_t alone =
+            0;  // the state of `wildcards_` in which nothing else matched its text
         Entry only;
-        [[nodiscard]] bool unused() const { return only.session == kNone && list == kNone; }
+        [[nodiscard]] bool unused() const { return only.session == kNone; }
+        [[nodiscard]] bool has_list() const { return only.session == kMany; }
+        [[nodiscard]] std::uint32_t list() const { return only.record; }
     };
     static_assert(sizeof(Filter) == 64);
     /// Two subscribers or more, in the order in which they came. Those that have ended leave holes,
-    /// which are closed when they are half of it: ending one of many costs nothing much.
+    /// which are closed when they are half of a long list: ending one of many costs nothing much.
     struct List {
         std::vector<Entry> entries;
         std::uint32_t live = 0;
-        void archive(Archive& a) { a(entries, live); }
+        std::uint32_t group = 0;  // of all entries; 0: they are of several, or of none
+        void add(const Entry& entry) {
+            if (entries.empty()) group = entry.data.group;
+            if (entry.data.group != group) group = 0;
+            entries.push_back(entry);
+        }
+        void archive(Archive& a) { a(entries, live, group); }
     };
     /// A subscription as its session's list sees it.
     struct Record {
@@ -160,15 +202,24 @@ class SubscriptionIndex {
     void compact(List& list);
     [[nodiscard]] const Entry& entry_of(const Record& record) const;
 
-    void find_matches(std::string_view topic);
-
+    void find_candidates(std::string_view topic);
+    void find_match(const FilterShapes::Candidate& as);
+    void add_match(std::uint32_t filter);
+    /// The topic is the text of this filter, and matches no other one.
+    [[nodiscard]] bool is_alone(std::uint32_t filter, std::string_view topic) const {
+        if (filter >= filters_.capacity() || filters_[filter].alone != wildcards_) return false;
+        const std::string_view own = text(filters_[filter]);
+        return own.size() == topic.size() && same_text(own.data(), topic.data(), own.size());
+    }
+    void change_wildcards();
+    std::uint32_t wildcards_ = 1;  // another number each time that one with wildcards comes or goes
     FilterShapes shapes_;
     TextTable by_hash_;
     Slab<Filter> filters_;
     Slab<std::string> long_texts_;  // kWord longer
     Slab<List> lists_;
     Slab<Record> records_;
-    // Workspace of for_each_match, kept for its capacity.
+    // Workspace of `match`, kept for its capacity.
     std::vector<char> topic_;  // kWord longer, at least
     std::vector<FilterShapes::Level> levels_;
     std::vector<FilterShapes::Candidate> candidates_;
@@ -176,15 +227,14 @@ class SubscriptionIndex {
 };
 
 template <typename Visitor>
-std::size_t SubscriptionIndex::for_each_match(std::string_view topic, Visitor&& visitor) {
-    find_matches(topic);
+std::size_t SubscriptionIndex::for_each_matched(Visitor&& visitor) const {
     for (const std::uint32_t matched : matched_) {
         const Filter& filter = filters_[matched];
-        if (filter.list == kNone) {
+        if (!filter.has_list()) {
             visitor(filter.only.session, filter.only.data);
             continue;
         }
-        for (const Entry& entry : lists_[filter.list].entries) {
+        for (const Entry& entry : lists_[filter.list()].entries) {
             if (entry.session != kNone) visitor(entry.session, entry.data);
         }
     }

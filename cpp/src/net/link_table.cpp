@@ -4,6 +4,8 @@
 #include <cassert>
 #include <limits>
 
+#include "mqttwin/base/math.hpp"
+
 namespace mqttwin::net {
 
 namespace {
@@ -14,10 +16,10 @@ bool bounded_by_number(const PipeSpec& pipe) {
     return pipe.bandwidth > 0.0 && pipe.queue_packets != kUnbounded;
 }
 
-bool draws_loss(const PipeSpec& pipe) {
-    return pipe.loss > 0.0 ||
-           std::any_of(pipe.curve.points.begin(), pipe.curve.points.end(),
-                       [](const LatencyCurve::Point& point) { return point.loss > 0.0; });
+/// Independent loss that changes with time.
+bool loss_varies(const PipeSpec& pipe) {
+    return std::any_of(pipe.curve.points.begin(), pipe.curve.points.end(),
+                       [](const LatencyCurve::Point& point) { return point.loss >= 0.0; });
 }
 
 bool has_bursts(const PipeSpec& pipe) { return pipe.bursts.clock != GilbertElliott::Clock::off; }
@@ -56,10 +58,14 @@ LinkTable::LinkTable(const LinkSpec& spec, std::uint64_t seed, std::string_view 
         way.ordered = !pipe.reorder &&
                       (jitter || !pipe.curve.empty() || spec.sleep.kind != SleepSpec::Kind::off);
         way.latency = pipe.latency;
-        way.loss = pipe.loss;
+        way.varies = loss_varies(pipe);
+        if (!way.varies) way.loss = pipe.loss;
+        way.loss_rate = way.loss < 1.0 ? -portable::log(1.0 - way.loss)
+                                       : std::numeric_limits<double>::infinity();
         way.bandwidth = pipe.bandwidth;
         if (pipe.bandwidth > 0.0) way.longest = longest_queue(pipe.queue_bytes, pipe.bandwidth);
         way.packets = StreamKey::of(seed, population, side == 0 ? "link up" : "link down");
+        way.losses = StreamKey::of(seed, population, side == 0 ? "loss up" : "loss down");
         way.bursts = StreamKey::of(seed, population, side == 0 ? "bursts up" : "bursts down");
     }
     sleep_key_ = StreamKey::of(seed, population, "link sleep");
@@ -70,12 +76,15 @@ LinkTable::LinkTable(const LinkSpec& spec, std::uint64_t seed, std::string_view 
 void LinkTable::lay_out() {
     const auto place = [this](std::uint8_t& where) { where = static_cast<std::uint8_t>(width_++); };
     bool counted = false;
+    bool loses = false;
     bool flagged = false;
     bool queues = false;
     for (std::size_t side = 0; side < 2; ++side) {
         const PipeSpec& pipe = side == 0 ? spec_.up : spec_.down;
         const bool bursts = has_bursts(pipe);
-        counted = counted || draws_loss(pipe) || bursts || has_jitter(pipe);
+        const Way& way = ways_[side];
+        counted = counted || way.loss > 0.0 || way.varies || bursts || has_jitter(pipe);
+        loses = loses || way.loss > 0.0;
         flagged = flagged || bursts;
         if (pipe.bandwidth > 0.0) place(layout_.free[side]);
         if (ways_[side].ordered) place(layout_.arrival[side]);
@@ -87,6 +96,7 @@ void LinkTable::lay_out() {
     const bool random = spec_.random_outages.kind == RandomOutages::Kind::exponential;
     if (queues) place(layout_.counts);
     if (counted) place(layout_.draws);
+    if (loses) place(layout_.losses);
     if (flagged || sleeps || random) place(layout_.flags);
     if (sleeps) place(layout_.last_packet);
     if (sleeps) place(layout_.held_until);
@@ -159,7 +169,7 @@ Passage LinkTable::pass(Instant now, std::uint32_t device, bool up, std::uint32_
         return end(Passage::Fate::queue_full);
 
     Duration latency = way.latency;
-    double loss = way.loss;
+    double loss = way.varies ? pipe.loss : 0.0;  // to be drawn
     if (!pipe.curve.empty()) {
         const LatencyCurve::Point point = pipe.curve.look(passage.departs, way.hint);
         latency = point.latency;
@@ -169,11 +179,12 @@ Passage LinkTable::pass(Instant now, std::uint32_t device, bool up, std::uint32_
     const bool jitter = has_jitter(pipe);
     const bool bursts = has_bursts(pipe);
     std::array<std::uint64_t, 2> words{};
-    if (loss > 0.0 || jitter || bursts) {
+    if (loss > 0.0 || way.loss > 0.0 || jitter || bursts) {
         const std::uint32_t number = take_number(device, up);
-        if (bursts && lost_in_burst(offered, device, side, number)) return end(Passage::Fate::lost);
-        if (loss > 0.0 || jitter) words = draw128(way.packets, device, number);
-        if (loss > 0.0 && unit_from(words[0]) < loss) return end(Passage::Fate::lost);
+        bool lost = way.loss > 0.0 && loses(device, up, number);  // counts every packet
+        if (bursts && lost_in_burst(offered, device, side, number)) lost = true;
+        if (!lost && (loss > 0.0 || jitter)) words = draw128(way.packets, device, number);
+        if (lost || (loss > 0.0 && unit_from(words[0]) < loss)) return end(Passage::Fate::lost);
     }
     if (jitter) latency = max(latency + jitter_from(pipe, words[1]), Duration{0});
     passage.arrives = passage.departs + latency;
@@ -224,6 +235,25 @@ bool LinkTable::queue(Instant now, std::uint32_t device, std::size_t side, std::
     word(device, layout_.waiting[side]) = two(first == kNone ? mine : first, mine);
     take_half(word(device, layout_.counts), 32 * static_cast<unsigned>(side), 1);
     return true;
+}
+
+/// The packet with that number is the one that was to be lost next, or the first of all, for which
+/// nothing has been drawn yet. Draws when the next one is.
+bool LinkTable::meet_loss(std::uint32_t device, bool up, std::uint32_t number) {
+    const Way& way = ways_[up ? 0 : 1];
+    const auto words = draw128(way.losses, device, number);
+    const auto packets = [&way](std::uint64_t drawn) {
+        // Geometric: the whole part of an exponential one. Rarer than one in 2^32 is so rare.
+        constexpr double kMost = 0xFFFF'FFFEU;
+        return static_cast<std::uint32_t>(std::min(exponential_from(drawn) / way.loss_rate, kMost));
+    };
+    std::uint32_t next = number;
+    if (number == 0) next += packets(words[1]);
+    const bool lost = next == number;
+    if (lost) next += 1 + packets(words[0]);
+    std::int64_t& both = word(device, layout_.losses);
+    both = up ? two(next, high(both)) : two(low(both), next);
+    return lost;
 }
 
 bool LinkTable::lost_in_burst(Instant now, std::uint32_t device, std::size_t side,

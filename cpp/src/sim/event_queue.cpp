@@ -76,7 +76,11 @@ void EventQueue::insert_bottom(Event event) {
         }
         return at;
     };
-    const Event* found = behind_all([&](const Event& e) { return e.at <= event.at; });
+    // What is next is not searched for: where a link has no latency, every arrival is.
+    const Event* found = begin;
+    if (position(*begin) <= x) {
+        found = behind_all([&](const Event& e) { return e.at <= event.at; });
+    }
     if (found != begin && position(found[-1]) > x) {
         found = behind_all([&](const Event& e) { return position(e) <= x; });
     }

@@ -25,6 +25,8 @@ constexpr std::size_t kNext = 4;
 constexpr std::size_t kThen = 3;
 constexpr std::size_t kLast = 2;
 constexpr std::size_t kVeryLast = 1;
+// Fewer devices than these stay in the cache: consumers that share what a fleet sends, say.
+constexpr std::uint32_t kDevicesWorthIt = 256;
 
 constexpr std::uint8_t kArrivalUp = static_cast<std::uint8_t>(net::FlowEvent::arrival_up);
 constexpr std::uint8_t kArrivalDown = static_cast<std::uint8_t>(net::FlowEvent::arrival_down);
@@ -139,7 +141,9 @@ void VirtualWorld::send(Scout& scout) const {
     if (coming.size() <= kFar) return;
     scout.key = coming[kFar].key;
     const auto [rank, device, kind, detail] = sim::EventKey::unpack(scout.key);
-    scout.fleet = populations_[by_rank_[rank]].fleet;
+    const FleetHost* const fleet = populations_[by_rank_[rank]].fleet;
+    if (fleet == nullptr || fleet->who.count() < kDevicesWorthIt) return;
+    scout.fleet = fleet;
     scout.device = device;
     scout.rises = kind == kArrivalUp;
     scout.arrives = scout.rises || kind == kArrivalDown;

@@ -77,6 +77,36 @@ TEST(Strategies, RandomIsFairAndTheSameEveryTime) {
     EXPECT_EQ(crowded.go_to(600), who);
 }
 
+// Where everybody reads the member is chosen without a look at the others. One that is away, in
+// whatever group, makes the broker look: it must come to the same.
+TEST(Strategies, ChoosingAtOnceIsTheSame) {
+    const auto run = [](SharedStrategy strategy, bool somebody_away) {
+        Group group(by(strategy), 5, "$share/g/t");
+        Party& other = group.bench.return_as("other", Version::v5, false);
+        other.subscribes(1, {{"$share/other/elsewhere"}});
+        if (somebody_away) other.vanishes();
+        std::vector<int> who = group.go_to(33);
+        const auto go_on = [&] {
+            for (const int one : group.go_to(20)) who.push_back(one);
+        };
+        group.members[3]->unsubscribes(7, {"$share/g/t"});
+        group.members[3]->heard();
+        go_on();
+        group.members[1]->vanishes();
+        go_on();
+        group.members[1] = &group.bench.return_as("bob", Version::v5, true);
+        group.members[1]->heard();
+        go_on();
+        group.members[3]->subscribes(8, {{"$share/g/t"}});
+        group.members[3]->heard();
+        go_on();
+        return who;
+    };
+    for (const SharedStrategy strategy : {SharedStrategy::round_robin, SharedStrategy::random}) {
+        EXPECT_EQ(run(strategy, false), run(strategy, true));
+    }
+}
+
 TEST(Strategies, StickyStaysUntilItsMemberLeaves) {
     Group group(by(SharedStrategy::sticky));
     const int first = group.goes_to("t");

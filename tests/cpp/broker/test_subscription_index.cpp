@@ -135,11 +135,17 @@ struct Subject {
         filters.push_back(filter);
         return static_cast<std::uint32_t>(filters.size() - 1);
     }
-    Reference::List matches(std::string_view topic) {
+    Reference::List matches(std::string_view topic, std::uint32_t* hint = nullptr) {
         Reference::List found;
-        index.for_each_match(topic, [&](std::uint32_t session, const SubscriptionData& data) {
+        const auto visit = [&](std::uint32_t session, const SubscriptionData& data) {
             found.emplace_back(filters[data.identifier], session, data);
-        });
+        };
+        if (hint == nullptr) {
+            index.for_each_match(topic, visit);
+        } else {
+            index.match(topic, *hint);
+            index.for_each_matched(visit);
+        }
         return found;
     }
 };
@@ -197,6 +203,46 @@ TEST(SubscriptionIndex, AgreesWithReadingEveryFilter) {
         ASSERT_TRUE(subject.matches("a/b").empty());
         ASSERT_LT(subject.index.footprint(), 200'000U);
     }
+}
+
+// Whoever asks with a hint is told the same, whatever was asked with it before and changed since.
+TEST(SubscriptionIndex, AHintMakesNoDifference) {
+    const StreamKey key = StreamKey::of(1, "test", "hints");
+    int hit = 0;
+    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+        SCOPED_TRACE(seed);
+        Stream stream(key, seed);
+        Subject subject;
+        std::vector<std::uint32_t> hints{kNone, kNone, kNone, 77};
+        std::vector<std::string> topics;
+        for (int i = 0; i < 6; ++i) topics.push_back(random_topic(stream));
+        topics.push_back(topics[0] + std::string(60, 'x'));  // not in the filter's own line
+        topics.push_back(topics[0] + "y");
+        for (int step = 0; step < 2'000; ++step) {
+            const auto session = static_cast<std::uint32_t>(stream.below(3));
+            const std::uint64_t action = stream.below(60);
+            if (action < 6) {
+                // Filters with wildcards, and the topics themselves.
+                const std::string filter =
+                    action < 2 ? random_filter(stream) : topics[stream.below(topics.size())];
+                subject.index.subscribe(filter, session, data_with(subject.number_of(filter), 0),
+                                        subject.head(session));
+            } else if (action < 8) {
+                const std::string& filter = topics[stream.below(topics.size())];
+                subject.index.unsubscribe(filter, session, subject.head(session));
+            } else if (action < 9) {
+                subject.index.remove_session(subject.head(session));
+            } else {
+                const std::string& topic = topics[stream.below(topics.size())];
+                std::uint32_t& hint = hints[stream.below(hints.size())];
+                const std::uint32_t before = hint;
+                ASSERT_EQ(subject.matches(topic, &hint), subject.matches(topic)) << topic;
+                if (hint != kNone && hint == before) ++hit;
+            }
+        }
+        for (auto& [session, head] : subject.heads) subject.index.remove_session(head);
+    }
+    EXPECT_GT(hit, 5'000);
 }
 
 TEST(SubscriptionIndex, KnowsTheRulesOfWildcards) {

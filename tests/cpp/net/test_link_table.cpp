@@ -90,6 +90,77 @@ TEST(LinkTable, LossHasItsProbabilityInEachDirection) {
     EXPECT_NEAR(lost[1], 20'000, 550);
 }
 
+std::vector<bool> lost_packets(const LinkSpec& spec, std::uint32_t device, int packets) {
+    LinkTable table = table_of(spec, 1'000);
+    std::vector<bool> out;
+    for (int i = 0; i < packets; ++i) {
+        out.push_back(table.offer(at_ms(100 * i), device, true, 100).fate == Fate::lost);
+    }
+    return out;
+}
+
+// Only losses are drawn, not packets; it is the same as if each packet were: the first is lost as
+// often as any, and the number between two losses is geometric.
+TEST(LinkTable, LossesAreIndependent) {
+    constexpr double kLoss = 0.1;
+    LinkSpec spec;
+    spec.up.loss = kLoss;
+    int first = 0;
+    std::vector<int> gaps(40);
+    int losses = 0;
+    for (std::uint32_t device = 0; device < 1'000; ++device) {
+        int since = 0;
+        const std::vector<bool> lost = lost_packets(spec, device, 500);
+        first += lost[0] ? 1 : 0;
+        for (std::size_t i = 0; i < lost.size(); ++i, ++since) {
+            if (!lost[i]) continue;
+            // Gaps that could not have been seen to their end would bias the rest.
+            if (i - static_cast<std::size_t>(since) < 400) {
+                ++losses;
+                if (since < 40) ++gaps[static_cast<std::size_t>(since)];
+            }
+            since = -1;
+        }
+    }
+    EXPECT_NEAR(first, 100, 3 * 9.5);
+    double chance = kLoss;
+    for (std::size_t i = 0; i < gaps.size(); ++i, chance *= 1 - kLoss) {
+        const double expected = chance * losses;
+        EXPECT_NEAR(gaps[i], expected, 4 * std::sqrt(expected)) << i;
+    }
+}
+
+TEST(LinkTable, EveryPacketIsLostWhereThatIsAsked) {
+    LinkSpec spec;
+    spec.up.loss = 1;
+    const std::vector<bool> lost = lost_packets(spec, 0, 100);
+    EXPECT_EQ(std::count(lost.begin(), lost.end(), true), 100);
+    spec.up.loss = 1e-12;
+    const std::vector<bool> rare = lost_packets(spec, 0, 100);
+    EXPECT_EQ(std::count(rare.begin(), rare.end(), true), 0);
+}
+
+// Which packets are lost does not depend on what else the link does, and with more loss they are
+// lost sooner: runs that differ in one parameter differ by no more luck than they must.
+TEST(LinkTable, TheSamePacketsAreLostWhateverElseTheLinkDoes) {
+    LinkSpec spec;
+    spec.up.loss = 0.05;
+    const std::vector<bool> alone = lost_packets(spec, 3, 2'000);
+    spec.up.latency = milliseconds(20);
+    spec.up.jitter = milliseconds(5);
+    spec.up.jitter_kind = PipeJitter::normal;
+    spec.up.bandwidth = 1e6;
+    EXPECT_EQ(lost_packets(spec, 3, 2'000), alone);
+    EXPECT_NE(lost_packets(spec, 4, 2'000), alone);
+    spec.up.bursts.clock = GilbertElliott::Clock::time;
+    spec.up.bursts.good = seconds(20);
+    spec.up.bursts.bad = seconds(1);
+    const std::vector<bool> more = lost_packets(spec, 3, 2'000);
+    for (std::size_t i = 0; i < alone.size(); ++i) EXPECT_LE(alone[i], more[i]) << i;
+    EXPECT_GT(std::count(more.begin(), more.end(), true),
+              std::count(alone.begin(), alone.end(), true));
+}
+
 TEST(LinkTable, JitterHasItsMomentsAndQuantiles) {
     LinkSpec spec;
     spec.up.latency = milliseconds(200);
@@ -270,17 +341,17 @@ TEST(LinkTable, StateIsWhatTheSpecNeeds) {
     };
     EXPECT_EQ(bytes(), 0U);
     spec.up.loss = spec.down.loss = 0.01;
-    EXPECT_EQ(bytes(), 8U);
+    EXPECT_EQ(bytes(), 16U);
     spec.up.bandwidth = spec.down.bandwidth = 1e6;
     spec.up.queue_bytes = spec.down.queue_bytes = 65'536;
-    EXPECT_EQ(bytes(), 24U);
+    EXPECT_EQ(bytes(), 32U);
     spec.up.jitter_kind = spec.down.jitter_kind = PipeJitter::uniform;
-    EXPECT_EQ(bytes(), 24U);  // of nothing
+    EXPECT_EQ(bytes(), 32U);  // of nothing
     spec.up.jitter = spec.down.jitter = milliseconds(1);
-    EXPECT_EQ(bytes(), 40U);
+    EXPECT_EQ(bytes(), 48U);
     spec.outages = {{at_ms(1), at_ms(2)}};
     spec.random_outages = {RandomOutages::Kind::fixed, seconds(1), seconds(1)};
-    EXPECT_EQ(bytes(), 40U);
+    EXPECT_EQ(bytes(), 48U);
     const LinkTable everything = table_of(rough(), kDevices);
     EXPECT_LE(everything.bytes_per_device(), 112U);
 }

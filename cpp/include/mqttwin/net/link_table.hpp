@@ -58,12 +58,9 @@ class LinkTable {
             taken = free.ns;
             passage.departs = free;
         }
-        if (way.loss > 0.0) {
-            const std::uint32_t n = take_number(device, up);
-            if (unit_from(draw64(way.packets, device, n)) < way.loss) {
-                passage.fate = Passage::Fate::lost;
-                return;
-            }
+        if (way.loss > 0.0 && loses(device, up, take_number(device, up))) {
+            passage.fate = Passage::Fate::lost;
+            return;
         }
         passage.arrives = passage.departs + way.latency;
     }
@@ -99,8 +96,9 @@ class LinkTable {
 
     /// Where in a row a word is, if anywhere.
     struct Layout {
-        std::uint8_t draws = kAbsent;                           // counters, 32 bits each: up, down
-        std::uint8_t flags = kAbsent;                           // see `Flags`
+        std::uint8_t draws = kAbsent;   // counters, 32 bits each: up, down
+        std::uint8_t losses = kAbsent;  // the number of the next lost packet: the same
+        std::uint8_t flags = kAbsent;   // see `Flags`
         std::array<std::uint8_t, 2> free{kAbsent, kAbsent};     // the bandwidth is taken until then
         std::array<std::uint8_t, 2> arrival{kAbsent, kAbsent};  // the last, where order needs it
         std::array<std::uint8_t, 2> seen{kAbsent, kAbsent};  // when the state of bursts was drawn
@@ -125,10 +123,13 @@ class LinkTable {
         bool simple = true;  // latency, independent loss, a queue bounded by bytes; nothing else
         bool ordered = false;
         Duration latency;
-        double loss = 0.0;
+        bool varies = false;     // the loss, with time
+        double loss = 0.0;       // unless it does
+        double loss_rate = 0.0;  // a packet: -ln(1 - loss)
         double bandwidth = 0.0;
         Duration longest;  // of the queue
         StreamKey packets;
+        StreamKey losses;
         StreamKey bursts;
         std::size_t hint = 0;  // into the latency curve
     };
@@ -154,6 +155,17 @@ class LinkTable {
         return half;
     }
 
+    /// Independent loss of a constant share. Not drawn for each packet: the number of packets until
+    /// the next loss is geometric, and drawn once a loss. It is the same, and for a fleet, whose
+    /// packets are mostly not lost, it costs nothing.
+    bool loses(std::uint32_t device, bool up, std::uint32_t number) {
+        const auto both = static_cast<std::uint64_t>(word(device, layout_.losses));
+        if (static_cast<std::uint32_t>(both >> (up ? 0U : 32U)) != number) [[likely]] {
+            return false;
+        }
+        return meet_loss(device, up, number);
+    }
+    bool meet_loss(std::uint32_t device, bool up, std::uint32_t number);
     Passage pass(Instant now, std::uint32_t device, bool up, std::uint32_t bytes,
                  SharedCapacity* shared);
     bool queue(Instant now, std::uint32_t device, std::size_t side, std::uint32_t bytes,
