@@ -32,7 +32,8 @@ void run_fleet(benchmark::State& state, wire::QoS qos, double loss, To to) {
     world.add_broker("broker", {});
     FleetSpec consumer;
     consumer.population.name = "consumer";
-    consumer.client.keep_alive = 1'200;  // as of fleets in Python
+    const std::uint16_t keep_alive = to == To::group ? 1'200 : 60;  // as fleets in Python; default
+    consumer.client.keep_alive = keep_alive;
     fleet::SubscriptionSpec subscription;
     if (to == To::group) consumer.population.count = 8;
     if (to == To::own) {
@@ -49,7 +50,7 @@ void run_fleet(benchmark::State& state, wire::QoS qos, double loss, To to) {
     FleetSpec fleet;
     fleet.population.name = "sensor";
     fleet.population.count = devices;
-    fleet.client.keep_alive = 1'200;
+    fleet.client.keep_alive = keep_alive;
     fleet.start = seconds(1);
     fleet.ramp = seconds(10);
     fleet.link.up.latency = milliseconds(20);

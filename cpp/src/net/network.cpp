@@ -7,6 +7,8 @@
 
 #include "mqttwin/base/prefetch.hpp"
 
+#include "network_lone.hpp"
+
 namespace mqttwin::net {
 
 namespace {

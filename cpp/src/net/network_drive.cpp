@@ -4,6 +4,8 @@
 
 #include "mqttwin/net/network.hpp"
 
+#include "network_lone.hpp"
+
 namespace mqttwin::net {
 
 namespace {
@@ -132,17 +134,18 @@ void Network::handle_event(Instant now, FlowEvent kind, std::uint8_t generation,
         handle_other_event(now, kind, id);
         return;
     }
-    if (!engaged(id)) {
-        const std::uint32_t lone = lone_of(id, flows_[id]);
+    Ref r = look_up(id);
+    if (r.busy == nullptr) {
+        const std::uint32_t lone = lone_of(id, *r.flow);
         if (lone == kNone) return;
         const Lone& one = lones_[lone];
         if (one.state != Lone::State::coming || one.at > now || kind != arrival_event(one.sender)) {
             return;  // it was for what was before
         }
-        if (take_lone(now, id, lone)) return;
+        if (take_lone(now, r, lone)) return;
     }
     handling_ = id;
-    const Ref r = engage(now, id);
+    engage(now, r);
     if (kind == FlowEvent::arrival_up || kind == FlowEvent::arrival_down) {
         const End sender = kind == FlowEvent::arrival_up ? End::client : End::server;
         Lane& l = r.lane(sender);

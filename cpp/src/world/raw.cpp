@@ -22,12 +22,14 @@ std::uint32_t VirtualWorld::add_peers(std::string_view name, std::uint32_t count
     host.broker = broker;
     host.ends.resize(count);
     populations_[population].peers = &host;
+    has_raw_ = true;
     return static_cast<std::uint32_t>(peers_.size() - 1);
 }
 
 std::uint32_t VirtualWorld::add_listener(std::string name) {
     const std::uint32_t listener = add_broker(std::move(name), {});
     brokers_[listener]->listener = true;
+    has_raw_ = true;
     return listener;
 }
 

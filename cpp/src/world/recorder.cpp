@@ -116,34 +116,17 @@ void Recorder::opened(Instant now, std::uint32_t tag, net::End end) {
     }
 }
 
-void Recorder::sent(Instant now, std::uint32_t tag, net::End sender, ByteView head, ByteView body) {
-    const std::size_t size = head.size() + body.size();
+void Recorder::tell_sent(Instant now, std::uint32_t tag, net::End sender, ByteView head,
+                         ByteView body) {
     if (watch_) watch_->on_sent(now, {tag}, direction_from(sender), head, body);
-    if (sender == net::End::client) {
-        counters_.add(Counter::mqtt_bytes_up, size);
-        counters_.add(Counter::mqtt_packets_up);
-        if (tag < totals_.size()) totals_[tag].add_up(size);
-    } else {
-        counters_.add(Counter::mqtt_bytes_down, size);
-        counters_.add(Counter::mqtt_packets_down);
-        if (tag < totals_.size()) totals_[tag].add_down(size);
-    }
-    // DUP is set on what is sent again [MQTT-3.3.1-1].
-    if (is_publish(head) && (head[0] & 0x08) != 0) counters_.add(Counter::retransmissions);
-    if (log_) log_packet(trace::Kind::sent, now, tag, sender, head, size);
+    if (log_) log_packet(trace::Kind::sent, now, tag, sender, head, head.size() + body.size());
 }
 
-void Recorder::delivered(Instant now, std::uint32_t tag, net::End receiver, ByteView bytes) {
-    if (watch_) watch_->on_delivered(now, {tag}, direction_from(net::other(receiver)), bytes);
-    if (tag >= entities_.size()) return;
-    Entity& entity = entities_[tag];
-    if (receiver == net::End::server) {
-        entity.up.update(now, trace::Direction::up, bytes);
-    } else {
-        entity.down.update(now, trace::Direction::down, bytes);
-    }
-    if (log_)
-        log_packet(trace::Kind::delivered, now, tag, net::other(receiver), bytes, bytes.size());
+void Recorder::tell_delivered(Instant now, std::uint32_t tag, net::End receiver, ByteView bytes) {
+    const net::End sender = net::other(receiver);
+    if (watch_) watch_->on_delivered(now, {tag}, direction_from(sender), bytes);
+    if (log_ && tag < entities_.size())
+        log_packet(trace::Kind::delivered, now, tag, sender, bytes, bytes.size());
 }
 
 void Recorder::sent_elsewhere(ByteView head) {

@@ -436,7 +436,7 @@ void VirtualWorld::on_bytes(Instant now, net::FlowId flow, net::End receiver, By
     if (sockets_ != nullptr && sockets_->owns(flow, receiver)) {
         return sockets_->on_bytes(flow, receiver, bytes);
     }
-    if (RawEnd* raw = raw_end(flow, receiver)) {
+    if (RawEnd* raw = has_raw_ ? raw_end(flow, receiver) : nullptr) {
         if (raw->received.size() + bytes.size() > RawEnd::kMaximumUnread) return raw_abort(*raw);
         raw->received.insert(raw->received.end(), bytes.begin(), bytes.end());
         return;
@@ -444,7 +444,10 @@ void VirtualWorld::on_bytes(Instant now, net::FlowId flow, net::End receiver, By
     if (receiver == net::End::client) {
         FleetHost& fleet = fleet_of(flow);
         fleet.clients.handle_bytes(now, network_.index(flow), bytes, stamp);
-        drain(fleet);
+        // A message of QoS 0 is not answered.
+        if (!fleet.clients.outbox().empty() || fleet.clients.next_deadline() < fleet.armed) {
+            drain(fleet);
+        }
         return;
     }
     const Slot slot = network_.server_slot(flow);

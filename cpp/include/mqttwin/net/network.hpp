@@ -497,8 +497,8 @@ class Network {
     // network_lone.cpp
     bool send_lone(Instant now, Ref& r, End sender, BlobId head, BlobId body, std::uint32_t bytes,
                    const Stamp& stamp);
-    bool take_lone(Instant now, FlowId id, std::uint32_t lone);
-    void leave_lone(Instant now, FlowId id, End sender);
+    bool take_lone(Instant now, Ref& r, std::uint32_t lone);
+    void leave_lone(Instant now, Ref& r, End sender);
     void unfold(Instant now, const Ref& r, std::uint32_t lone);
     void release_lone(std::uint32_t lone);
 

@@ -182,7 +182,8 @@ class Machine {
         return std::min(delay, most);
     }
     static bool at_rest(const Endpoint& e) {
-        return !e.flying && e.state == State::established && !e.probe_open && e.reading;
+        // Without branches: bits of one word.
+        return !(e.flying | e.probe_open | !e.reading | (e.state != State::established));
     }
 
     Profile profile_;

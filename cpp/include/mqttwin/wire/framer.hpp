@@ -59,14 +59,16 @@ class FrameReader {
     FrameReader& operator=(const FrameReader&) = delete;
 
     bool next(Frame& out) {
-        // Most frames are whole, and short enough for one byte of length.
-        if (!stopped_ && delivered_ == BlobId::none && state_.partial == BlobId::none &&
-            rest_.size() >= 2 && rest_[0] >= 0x10 && rest_[1] < 0x80) {
-            const std::size_t total = std::size_t{2} + rest_[1];
-            if (total <= rest_.size() && total <= limit_) {
-                out = {rest_[0], rest_.subspan(2, total - 2), 2};
-                rest_ = rest_.subspan(total);
-                return true;
+        // Most frames are whole, and short enough for one byte of length; most come alone.
+        if (!stopped_ && delivered_ == BlobId::none && state_.partial == BlobId::none) {
+            if (rest_.empty()) return false;
+            if (rest_.size() >= 2 && rest_[0] >= 0x10 && rest_[1] < 0x80) {
+                const std::size_t total = std::size_t{2} + rest_[1];
+                if (total <= rest_.size() && total <= limit_) {
+                    out = {rest_[0], rest_.subspan(2, total - 2), 2};
+                    rest_ = rest_.subspan(total);
+                    return true;
+                }
             }
         }
         return next_uncommon(out);

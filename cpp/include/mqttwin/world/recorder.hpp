@@ -51,8 +51,34 @@ class Recorder final : public broker::Observer {
 
     // From the world: the network.
     void opened(Instant now, std::uint32_t tag, net::End end);
-    void sent(Instant now, std::uint32_t tag, net::End sender, ByteView head, ByteView body);
-    void delivered(Instant now, std::uint32_t tag, net::End receiver, ByteView bytes);
+    void sent(Instant now, std::uint32_t tag, net::End sender, ByteView head, ByteView body) {
+        using trace::Counter;
+        const std::size_t size = head.size() + body.size();
+        if (sender == net::End::client) {
+            counters_.add(Counter::mqtt_bytes_up, size);
+            counters_.add(Counter::mqtt_packets_up);
+            if (tag < totals_.size()) totals_[tag].add_up(size);
+        } else {
+            counters_.add(Counter::mqtt_bytes_down, size);
+            counters_.add(Counter::mqtt_packets_down);
+            if (tag < totals_.size()) totals_[tag].add_down(size);
+        }
+        // A PUBLISH with DUP, which is set on what is sent again [MQTT-3.3.1-1].
+        if (!head.empty() && (head[0] & 0xF8) == 0x38) counters_.add(Counter::retransmissions);
+        if (watch_ || log_) [[unlikely]] {
+            tell_sent(now, tag, sender, head, body);
+        }
+    }
+    void delivered(Instant now, std::uint32_t tag, net::End receiver, ByteView bytes) {
+        if (watch_ || log_) [[unlikely]] {
+            tell_delivered(now, tag, receiver, bytes);
+        }
+        if (tag >= entities_.size()) return;
+        Entity& entity = entities_[tag];
+        const bool rises = receiver == net::End::server;
+        (rises ? entity.up : entity.down)
+            .update(now, rises ? trace::Direction::up : trace::Direction::down, bytes);
+    }
     void ended(Instant now, std::uint32_t tag, net::End end, EndedBy by);
     /// Sent by a broker, and will never reach its client.
     void undeliverable(Instant now, ByteView bytes, const Stamp& stamp);
@@ -196,6 +222,9 @@ class Recorder final : public broker::Observer {
     [[nodiscard]] const Fleet* fleet_of(std::uint32_t tag) const;
     void keep(Fleet& fleet, Instant now, std::uint32_t tag, const wire::Publish& message,
               const Stamp& stamp, bool duplicate);
+    // Whoever watches, and the log.
+    void tell_sent(Instant now, std::uint32_t tag, net::End sender, ByteView head, ByteView body);
+    void tell_delivered(Instant now, std::uint32_t tag, net::End receiver, ByteView bytes);
     void log_packet(trace::Kind kind, Instant now, std::uint32_t tag, net::End sender,
                     ByteView bytes, std::size_t size);
     void drop(Instant now, unsigned reason, const Stamp& stamp);

@@ -355,6 +355,7 @@ class VirtualWorld final : private net::Sink {
     std::vector<std::unique_ptr<BrokerHost>> brokers_;
     std::vector<std::unique_ptr<FleetHost>> fleets_;
     std::vector<std::unique_ptr<PeerHost>> peers_;
+    bool has_raw_ = false;  // peers, or a broker that only listens
     Gate* gate_ = nullptr;
     double pace_ = 1.0;
     std::vector<RealEnd> real_;  // by connection

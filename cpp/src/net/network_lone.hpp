@@ -1,0 +1,152 @@
+// The lone segment: a quiet exchange (network_quiet.cpp) on a connection that has nothing else to
+// do needs neither lanes nor lists. All of it is one record of two cache lines, from the write
+// until the acknowledgement has arrived.
+//
+// The rules are those of tcp_quiet.hpp. What is not as usual unfolds into the working record that
+// there would have been, and goes the way of network_quiet.cpp.
+//
+// A header, because most of a fleet's traffic goes this way, and each function has one caller.
+#pragma once
+
+#include "mqttwin/net/network.hpp"
+#include "mqttwin/net/tcp_quiet.hpp"
+
+namespace mqttwin::net {
+
+/// False: nothing was done.
+[[gnu::always_inline]] inline bool Network::send_lone(Instant now, Ref& r, End sender, BlobId head,
+                                                      BlobId body, std::uint32_t bytes,
+                                                      const Stamp& stamp) {
+    Flow& flow = *r.flow;
+    tcp::Endpoint& e = r.end(sender);
+    tcp::Machine& machine = tcp(r, sender);
+    if (!quiet_ || !r.p->quiet_path || flow.faulty || flow.forgotten ||
+        !machine.can_write_quietly(e, bytes)) {
+        return false;
+    }
+    release_settled(now);
+    std::uint32_t lone = lone_of(r.id, flow);
+    bool answers = false;
+    if (lone != kNone) {
+        const Lone& before = lones_[lone];
+        answers = before.state == Lone::State::owed && before.sender == other(sender);
+        const bool over = before.state == Lone::State::settling && before.at <= now;
+        if (!answers && !over) return false;
+    }
+    Passage passage;
+    offer(now, r, sender, machine.quiet_wire_bytes(e, bytes), passage);
+    if (passage.fate != Passage::Fate::arrives || passage.arrives - now >= machine.patience(e)) {
+        engage(now, r);
+        append_unit(now, r, sender, Unit::Kind::data, head, body, bytes).stamp = stamp;
+        write_unquietly(now, r, sender, bytes, passage);
+        rest_unless_handling(now, r);
+        return true;
+    }
+    if (lone == kNone) {
+        lone = lones_.take_used();
+        flow.busy = kLone + lone;
+    }
+    Lone& one = lones_[lone];
+    if (answers) {
+        const End peer = other(sender);
+        one.answered = one.bytes;
+        one.answered_sent = one.sent;
+        one.promised = passage.arrives - one.sent < tcp(r, peer).patience(r.end(peer));
+    } else {
+        one.answered = 0;
+    }
+    one.flow = r.id;
+    one.bytes = bytes;
+    one.at = passage.arrives;
+    one.sent = now;
+    one.stamp = stamp;
+    one.head = head;
+    one.body = body;
+    one.sender = sender;
+    one.state = Lone::State::coming;
+    tcp::Segment segment;  // can be made again
+    machine.write_quietly({now, phase(r, sender)}, e, bytes, answers, segment);
+    one.timestamp = segment.ts_value;
+    if (tap_ != nullptr) {  // sees copies: what nobody else can see stays in registers
+        tap_->on_written(now, r.id, sender, e.acked, head, body);
+        tap_->on_packet(now, r.id, sender, tcp::Segment(segment), Passage(passage));
+    }
+    push_event(r, one.at, arrival_event(sender));
+    return true;
+}
+
+/// What the reader has done may want more than a lone segment. As behind `take_quietly`.
+inline void Network::leave_lone(Instant now, Ref& r, End sender) {
+    r = look_up(r.id);
+    if (r.busy == nullptr) {
+        const std::uint32_t lone = lone_of(r.id, *r.flow);
+        if (lone == kNone) return;
+        const Lone& one = lones_[lone];
+        const bool answer = one.state == Lone::State::coming && one.answered > 0;
+        if (one.state != Lone::State::owed && (!answer || one.promised)) return;
+        engage(now, r);
+    }
+    if (r.lane(other(sender)).owing > 0) schedule_timer(r, other(sender));
+    if (r.lane(sender).out > 0) resume_unless_promised(now, r, sender);
+    schedule_arrival(r, sender);
+}
+
+/// It has arrived. False: there is more to it, and it has been unfolded.
+[[gnu::always_inline]] inline bool Network::take_lone(Instant now, Ref& r, std::uint32_t lone) {
+    Lone& one = lones_[lone];
+    const End sender = one.sender;
+    const End receiver = other(sender);
+    tcp::Endpoint& from = r.end(sender);
+    tcp::Endpoint& to = r.end(receiver);
+    tcp::Machine& machine = tcp(r, receiver);
+    const tcp::Segment segment = tcp(r, sender).quiet_segment(from, one.bytes, one.timestamp);
+    if (to.done || to.silent || !machine.can_receive_quietly(to, one.answered, segment)) {
+        engage(now, r);
+        return false;
+    }
+    Passage passage;  // of the acknowledgement, unless an answer may carry it
+    if (!to.ping_pong) {
+        // Nothing has happened to the sender since, so it takes that quietly.
+        if (from.cwnd < 2 || reorders(r, receiver)) {
+            engage(now, r);
+            return false;
+        }
+        offer(now, r, receiver, machine.quiet_wire_bytes(to, 0), passage);
+        if (passage.fate != Passage::Fate::arrives ||
+            passage.arrives - one.sent >= tcp(r, sender).patience(from)) {
+            decided_ = passage;
+            engage(now, r);
+            return false;
+        }
+    }
+    if (one.answered > 0) {
+        machine.acknowledge_quietly(now, to, one.answered_sent, false, segment);
+    }
+    const Stamp stamp = one.stamp;
+    const BlobId head = one.head;
+    const BlobId body = one.body;
+    tcp::Segment ack;
+    if (machine.receive_quietly({now, phase(r, receiver)}, to, segment, false, ack)) {
+        if (tap_ != nullptr)
+            tap_->on_packet(now, r.id, receiver, tcp::Segment(ack), Passage(passage));
+        tcp::Machine::remember(from, ack, one.undo);
+        tcp(r, sender).acknowledge_quietly(passage.arrives, from, one.sent, false, ack);
+        one.at = passage.arrives;
+        one.state = Lone::State::settling;
+        if (one.at > now) {
+            settling_.push_back({one.at, kLone + lone, 0});
+        } else {
+            release_lone(lone);
+        }
+    } else {
+        one.state = Lone::State::owed;
+    }
+    handling_ = r.id;
+    deliver(now, r.id, receiver, head, body, stamp);
+    leave_lone(now, r, sender);
+    handling_ = kNoFlow;
+    if (r.busy != nullptr) rest(now, r);
+    return true;
+}
+
+}  // namespace mqttwin::net
