@@ -107,6 +107,10 @@ BENCHMARK_CAPTURE(publish_to_own, qos0, wire::QoS::at_most_once, 0.001)
     ->Arg(1'000)
     ->Arg(100'000)
     ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(publish_to_own, qos1, wire::QoS::at_least_once, 0.001)
+    ->Arg(1'000)
+    ->Arg(100'000)
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(publish_to_group, qos0, wire::QoS::at_most_once, 0.001)
     ->Arg(1'000)
     ->Arg(100'000)

@@ -72,6 +72,8 @@ class Machine {
           delayed_ack_max_(ticks_of(profile.delayed_ack_max, profile.jiffy)),
           initial_rto_(ticks_of(profile.initial_rto, profile.jiffy)),
           max_rto_(ticks_of(profile.max_rto, profile.jiffy)),
+          min_rto_(static_cast<std::uint32_t>(profile.min_rto.ns / 1'000)),
+          mss_(profile.mss()),
           quiet_(profile.sack && profile.window_cap >= 2) {}
 
     // Commands of the application. `end` is the caller's; what it needs besides is in the pool.
@@ -97,8 +99,7 @@ class Machine {
     // without a flight. The caller remembers that `bytes` are out since `sent`, and gives the
     // machine the whole picture by `resume` as soon as anything else happens.
     [[nodiscard]] bool can_write_quietly(const Endpoint& e, std::uint32_t bytes) const {
-        return at_rest(e) && bytes < profile_.mss() && bytes <= e.peer_window && e.cwnd >= 2 &&
-               quiet_;
+        return at_rest(e) && bytes < mss_ && bytes <= e.peer_window && e.cwnd >= 2 && quiet_;
     }
     /// `owing`: what `receive_quietly` left to be acknowledged.
     void write_quietly(Moment now, Endpoint& end, std::uint32_t bytes, bool owing,
@@ -112,8 +113,8 @@ class Machine {
     /// `out`: what this end has sent quietly, and the segment acknowledges.
     [[nodiscard]] bool can_receive_quietly(const Endpoint& e, std::uint32_t out,
                                            const Segment& s) const {
-        return at_rest(e) && s.length > 0 && s.length < profile_.mss() && s.seq == e.expected &&
-               s.push && s.has_ack && !s.fin && !s.syn && !s.reset && s.sacks == 0 &&
+        return at_rest(e) && s.length > 0 && s.length < mss_ && s.seq == e.expected && s.push &&
+               s.has_ack && !s.fin && !s.syn && !s.reset && s.sacks == 0 &&
                s.ack == e.acked + out && 4 * s.length <= e.window && profile_.sack;
     }
     /// The application has taken it all. True: `ack` is to be sent; false: an ACK is owed, until
@@ -192,6 +193,8 @@ class Machine {
     std::uint32_t delayed_ack_max_;
     std::uint32_t initial_rto_;
     std::uint32_t max_rto_;
+    std::uint32_t min_rto_;  // us
+    std::uint32_t mss_;
     bool quiet_;  // the profile allows of quiet exchanges
     bool plain_ = true;
     Counters counters_;

@@ -27,7 +27,11 @@ struct Clock {
 
 inline std::uint32_t quick_acks_for(const Endpoint& e) {
     constexpr std::uint32_t kMost = 16;
-    return std::clamp(e.window / (2U * std::max<std::uint32_t>(e.peer_mss, 1)), 2U, kMost);
+    const std::uint32_t two = 2U * std::max<std::uint32_t>(e.peer_mss, 1);
+    if (e.window >= kMost * two) [[likely]] {  // without a division
+        return kMost;
+    }
+    return std::max(e.window / two, 2U);
 }
 
 inline void spend_quick_ack(Endpoint& e, std::uint32_t least) {
@@ -60,9 +64,12 @@ inline void Machine::write_quietly(Moment now, Endpoint& e, std::uint32_t bytes,
         if (idle > e.rto) {
             e.ssthresh =
                 std::max(e.ssthresh, static_cast<std::uint16_t>((e.cwnd >> 1U) + (e.cwnd >> 2U)));
-            const std::uint16_t least = std::min(profile_.initial_window, e.cwnd);
-            while ((idle -= e.rto) > 0 && e.cwnd > least) e.cwnd = e.cwnd >> 1U;
-            e.cwnd = std::max(e.cwnd, least);
+            if (e.cwnd > profile_.initial_window) {
+                while ((idle -= e.rto) > 0 && e.cwnd > profile_.initial_window) {
+                    e.cwnd = e.cwnd >> 1U;
+                }
+                e.cwnd = std::max(e.cwnd, profile_.initial_window);
+            }
         }
     }
     quiet::fill(s, e, profile_, clock.stamp);
@@ -129,9 +136,8 @@ inline void Machine::acknowledge_quietly(Instant now, Endpoint& e, Instant sent,
     const auto rtt = static_cast<std::uint32_t>(std::min(us - sent.ns / 1'000, kLongest));
     e.rack_rtt_or_flight = rtt;
     e.rtt.see_minimum(rtt);
-    const auto floor = static_cast<std::uint32_t>(profile_.min_rto.ns / 1'000);
     // The segment was the whole round trip.
-    e.round_over = !e.rtt.sample(rtt, floor, true);
+    e.round_over = !e.rtt.sample(rtt, min_rto_, true);
     e.rto = static_cast<std::uint16_t>(std::min(tick_.cover(e.rtt.timeout()), max_rto_));
     if (e.reorder_persist == 0) e.reorder_steps = 1;
 }
