@@ -25,7 +25,7 @@ inline std::uint64_t load_word(const char* text) {
 /// Whether the first `size` characters of both are the same.
 inline bool same_text(const char* a, const char* b, std::size_t size) {
     constexpr std::size_t kWord = sizeof(std::uint64_t);
-    if (size < kWord) return std::memcmp(a, b, size) == 0;
+    if (size < kWord) return size == 0 || std::memcmp(a, b, size) == 0;
     const std::size_t last = size - kWord;
     std::uint64_t differs = load_word(a + last) ^ load_word(b + last);
     for (std::size_t i = 0; i < last; i += kWord) differs |= load_word(a + i) ^ load_word(b + i);
@@ -34,7 +34,7 @@ inline bool same_text(const char* a, const char* b, std::size_t size) {
 inline void copy_text(char* to, const char* from, std::size_t size) {
     constexpr std::size_t kWord = sizeof(std::uint64_t);
     if (size < kWord) {
-        std::memcpy(to, from, size);
+        if (size > 0) std::memcpy(to, from, size);
         return;
     }
     const std::size_t last = size - kWord;
@@ -133,8 +133,8 @@ class FilterShapes {
     static std::uint64_t literal_bit(std::uint64_t value) {
         return std::uint64_t{1} << (value * 0x9E3779B97F4A7C15ULL >> 58U);
     }
-    void add_with_hash(const Branch& branch, std::uint32_t depth,
-                       std::vector<Candidate>& candidates) const;
+    inline void add_with_hash(const Branch& branch, std::uint32_t depth,
+                              std::vector<Candidate>& candidates) const;
     /// Goes along a filter; `follow(shape, kind, value of the level)` is the next shape or kNone.
     template <typename Follow>
     Place walk(std::string_view filter, Follow&& follow) const;

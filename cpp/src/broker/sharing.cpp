@@ -1,6 +1,7 @@
 #include "sharing.hpp"
 
 #include <algorithm>
+#include <cassert>
 
 #include "mqttwin/wire/encode.hpp"
 
@@ -140,6 +141,9 @@ void hand_over(State& s, Instant now, std::uint32_t from, const Moved& moved) {
 
 bool choose_at_once(State& s, std::span<const SubscriptionIndex::Entry> group) {
     if (group.empty() || s.unready > 0 || !by_turns(s)) return false;
+    assert(std::all_of(group.begin(), group.end(), [&s](const SubscriptionIndex::Entry& entry) {
+        return s.sessions[entry.session].connected() && !s.sessions[entry.session].congested;
+    }));
     GroupTally tally;
     tally.group = group.front().data.group;
     tally.eligible = static_cast<std::uint32_t>(group.size());

@@ -12,9 +12,6 @@ namespace {
 // Scanning an entry of a list costs about a thirtieth of following a session's list by one.
 constexpr std::size_t kScannedPerFollowed = 32;
 
-// Holes in a list that is no longer are closed at once.
-constexpr std::size_t kClosedAtOnce = 64;
-
 bool has_wildcards(std::string_view filter) {
     return filter.find_first_of("+#") != std::string_view::npos;
 }
@@ -171,8 +168,7 @@ void SubscriptionIndex::remove_entry(std::uint32_t record) {
     list.entries[records_[record].position] = Entry{};
     --list.live;
     if (list.live > 1) {
-        const std::size_t size = list.entries.size();
-        if (size <= kClosedAtOnce || list.live * std::size_t{2} < size) compact(list);
+        if (list.live * std::size_t{2} < list.entries.size()) compact(list);
         return;
     }
     filter.only = *std::find_if(list.entries.begin(), list.entries.end(),
@@ -191,6 +187,12 @@ void SubscriptionIndex::compact(List& list) {
         kept.add(entry);
     }
     list = std::move(kept);
+}
+
+// Of a group, one is chosen by its number.
+void SubscriptionIndex::close_holes(const Filter& filter) {
+    List& list = lists_[filter.list()];
+    if (list.group != 0 && list.live != list.entries.size()) compact(list);
 }
 
 // A session's list: the newest first, doubly linked, the number in the first.
@@ -269,10 +271,12 @@ void SubscriptionIndex::match(std::string_view topic) {
             }
         }
     }
-    // Its own text, whole.
-    if (matched_.size() != 1 || !candidates_.front().literal) return;
+    if (matched_.size() != 1) return;
     Filter& only = filters_[matched_.front()];
-    if (only.text_size == topic.size()) only.alone = wildcards_;
+    if (only.has_list()) close_holes(only);
+    // Its own text, whole; where it is another filter of this size, with wildcards, nobody asks for
+    // that text, for it is no topic.
+    if (candidates_.front().literal && only.text_size == topic.size()) only.alone = wildcards_;
 }
 
 inline void SubscriptionIndex::find_match(const FilterShapes::Candidate& as) {

@@ -82,10 +82,17 @@ class SubscriptionIndex {
     void match(std::string_view topic, std::uint32_t& hint) {
         if (is_alone(hint, topic)) {
             matched_.assign(1, hint);
+            if (filters_[hint].has_list()) close_holes(filters_[hint]);
         } else {
             match(topic);
             hint = last_filter();
         }
+    }
+    /// Whether that takes no search: the topic is the text of this filter, and matches no other.
+    [[nodiscard]] bool is_alone(std::uint32_t filter, std::string_view topic) const {
+        if (filter >= filters_.capacity() || filters_[filter].alone != wildcards_) return false;
+        const std::string_view own = text(filters_[filter]);
+        return own.size() == topic.size() && same_text(own.data(), topic.data(), own.size());
     }
     template <typename Visitor>
     std::size_t for_each_matched(Visitor&& visitor) const;
@@ -154,7 +161,8 @@ class SubscriptionIndex {
     };
     static_assert(sizeof(Filter) == 64);
     /// Two subscribers or more, in the order in which they came. Those that have ended leave holes,
-    /// which are closed when they are half of a long list: ending one of many costs nothing much.
+    /// which are closed when they are half of it, or when a group is matched next: ending one of
+    /// many costs nothing much.
     struct List {
         std::vector<Entry> entries;
         std::uint32_t live = 0;
@@ -188,7 +196,8 @@ class SubscriptionIndex {
     }
     [[nodiscard]] std::uint32_t find_filter(std::string_view text,
                                             const FilterShapes::Place& place) const;
-    [[nodiscard]] bool matches(const Filter& filter, const FilterShapes::Candidate& as) const;
+    [[nodiscard]] inline bool matches(const Filter& filter,
+                                      const FilterShapes::Candidate& as) const;
     std::uint32_t add_filter(const FilterShapes::Place& place, std::string_view text);
     void remove_filter(std::uint32_t filter);
 
@@ -200,17 +209,12 @@ class SubscriptionIndex {
     void link(std::uint32_t record, std::uint32_t& head);
     void unlink(std::uint32_t record, std::uint32_t& head);
     void compact(List& list);
+    void close_holes(const Filter& filter);
     [[nodiscard]] const Entry& entry_of(const Record& record) const;
 
-    void find_candidates(std::string_view topic);
-    void find_match(const FilterShapes::Candidate& as);
-    void add_match(std::uint32_t filter);
-    /// The topic is the text of this filter, and matches no other one.
-    [[nodiscard]] bool is_alone(std::uint32_t filter, std::string_view topic) const {
-        if (filter >= filters_.capacity() || filters_[filter].alone != wildcards_) return false;
-        const std::string_view own = text(filters_[filter]);
-        return own.size() == topic.size() && same_text(own.data(), topic.data(), own.size());
-    }
+    inline void find_candidates(std::string_view topic);
+    inline void find_match(const FilterShapes::Candidate& as);
+    inline void add_match(std::uint32_t filter);
     void change_wildcards();
     std::uint32_t wildcards_ = 1;  // another number each time that one with wildcards comes or goes
     FilterShapes shapes_;

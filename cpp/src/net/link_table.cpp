@@ -60,7 +60,7 @@ LinkTable::LinkTable(const LinkSpec& spec, std::uint64_t seed, std::string_view 
         way.latency = pipe.latency;
         way.varies = loss_varies(pipe);
         if (!way.varies) way.loss = pipe.loss;
-        way.loss_rate = way.loss < 1.0 ? -portable::log(1.0 - way.loss)
+        way.loss_rate = way.loss < 1.0 ? std::max(-portable::log(1.0 - way.loss), way.loss)
                                        : std::numeric_limits<double>::infinity();
         way.bandwidth = pipe.bandwidth;
         if (pipe.bandwidth > 0.0) way.longest = longest_queue(pipe.queue_bytes, pipe.bandwidth);

@@ -25,8 +25,6 @@ constexpr std::size_t kNext = 4;
 constexpr std::size_t kThen = 3;
 constexpr std::size_t kLast = 2;
 constexpr std::size_t kVeryLast = 1;
-// Fewer devices than these stay in the cache: consumers that share what a fleet sends, say.
-constexpr std::uint32_t kDevicesWorthIt = 256;
 
 constexpr std::uint8_t kArrivalUp = static_cast<std::uint8_t>(net::FlowEvent::arrival_up);
 constexpr std::uint8_t kArrivalDown = static_cast<std::uint8_t>(net::FlowEvent::arrival_down);
@@ -135,6 +133,11 @@ void VirtualWorld::look_ahead() {
     }
 }
 
+// Consumers that share what a fleet sends, say; unless there are many such fleets.
+bool VirtualWorld::stays_in_the_cache(const FleetHost& fleet) const {
+    return fleet.who.count() < kFewDevices && devices_of_small_fleets_ < kEventsWorthLookingAhead;
+}
+
 void VirtualWorld::send(Scout& scout) const {
     scout = {};
     const auto coming = queue_.upcoming(kFar + 1);
@@ -142,7 +145,7 @@ void VirtualWorld::send(Scout& scout) const {
     scout.key = coming[kFar].key;
     const auto [rank, device, kind, detail] = sim::EventKey::unpack(scout.key);
     const FleetHost* const fleet = populations_[by_rank_[rank]].fleet;
-    if (fleet == nullptr || fleet->who.count() < kDevicesWorthIt) return;
+    if (fleet == nullptr || stays_in_the_cache(*fleet)) return;
     scout.fleet = fleet;
     scout.device = device;
     scout.rises = kind == kArrivalUp;

@@ -100,6 +100,7 @@ std::uint32_t VirtualWorld::add_fleet(const FleetSpec& spec) {
     fleets_.push_back(std::make_unique<FleetHost>(*this, spec, who, base, population));
     FleetHost& host = *fleets_.back();
     populations_[population].fleet = &host;
+    if (who.count() < kFewDevices) devices_of_small_fleets_ += who.count();
     if (spec.script) host.scripted = std::make_shared<ScriptedHost>(host, spec.script, spec.client);
     const StreamKey ramp = who.key("ramp");
     for (std::uint32_t device = 0; device < who.count(); ++device) {

@@ -2,8 +2,9 @@
 // words as the spec needs.
 //
 // A link of constant latency has no state, loss or jitter adds a draw counter (one word for both
-// directions), bandwidth an instant a direction, and so on: see `Layout`. Every draw is a function
-// of (seed, population, purpose, device, number), so no device's fate depends on another's.
+// directions), constant loss another word, bandwidth an instant a direction, and so on: see
+// `Layout`. Every draw is a function of (seed, population, purpose, device, number), so no device's
+// fate depends on another's.
 #pragma once
 
 #include <array>
@@ -125,7 +126,7 @@ class LinkTable {
         Duration latency;
         bool varies = false;     // the loss, with time
         double loss = 0.0;       // unless it does
-        double loss_rate = 0.0;  // a packet: -ln(1 - loss)
+        double loss_rate = 0.0;  // a packet: -ln(1 - loss), which is never below the loss
         double bandwidth = 0.0;
         Duration longest;  // of the queue
         StreamKey packets;
@@ -155,9 +156,9 @@ class LinkTable {
         return half;
     }
 
-    /// Independent loss of a constant share. Not drawn for each packet: the number of packets until
-    /// the next loss is geometric, and drawn once a loss. It is the same, and for a fleet, whose
-    /// packets are mostly not lost, it costs nothing.
+    /// Independent loss of a constant share, asked once for each packet. Not drawn for each: the
+    /// number of packets until the next loss is geometric, and drawn once a loss. Losses are
+    /// distributed as if each packet were drawn for, and packets that are not lost cost no draw.
     bool loses(std::uint32_t device, bool up, std::uint32_t number) {
         const auto both = static_cast<std::uint64_t>(word(device, layout_.losses));
         if (static_cast<std::uint32_t>(both >> (up ? 0U : 32U)) != number) [[likely]] {

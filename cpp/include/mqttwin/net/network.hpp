@@ -494,11 +494,13 @@ class Network {
     void peer_closed(Instant now, const Ref& r, End end);
     void over(Instant now, const Ref& r, End end, tcp::Over how);
 
+    // network_lone.hpp
+    inline bool send_lone(Instant now, Ref& r, End sender, BlobId head, BlobId body,
+                          std::uint32_t bytes, const Stamp& stamp);
+    inline bool take_lone(Instant now, Ref& r, std::uint32_t lone);
+    inline void leave_lone(Instant now, Ref& r, End sender);
+
     // network_lone.cpp
-    bool send_lone(Instant now, Ref& r, End sender, BlobId head, BlobId body, std::uint32_t bytes,
-                   const Stamp& stamp);
-    bool take_lone(Instant now, Ref& r, std::uint32_t lone);
-    void leave_lone(Instant now, Ref& r, End sender);
     void unfold(Instant now, const Ref& r, std::uint32_t lone);
     void release_lone(std::uint32_t lone);
 

@@ -103,7 +103,7 @@ struct Busy {
 
 /// All that there is of most exchanges: a small segment under way on a connection that has nothing
 /// else to do, and then its acknowledgement. What cannot be done with it alone unfolds it into a
-/// working record (network_lone.cpp).
+/// working record (network_lone.hpp).
 struct alignas(64) Lone {
     enum class State : std::uint8_t {
         coming,    // arrives at `at`

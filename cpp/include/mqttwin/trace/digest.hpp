@@ -52,22 +52,26 @@ struct Rolling {
     static constexpr std::uint64_t kPi4 = 0x452821E638D01377ULL;
     static constexpr std::uint64_t kPi5 = 0xBE5466CF34E90C6DULL;
 
-    /// A sum of products of 128 bits, each of two words and a key for their place: NH (Black,
+    /// A sum of products of 128 bits, each of two words and their keys for this place: NH (Black,
     /// Halevi, Krawczyk, Krovetz, Rogaway: "UMAC: fast and secure message authentication", 1999),
-    /// in which two texts of one length meet with a chance of 2^-64. The processor works on many
-    /// of them at once.
+    /// in which two texts of one length meet with a chance of 2^-64 over the keys. The processor
+    /// works on many products at once.
+    ///
+    /// Keys are those of a linear congruential generator. Multiples of a constant would not do:
+    /// with them, changes that are balanced around a place cancel out.
     class Sum {
        public:
         void add(std::uint64_t v, std::uint64_t w) {
             sum_ += static_cast<Wide>(v + key_) * (w + other_key_);
-            key_ += kPi0;
-            other_key_ += kPi1;
+            key_ = key_ * kFactor + kPi0;
+            other_key_ = other_key_ * kFactor + kPi1;
         }
         [[nodiscard]] std::uint64_t low() const { return static_cast<std::uint64_t>(sum_); }
         [[nodiscard]] std::uint64_t high() const { return static_cast<std::uint64_t>(sum_ >> 64); }
 
        private:
         __extension__ using Wide = unsigned __int128;
+        static constexpr std::uint64_t kFactor = 0xD1342543DE82EF95ULL;  // Steele, Vigna 2021
         Wide sum_ = 0;
         std::uint64_t key_ = kPi3;
         std::uint64_t other_key_ = kPi4;

@@ -281,6 +281,7 @@ class VirtualWorld final : private net::Sink {
     // look_ahead.cpp
     /// Fewer pending events than this belong to a world that the cache holds anyway.
     static constexpr std::size_t kEventsWorthLookingAhead = 5'000;
+    static constexpr std::uint32_t kFewDevices = 256;  // of a fleet
     static constexpr std::uint16_t kNoBehaviour = 0xFFFF;
     /// What is known early of an event that will come.
     struct Scout {
@@ -301,6 +302,7 @@ class VirtualWorld final : private net::Sink {
     };
     void look_ahead();
     void send(Scout& scout) const;
+    [[nodiscard]] bool stays_in_the_cache(const FleetHost& fleet) const;
     void leave_trail(net::FlowId flow, BrokerHost& broker);
     ScriptedPublish publish(FleetHost& fleet, std::uint32_t device, const wire::Publish& message);
     void behave(FleetHost& fleet, std::uint32_t device, std::uint8_t behaviour);
@@ -355,6 +357,7 @@ class VirtualWorld final : private net::Sink {
     std::vector<std::unique_ptr<BrokerHost>> brokers_;
     std::vector<std::unique_ptr<FleetHost>> fleets_;
     std::vector<std::unique_ptr<PeerHost>> peers_;
+    std::size_t devices_of_small_fleets_ = 0;
     bool has_raw_ = false;  // peers, or a broker that only listens
     Gate* gate_ = nullptr;
     double pace_ = 1.0;
