@@ -91,29 +91,16 @@ void publish_to_group(benchmark::State& state, wire::QoS qos, double loss = 0.0)
     run_fleet(state, qos, loss, To::group);
 }
 
-BENCHMARK_CAPTURE(publish_to_one, qos0, wire::QoS::at_most_once)
-    ->Arg(1'000)
-    ->Arg(100'000)
-    ->Unit(benchmark::kMillisecond);
+void small_and_large(benchmark::internal::Benchmark* benchmark) {
+    benchmark->Arg(1'000)->Arg(100'000)->Unit(benchmark::kMillisecond);
+}
+
+BENCHMARK_CAPTURE(publish_to_one, qos0, wire::QoS::at_most_once)->Apply(small_and_large);
 BENCHMARK_CAPTURE(publish_to_one, qos0_lossy, wire::QoS::at_most_once, 0.02)
-    ->Arg(1'000)
-    ->Arg(100'000)
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(publish_to_one, qos1, wire::QoS::at_least_once)
-    ->Arg(1'000)
-    ->Arg(100'000)
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(publish_to_own, qos0, wire::QoS::at_most_once, 0.001)
-    ->Arg(1'000)
-    ->Arg(100'000)
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(publish_to_own, qos1, wire::QoS::at_least_once, 0.001)
-    ->Arg(1'000)
-    ->Arg(100'000)
-    ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(publish_to_group, qos0, wire::QoS::at_most_once, 0.001)
-    ->Arg(1'000)
-    ->Arg(100'000)
-    ->Unit(benchmark::kMillisecond);
+    ->Apply(small_and_large);
+BENCHMARK_CAPTURE(publish_to_one, qos1, wire::QoS::at_least_once)->Apply(small_and_large);
+BENCHMARK_CAPTURE(publish_to_own, qos0, wire::QoS::at_most_once, 0.001)->Apply(small_and_large);
+BENCHMARK_CAPTURE(publish_to_own, qos1, wire::QoS::at_least_once, 0.001)->Apply(small_and_large);
+BENCHMARK_CAPTURE(publish_to_group, qos0, wire::QoS::at_most_once, 0.001)->Apply(small_and_large);
 
 }  // namespace

@@ -394,8 +394,6 @@ void Broker::prefetch_trail(const Trail& trail) const {
     prefetch(trail.to);
 }
 
-void Broker::prefetch_trail_end(const Trail& trail) const { prefetch_session(trail.to); }
-
 const Options& Broker::options() const { return state_->options; }
 
 Counts Broker::counts() const {

@@ -152,8 +152,7 @@ class SubscriptionIndex {
         char text[kInline] = {};  // where it is too long, its index in `long_texts_`
         std::uint16_t text_size = 0;
         FilterShapes::Place place;
-        std::uint32_t alone =
-            0;  // the state of `wildcards_` in which nothing else matched its text
+        std::uint32_t alone = 0;  // `wildcards_` when nothing else matched its text
         Entry only;
         [[nodiscard]] bool unused() const { return only.session == kNone; }
         [[nodiscard]] bool has_list() const { return only.session == kMany; }
@@ -216,6 +215,7 @@ class SubscriptionIndex {
     inline void find_match(const FilterShapes::Candidate& as);
     inline void add_match(std::uint32_t filter);
     void change_wildcards();
+
     std::uint32_t wildcards_ = 1;  // another number each time that one with wildcards comes or goes
     FilterShapes shapes_;
     TextTable by_hash_;

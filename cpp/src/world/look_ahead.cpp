@@ -100,7 +100,7 @@ void VirtualWorld::look_ahead() {
             mqttwin::prefetch(&broker.flow[scout.slot]);
         }
         if (scout.trail.to >= broker.flow.size()) return;
-        broker.engine.prefetch_trail_end(scout.trail);
+        broker.engine.prefetch_session(scout.trail.to);
         scout.onward = broker.flow[scout.trail.to];
         network_.prefetch_flow(scout.onward);
     });

@@ -445,8 +445,9 @@ void VirtualWorld::on_bytes(Instant now, net::FlowId flow, net::End receiver, By
     if (receiver == net::End::client) {
         FleetHost& fleet = fleet_of(flow);
         fleet.clients.handle_bytes(now, network_.index(flow), bytes, stamp);
-        // A message of QoS 0 is not answered.
-        if (!fleet.clients.outbox().empty() || fleet.clients.next_deadline() < fleet.armed) {
+        if (fleet.clients.outbox().empty()) {  // a message of QoS 0 is not answered
+            arm(fleet);
+        } else {
             drain(fleet);
         }
         return;

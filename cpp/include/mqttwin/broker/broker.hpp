@@ -158,15 +158,14 @@ class Broker {
     void prefetch_traffic(Slot connection) const;
     void prefetch_window(Slot connection) const;
     /// The way of the message that was handed on last. Devices repeat themselves: where the last
-    /// one went to the next one will, and `prefetch_trail` and then `prefetch_trail_end` load what
-    /// it will touch. A stale trail does no harm.
+    /// one went to the next one will, and `prefetch_trail` and then `prefetch_session(to)` load
+    /// what it will touch. A stale trail does no harm.
     struct Trail {
         std::uint32_t filter = 0xFFFF'FFFFU;
         Slot to = kNoSlot;  // the first who got it
     };
     [[nodiscard]] Trail trail() const;
     void prefetch_trail(const Trail& trail) const;
-    void prefetch_trail_end(const Trail& trail) const;
 
     [[nodiscard]] Counts counts() const;
     /// Every message owed to a subscriber that is queued or in flight: (subscriber tag, stamp,
