@@ -87,14 +87,19 @@ void Network::find_arrival(const Ref& r, End sender) {
         receiver.state == tcp::State::established) {
         const tcp::Machine& machine = tcp(r, other(sender));
         if (!machine.wants_acks(receiver)) {
-            // The event that is there was set for an older one.
-            if (l.telling == 0 && l.arrival_event != Instant::never()) return;
             // Mere ACKs may be told a little later, all at once, as of the instants of their
-            // arrival: before a timer that they set could fire.
+            // arrival: before a timer that they set could fire. The event of a timer that is there
+            // takes them, too; so does one that was set for older ones, if it is soon enough.
+            const Instant timer = r.lane(other(sender)).timer_event;
+            const auto taken_by = [&](Instant latest) {
+                return l.arrival_event <= latest || (timer >= at && timer <= latest);
+            };
+            if (l.telling == 0 && taken_by(at + machine.tick())) return;
             const tcp::Segment& last = packets_[l.last_packet].segment;
             Instant latest = Instant::never();
             if (!machine.acknowledges_all(receiver, last)) {
                 latest = at + machine.least_timer(receiver);
+                if (taken_by(latest)) latest = Instant::never();
             }
             if (l.telling > 0) {
                 std::uint32_t first = l.packets;
@@ -165,7 +170,8 @@ void Network::handle_event(Instant now, FlowEvent kind, std::uint8_t generation,
                 tcp(r, end).handle_deadline(r.at(now, end), r.end(end), out_);
                 follow(now, r, end);
             } else {
-                schedule_timer(r, end);  // it has moved away
+                schedule_timer(r, end);           // it has moved away,
+                schedule_arrival(r, other(end));  // and may have been what ACKs waited for
             }
         }
     }

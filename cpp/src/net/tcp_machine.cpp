@@ -154,28 +154,24 @@ void Machine::handle_deadline(Moment now, Endpoint& end, Output& out) {
     Turn(*this, end, now, out).on_deadline();
 }
 
-Instant Machine::deadline(const Endpoint& end) const {
-    if (!end.flying) return Instant::never();
-    const Flight& f = pool_[end.flight()];
-    return min(f.fires, min(f.ack_at, f.keep_alive));
-}
-
-bool Machine::wants_acks(const Endpoint& end) const {
-    if (!end.flying) return false;
-    const Flight& f = pool_[end.flight()];
-    if (f.plain) return false;  // then there is nothing of what follows: see Turn::is_plain
+bool Machine::wants_acks_now(const Endpoint& end, const Flight& f) {
     return end.state != State::established || f.unsent() || f.waiting() ||
            f.congestion != Congestion::open || f.timer == Timer::window_probe ||
            f.timer == Timer::reorder || f.sacked_out > 0;
 }
 
-bool Machine::acknowledges_all(const Endpoint& end, const Segment& ack) const {
-    return !end.flying || ack.ack == pool_[end.flight()].next;
-}
-
-/// A probe comes two round trips after the ACK, and the estimate moves by an eighth for each ACK.
+/// A probe comes two round trips after an ACK. By each one the estimate loses an eighth at most,
+/// and there are no more of them than segments are out; and no timer fires within a tick of being
+/// set.
 Duration Machine::least_timer(const Endpoint& end) const {
-    return min(microseconds(end.rtt.mean()), profile_.min_rto / 2);
+    constexpr std::uint32_t kMost = 32;  // leave a hundredth of the estimate
+    Duration trips = microseconds(end.rtt.mean8 >> 2U);
+    if (trips > profile_.jiffy) {
+        const std::uint32_t acks = end.flying ? pool_[end.flight()].out() : 0;
+        if (acks > kMost) trips = Duration{0};
+        for (std::uint32_t i = 0; i < acks && trips > profile_.jiffy; ++i) trips = trips * 7 / 8;
+    }
+    return max(min(trips, profile_.min_rto / 2), tick());
 }
 
 bool Machine::refuse(const Segment& segment, Segment& answer) {

@@ -52,6 +52,7 @@ class Bench : public Sink {
     void run(Instant until = Instant::never()) {
         while (!queue.empty() && queue.top().at <= until.ns) {
             const sim::Event event = queue.pop();
+            EXPECT_LE(clock.ns, event.at) << "time went back";
             clock = {event.at};
             ++events;
             const auto key = sim::EventKey::unpack(event.key);

@@ -1,4 +1,7 @@
 // The quiet exchange is a shortcut: nobody can tell that it is taken.
+#include <string>
+#include <utility>
+
 #include <gtest/gtest.h>
 
 #include "mqttwin/base/random.hpp"
@@ -109,6 +112,86 @@ TEST(NetworkQuiet, NobodyCanTell) {
     // The first in which a flight once remembered the path while only an ACK was owed.
     constexpr std::uint64_t kRare = 30'632;
     EXPECT_EQ(converse(kRare, true).story, converse(kRare, false).story);
+}
+
+/// A stream of small messages to a device nearby, closer together than a timer's tick, told.
+Seen stream(std::uint64_t seed, bool quiet) {
+    Stream random(StreamKey::of(seed, "stream", "shape"), 0);
+    LinkSpec link = plain(microseconds(50 + static_cast<std::int64_t>(random.below(8'000))));
+    link.up.latency = microseconds(50 + static_cast<std::int64_t>(random.below(8'000)));
+    if (random.chance(0.5)) link.up.loss = link.down.loss = 0.1 * random.unit();
+    Bench bench(link, seed);
+    Log packets;
+    bench.network.set_tap(&packets);
+    bench.network.set_quiet(quiet);
+    const FlowId flow = bench.open();
+    bench.run(bench.clock + seconds(5));
+    const std::uint64_t pause = 1 + random.below(4'000);
+    const std::uint64_t burst = 20 + random.below(200);
+    for (int i = 0; i < 400; ++i) {
+        const bool open = bench.log.size() == 2 && !bench.network.ended(flow, End::server);
+        if (open) bench.send(flow, End::server, std::string(1 + random.below(200), 'x'));
+        const bool over = random.below(burst) == 0;  // time for timers
+        const std::uint64_t wait = random.below(over ? 500'000 : pause);
+        bench.run(bench.clock + microseconds(static_cast<std::int64_t>(wait)));
+    }
+    bench.run(bench.clock + minutes(30));
+    std::string story = packets.story;
+    for (const std::string& line : bench.log) story += line + "\n";
+    return {story, bench.events, 0};
+}
+
+TEST(NetworkQuiet, NobodyCanTellOfAStream) {
+    std::uint64_t quiet_events = 0;
+    std::uint64_t loud_events = 0;
+    for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+        const Seen quiet = stream(seed, true);
+        const Seen loud = stream(seed, false);
+        ASSERT_EQ(quiet.story, loud.story) << "seed " << seed;
+        quiet_events += quiet.events;
+        loud_events += loud.events;
+    }
+    EXPECT_LT(quiet_events, loud_events * 3 / 4);
+}
+
+/// The device comes nearer, and is sent so many messages at once; and so many when the first ACK is
+/// on its way, of which the last two are lost.
+std::string approach(std::int64_t first, std::int64_t more, bool quiet) {
+    constexpr Duration kFar = milliseconds(200);
+    constexpr Duration kNear = milliseconds(1);
+    constexpr Duration kPause = microseconds(20);
+    constexpr Duration kFirst = milliseconds(10'200);
+    constexpr Duration kMore = kFirst + microseconds(1'500);
+    LinkSpec link = plain(kNear);
+    link.down.curve.points = {
+        {seconds(0), kFar, 0.0},
+        {seconds(10), kNear, 0.0},
+        {kMore + kPause * (more - 2), kNear, 1.0},
+        {milliseconds(10'210), kNear, 0.0},
+    };
+    Bench bench(link, 1);
+    Log packets;
+    bench.network.set_tap(&packets);
+    bench.network.set_quiet(quiet);
+    const FlowId flow = bench.open();
+    const auto send = [&](Duration at, std::string_view text) {
+        bench.run(Instant{at.ns});
+        bench.send(flow, End::server, text);
+    };
+    for (int i = 1; i < 9; ++i) send(seconds(i), "how far");
+    send(seconds(9), std::string(60'000, 'f'));  // its window is wide then
+    for (std::int64_t i = 0; i < first; ++i) send(kFirst + kPause * i, "near");
+    for (std::int64_t i = 0; i < more; ++i) send(kMore + kPause * i, "near");
+    bench.run(bench.clock + minutes(1));
+    return packets.story;
+}
+
+TEST(NetworkQuiet, AcknowledgementsMakeTimersSooner) {
+    for (const auto& [first, more] : {std::pair{0, 3}, {0, 9}, {0, 18}, {3, 15}, {9, 9}}) {
+        const std::string quiet = approach(first, more, true);
+        EXPECT_EQ(quiet, approach(first, more, false)) << first << " and " << more;
+        EXPECT_NE(quiet.find(" lost"), std::string::npos) << first << " and " << more;
+    }
 }
 
 TEST(NetworkQuiet, AMessageOnAnIdleConnectionCostsOneEvent) {

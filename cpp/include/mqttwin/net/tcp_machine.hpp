@@ -93,7 +93,11 @@ class Machine {
     void receive(Moment now, Endpoint& end, const Segment& segment, Output& out);
     /// To be called at `deadline`; earlier calls do nothing.
     void handle_deadline(Moment now, Endpoint& end, Output& out);
-    [[nodiscard]] Instant deadline(const Endpoint& end) const;
+    [[nodiscard]] Instant deadline(const Endpoint& end) const {
+        if (!end.flying) return Instant::never();
+        const Flight& f = pool_[end.flight()];
+        return min(f.fires, min(f.ack_at, f.keep_alive));
+    }
 
     // The quiet exchange (tcp_quiet.hpp): the same on endpoints that have nothing under way,
     // without a flight. The caller remembers that `bytes` are out since `sent`, and gives the
@@ -148,11 +152,20 @@ class Machine {
 
     /// An acknowledgement would change what is sent next; otherwise it may be told later, before
     /// anything else.
-    [[nodiscard]] bool wants_acks(const Endpoint& end) const;
+    [[nodiscard]] bool wants_acks(const Endpoint& end) const {
+        if (!end.flying) return false;
+        const Flight& f = pool_[end.flight()];
+        return !f.plain && wants_acks_now(end, f);  // else there is nothing of it: Turn::is_plain
+    }
     /// After this one nothing is out.
-    [[nodiscard]] bool acknowledges_all(const Endpoint& end, const Segment& ack) const;
-    /// No timer that an acknowledgement sets fires sooner.
+    [[nodiscard]] bool acknowledges_all(const Endpoint& end, const Segment& ack) const {
+        return !end.flying || ack.ack == pool_[end.flight()].next;
+    }
+    /// After the first of the acknowledgements under way no timer that one of them sets fires
+    /// sooner.
     [[nodiscard]] Duration least_timer(const Endpoint& end) const;
+    /// Nor does any timer fire within a tick of being set.
+    [[nodiscard]] Duration tick() const { return min(profile_.jiffy, profile_.min_rto / 2); }
 
     /// What a host without that connection answers; false: nothing.
     static bool refuse(const Segment& segment, Segment& answer);
@@ -173,6 +186,7 @@ class Machine {
    private:
     friend class Turn;
 
+    static bool wants_acks_now(const Endpoint& end, const Flight& flight);
     /// How long an ACK waits for something to carry it, ticks.
     [[nodiscard]] std::uint32_t delay_of_ack(const Endpoint& e) const {
         const std::uint32_t delay = e.ack_delay > 0 ? e.ack_delay : 1U;
