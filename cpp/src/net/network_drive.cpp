@@ -94,6 +94,7 @@ void Network::find_arrival(const Ref& r, End sender) {
             const auto taken_by = [&](Instant latest) {
                 return l.arrival_event <= latest || (timer >= at && timer <= latest);
             };
+            // Mostly known without asking how soon that is.
             if (l.telling == 0 && taken_by(at + machine.tick())) return;
             const tcp::Segment& last = packets_[l.last_packet].segment;
             Instant latest = Instant::never();

@@ -165,7 +165,7 @@ class Machine {
     /// sooner.
     [[nodiscard]] Duration least_timer(const Endpoint& end) const;
     /// Nor does any timer fire within a tick of being set.
-    [[nodiscard]] Duration tick() const { return min(profile_.jiffy, profile_.min_rto / 2); }
+    [[nodiscard]] Duration tick() const { return profile_.jiffy; }
 
     /// What a host without that connection answers; false: nothing.
     static bool refuse(const Segment& segment, Segment& answer);
