@@ -217,11 +217,8 @@ void Network::release_settled(Instant now) {
         settling_.pop_front();
         if (old.busy < kLone) {
             if (busy_[old.busy].ticket == old.ticket) release_busy(old.busy);
-        } else {
-            const Lone& lone = lones_[old.busy - kLone];
-            if (lone.flow != kNoFlow && lone.state == Lone::State::settling && lone.at <= now) {
-                release_lone(old.busy - kLone);
-            }
+        } else if (lone_owners_[old.busy - kLone].ticket == old.ticket) {
+            release_lone(old.busy - kLone);
         }
     }
 }
@@ -288,9 +285,7 @@ void Network::give_up_record(Instant now, const Ref& r) {
         release_busy(r.flow->busy);
         return;
     }
-    if (++tickets_ == 0) ++tickets_;
-    r.busy->ticket = tickets_;
-    settling_.push_back({settled, r.flow->busy, tickets_});
+    let_settle(settled, r.flow->busy, r.busy->ticket);
 }
 
 /// A flow of which one end is closed, or not yet open: what nobody will read is discarded, and when
@@ -404,7 +399,8 @@ Traffic Network::traffic(End sender) const {
 
 std::size_t Network::footprint() const {
     std::size_t bytes = flows_.footprint() + units_.footprint() + busy_.footprint() +
-                        packets_.footprint() + lones_.footprint();
+                        packets_.footprint() + lones_.footprint() +
+                        lone_owners_.capacity() * sizeof(LoneOwner);
     for (const Host& host : machines_) bytes += host.tcp.footprint();
     for (const Population& p : populations_) {
         bytes +=
@@ -430,8 +426,9 @@ void Network::for_each_in_transit(
     }
     for (std::uint32_t i = 0; i < lones_.size(); ++i) {
         const Lone& one = lones_[i];
-        if (one.flow == kNoFlow || one.state != Lone::State::coming) continue;
-        visit(tag(one.flow), other(one.sender), pool_->bytes(one.head), one.stamp);
+        const FlowId flow = lone_owners_[i].flow;
+        if (flow == kNoFlow || one.state != Lone::State::coming) continue;
+        visit(tag(flow), other(one.sender), pool_->bytes(one.head), one.stamp);
     }
 }
 
@@ -451,10 +448,11 @@ void Network::tell_streams(Instant now, Tap& tap) const {
     }
     for (std::uint32_t i = 0; i < lones_.size(); ++i) {
         const Lone& one = lones_[i];
-        if (one.flow == kNoFlow || one.state != Lone::State::coming) continue;
-        if (!layers(one.flow).none()) continue;
-        const std::uint32_t begin = flows_[one.flow].end[side(one.sender)].acked;
-        tap.on_written(now, one.flow, one.sender, begin, one.head, one.body);
+        const FlowId flow = lone_owners_[i].flow;
+        if (flow == kNoFlow || one.state != Lone::State::coming) continue;
+        if (!layers(flow).none()) continue;
+        const std::uint32_t begin = flows_[flow].end[side(one.sender)].acked;
+        tap.on_written(now, flow, one.sender, begin, one.head, one.body);
     }
 }
 
@@ -488,6 +486,15 @@ void Network::prefetch_flow(FlowId flow) const {
     if (flow < flows_.size()) prefetch_all(flows_[flow]);
 }
 
+void Network::prefetch_server(FlowId flow) const {
+    if (flow >= flows_.size()) return;
+    const auto* const begin = reinterpret_cast<const char*>(&flows_[flow].end[side(End::server)]);
+    const auto* const end = reinterpret_cast<const char*>(&flows_[flow] + 1);
+    mqttwin::prefetch(begin);
+    mqttwin::prefetch(begin + 64);
+    mqttwin::prefetch(end - 1);
+}
+
 std::uint32_t Network::prefetch_link(FlowId flow) const {
     if (flow >= flows_.size()) return Stamp::kNobody;
     populations_[population(flow)].links.prefetch(index(flow));
@@ -496,13 +503,11 @@ std::uint32_t Network::prefetch_link(FlowId flow) const {
 
 void Network::prefetch_work(FlowId flow, bool arrives) const {
     if (flow >= flows_.size()) return;
-    const std::uint32_t busy = flows_[flow].busy;
-    if (busy == kNone) return;
-    if (busy >= kLone) {
-        prefetch_all(lones_[busy - kLone]);
-    } else if (arrives) {
+    if (const std::uint32_t lone = lone_of(flow, flows_[flow]); lone != kNone) {
+        prefetch_all(lones_[lone]);
+    } else if (const std::uint32_t busy = flows_[flow].busy; busy < kLone && arrives) {
         prefetch_all(busy_[busy]);
-    } else {
+    } else if (busy < kLone) {
         mqttwin::prefetch(&busy_[busy]);  // to see that it is not the flow's any more
     }
 }
@@ -541,8 +546,9 @@ void Network::archive(Archive& a) {
     for (Host& host : machines_) a(host.tcp);
     a.same_count(shared_.size(), "other media");
     for (SharedCapacity& medium : shared_) a(medium);
-    a(flows_, busy_, lones_, units_, packets_, talks_, names_, lookups_, last_packet_, faults_);
-    a(settling_, tickets_, past_);
+    a(flows_, busy_, lones_, lone_owners_, units_, packets_, talks_, names_, lookups_);
+    a(last_packet_, faults_, settling_, tickets_, past_);
+    if (lone_owners_.size() != lones_.size()) a.fail("lone segments without owners");
 }
 
 }  // namespace mqttwin::net

@@ -47,7 +47,7 @@ void Network::unfold(Instant now, const Ref& r, std::uint32_t lone) {
 
 /// The flow is not touched, as by release_busy.
 void Network::release_lone(std::uint32_t lone) {
-    lones_[lone].flow = kNoFlow;
+    lone_owners_[lone] = {};
     lones_.give_back(lone);
 }
 

@@ -43,8 +43,9 @@ namespace mqttwin::net {
         return true;
     }
     if (lone == kNone) {
-        lone = lones_.take_used();
-        flow.busy = kLone + lone;
+        lone = take_lone_record(r);
+    } else {
+        lone_owners_[lone].ticket = 0;
     }
     Lone& one = lones_[lone];
     if (answers) {
@@ -55,7 +56,6 @@ namespace mqttwin::net {
     } else {
         one.answered = 0;
     }
-    one.flow = r.id;
     one.bytes = bytes;
     one.at = passage.arrives;
     one.sent = now;
@@ -134,7 +134,7 @@ inline void Network::leave_lone(Instant now, Ref& r, End sender) {
         one.at = passage.arrives;
         one.state = Lone::State::settling;
         if (one.at > now) {
-            settling_.push_back({one.at, kLone + lone, 0});
+            let_settle(one.at, kLone + lone, lone_owners_[lone].ticket);
         } else {
             release_lone(lone);
         }

@@ -71,7 +71,8 @@ void EventQueue::insert_bottom(Event event) {
         const Event* at = begin;
         for (std::size_t n = tail_ - head_; n > 0;) {
             const std::size_t half = (n + 1) / 2;
-            at += not_later(at[half - 1]) ? half : 0;
+            // A branch would be a toss of a coin.
+            at += half & -static_cast<std::size_t>(not_later(at[half - 1]));
             n -= half;
         }
         return at;

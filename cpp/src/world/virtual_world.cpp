@@ -6,6 +6,7 @@
 
 #include "capture.hpp"
 #include "hosts.hpp"
+#include "look_ahead.hpp"
 #include "scripted.hpp"
 
 namespace mqttwin::world {
@@ -20,7 +21,8 @@ constexpr std::uint32_t kEventsBetweenQuestions = 4096;
 VirtualWorld::VirtualWorld(const WorldOptions& options)
     : options_(options),
       network_(queue_, pool_, options.seed),
-      recorder_(std::make_unique<Recorder>(options.recorder)) {
+      recorder_(std::make_unique<Recorder>(options.recorder)),
+      look_ahead_(std::make_unique<LookAhead>(*this)) {
     network_.set_sink(*this);
 }
 
@@ -100,7 +102,7 @@ std::uint32_t VirtualWorld::add_fleet(const FleetSpec& spec) {
     fleets_.push_back(std::make_unique<FleetHost>(*this, spec, who, base, population));
     FleetHost& host = *fleets_.back();
     populations_[population].fleet = &host;
-    if (who.count() < kFewDevices) devices_of_small_fleets_ += who.count();
+    if (who.count() < LookAhead::kFewDevices) devices_of_small_fleets_ += who.count();
     if (spec.script) host.scripted = std::make_shared<ScriptedHost>(host, spec.script, spec.client);
     const StreamKey ramp = who.key("ramp");
     for (std::uint32_t device = 0; device < who.count(); ++device) {
@@ -167,7 +169,7 @@ bool VirtualWorld::run(Instant until, const std::function<bool()>& keep_going) {
             if (!keep_going()) return false;
             countdown = kEventsBetweenQuestions;
         }
-        if (queue_.size() >= kEventsWorthLookingAhead) look_ahead();
+        if (queue_.size() >= LookAhead::kEventsWorthIt) look_ahead_->step();
         const sim::Event next = queue_.pop();
         now_ = {next.at};
         ++events_;
@@ -456,7 +458,7 @@ void VirtualWorld::on_bytes(Instant now, net::FlowId flow, net::End receiver, By
     if (slot == kNoSlot) return;
     BrokerHost& broker = *brokers_[network_.broker(flow)];
     broker.engine.handle_bytes(now, slot, bytes, stamp, network_.delivered());
-    leave_trail(flow, broker);
+    look_ahead_->leave_trail(flow, broker);
     drain(broker);
 }
 

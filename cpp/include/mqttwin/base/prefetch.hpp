@@ -22,7 +22,7 @@ template <typename Record>
 void prefetch_all(const Record& record) {
     const auto* bytes = reinterpret_cast<const char*>(&record);
     for (std::size_t line = 0; line < sizeof record; line += 64) prefetch(bytes + line);
-    prefetch(bytes + sizeof record - 1);
+    if (alignof(Record) < 64) prefetch(bytes + sizeof record - 1);
 }
 
 }  // namespace mqttwin

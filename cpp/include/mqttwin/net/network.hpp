@@ -220,6 +220,8 @@ class Network {
         return populations_[population].newest[index].flow();
     }
     void prefetch_flow(FlowId flow) const;
+    /// What its server needs to send.
+    void prefetch_server(FlowId flow) const;
     void prefetch_work(FlowId flow, bool arrives) const;
     /// What comes from that end.
     void prefetch_unit(FlowId flow, End sender) const;
@@ -295,7 +297,7 @@ class Network {
     [[nodiscard]] std::uint32_t lone_of(FlowId id, const Flow& flow) const {
         if (flow.busy < kLone || flow.busy == kNone) return kNone;
         const std::uint32_t lone = flow.busy - kLone;
-        return lones_[lone].flow == id ? lone : kNone;
+        return lone_owners_[lone].flow == id ? lone : kNone;
     }
     [[nodiscard]] Ref look_up(FlowId id) {
         Flow& flow = flows_[id];
@@ -318,6 +320,12 @@ class Network {
     }
     void begin(Instant now, Ref& r);
     void release_settled(Instant now);
+    /// What has settled then is released, unless there is more to do before.
+    void let_settle(Instant at, std::uint32_t busy, std::uint32_t& ticket) {
+        if (++tickets_ == 0) ++tickets_;
+        ticket = tickets_;
+        settling_.push_back({at, busy, tickets_});
+    }
     /// Where the clock of the host at that end stands at instant 0, us: anywhere in an hour.
     [[nodiscard]] std::uint32_t phase(const Ref& r, End end) const {
         const std::uint64_t hash = end == End::client ? mix64(r.p->phases.value + r.flow->index)
@@ -502,6 +510,13 @@ class Network {
 
     // network_lone.cpp
     void unfold(Instant now, const Ref& r, std::uint32_t lone);
+    std::uint32_t take_lone_record(const Ref& r) {
+        const std::uint32_t lone = lones_.take_used();
+        if (lone == lone_owners_.size()) lone_owners_.emplace_back();
+        lone_owners_[lone].flow = r.id;
+        r.flow->busy = kLone + lone;
+        return lone;
+    }
     void release_lone(std::uint32_t lone);
 
     // network_quiet.cpp
@@ -527,6 +542,7 @@ class Network {
     ChunkedSlab<Flow> flows_;
     ChunkedSlab<Busy> busy_;
     ChunkedSlab<Lone> lones_;
+    std::vector<LoneOwner> lone_owners_;  // by the same number
     ChunkedSlab<Unit> units_;
     ChunkedSlab<Packet> packets_;
     std::map<FlowId, Talk> talks_;

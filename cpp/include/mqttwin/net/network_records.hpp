@@ -110,7 +110,6 @@ struct alignas(64) Lone {
         owed,      // is being read, and an answer may carry its acknowledgement
         settling,  // has been read, and its acknowledgement arrives at `at`
     };
-    FlowId flow = kNoFlow;
     std::uint32_t bytes = 0;  // of the stream
     Instant at;
     Instant sent;
@@ -127,6 +126,13 @@ struct alignas(64) Lone {
     tcp::Undo undo;  // what the sender is until its acknowledgement arrives
 };
 static_assert(sizeof(Lone) == 128);
+
+/// Whose a `Lone` is. Apart from it: flows that come back after a long time ask whether it still is
+/// theirs, and mostly it is not.
+struct LoneOwner {
+    FlowId flow = kNoFlow;
+    std::uint32_t ticket = 0;  // of its place among those that only settle
+};
 
 /// A connection: all that there is of it while it is idle.
 struct Flow {

@@ -4,7 +4,6 @@
 // Without a gate everything is a function of the description and the seed.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -247,6 +246,7 @@ class VirtualWorld final : private net::Sink {
     struct FleetHost;
     struct PeerHost;
     struct ScriptedHost;
+    class LookAhead;
 
    private:
     friend class Sockets;
@@ -278,32 +278,6 @@ class VirtualWorld final : private net::Sink {
                       const Stamp& stamp) override;
 
     void dispatch(const sim::Event& event);
-    // look_ahead.cpp
-    /// Fewer pending events than this belong to a world that the cache holds anyway.
-    static constexpr std::size_t kEventsWorthLookingAhead = 5'000;
-    static constexpr std::uint32_t kFewDevices = 256;  // of a fleet
-    static constexpr std::uint16_t kNoBehaviour = 0xFFFF;
-    /// What is known early of an event that will come.
-    struct Scout {
-        const FleetHost* fleet = nullptr;  // none: nobody's whose memory is large
-        std::uint64_t key = 0;             // of the event
-        std::uint32_t device = 0;
-        std::uint16_t behaviour = kNoBehaviour;  // which will fire
-        bool arrives = false;
-        bool rises = false;  // it arrives at the broker
-        net::FlowId flow = net::kNoFlow;
-        Slot slot = kNoSlot;  // what the broker calls it
-        broker::Broker::Trail trail;
-        net::FlowId onward = net::kNoFlow;  // at the end of the trail
-
-        [[nodiscard]] net::End sender() const {
-            return rises ? net::End::client : net::End::server;
-        }
-    };
-    void look_ahead();
-    void send(Scout& scout) const;
-    [[nodiscard]] bool stays_in_the_cache(const FleetHost& fleet) const;
-    void leave_trail(net::FlowId flow, BrokerHost& broker);
     ScriptedPublish publish(FleetHost& fleet, std::uint32_t device, const wire::Publish& message);
     void behave(FleetHost& fleet, std::uint32_t device, std::uint8_t behaviour);
     void drain(FleetHost& fleet);
@@ -382,8 +356,7 @@ class VirtualWorld final : private net::Sink {
     bool acknowledged_ = false;           // somebody has published at QoS 1 or 2
     bool halted_ = false;
     std::unique_ptr<Sockets> sockets_;
-    std::array<Scout, 32> scouts_;
-    std::size_t scouted_ = 0;  // events of these so far
+    std::unique_ptr<LookAhead> look_ahead_;
 };
 
 }  // namespace mqttwin::world

@@ -1,0 +1,80 @@
+// Loads what the next events will touch: early, and side by side.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "hosts.hpp"
+
+namespace mqttwin::world {
+
+/// Each event is given a scout a while before it happens, who finds out step by step what it will
+/// touch: where one step has loaded something, the next one reads it. Nothing depends on scouts but
+/// how long a run takes: they read what is there, and what they expect may be wrong.
+///
+/// A scout takes a step when another one of its kind sets out. So there is one decision an event,
+/// about its kind, which a processor cannot foresee; what a kind does then is the same each time.
+class VirtualWorld::LookAhead {
+   public:
+    explicit LookAhead(VirtualWorld& world) : world_(world) {}
+
+    /// Before an event is taken from the queue.
+    void step();
+    /// Where the message went that the broker has just taken from a device.
+    void leave_trail(net::FlowId flow, BrokerHost& broker);
+    /// Fewer pending events than this belong to a world that the cache holds anyway.
+    static constexpr std::size_t kEventsWorthIt = 5'000;
+    static constexpr std::uint32_t kFewDevices = 256;  // of a fleet
+
+   private:
+    /// For an event of a device: something that it does, or that arrives at it or from it.
+    struct Scout {
+        const FleetHost* fleet = nullptr;  // none: not sent
+        std::uint32_t device = 0;
+        net::FlowId flow = net::kNoFlow;
+    };
+    /// For what arrives at a broker.
+    struct RisingScout : Scout {
+        Slot slot = kNoSlot;  // what the broker calls it
+        Slot to = kNoSlot;    // where the trail leads
+        net::FlowId onward = net::kNoFlow;
+    };
+    /// Those of one kind that were sent last.
+    template <typename Kind>
+    class Column {
+       public:
+        /// A new one; it has in it what an older one had.
+        Kind& send(const FleetHost& fleet, std::uint32_t device) {
+            Kind& scout = scouts_[++sent_ % kLength];
+            scout.fleet = &fleet;
+            scout.device = device;
+            return scout;
+        }
+        /// The one that was sent so many before the newest; null: there is none.
+        [[nodiscard]] Kind* before(std::size_t n) {
+            Kind& scout = scouts_[(sent_ - n) % kLength];
+            return scout.fleet != nullptr ? &scout : nullptr;
+        }
+
+       private:
+        static constexpr std::size_t kLength = 8;
+        std::array<Kind, kLength> scouts_{};
+        std::size_t sent_ = 0;
+    };
+
+    void act(const FleetHost& fleet, std::uint32_t device, std::uint8_t kind, std::uint8_t detail);
+    void rise(const FleetHost& fleet, std::uint32_t device);
+    void fall(const FleetHost& fleet, std::uint32_t device);
+    void load_device(const FleetHost& fleet, std::uint32_t device) const;
+    void load_message(const Scout& scout, net::End sender, std::uint32_t behind) const;
+    void find_flow(Scout& scout) const;
+    [[nodiscard]] bool stays_in_the_cache(const FleetHost& fleet) const;
+
+    VirtualWorld& world_;
+    Column<Scout> acting_;
+    Column<RisingScout> rising_;
+    Column<Scout> falling_;
+};
+
+}  // namespace mqttwin::world
