@@ -44,6 +44,24 @@ if(CMAKE_BUILD_TYPE STREQUAL "Debug" OR MQTTWIN_SANITIZE)
     add_compile_definitions(_GLIBCXX_ASSERTIONS)
 endif()
 
+# What runs spend their time with: one build records it, another one is compiled for it by the same
+# compiler (./dev wheel). It changes where code lies and what is inlined, not what is computed.
+if(MQTTWIN_RECORD_PROFILE OR MQTTWIN_USE_PROFILE)
+    if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU" OR CMAKE_CXX_COMPILER_VERSION VERSION_LESS 12)
+        message(FATAL_ERROR "profiles are g++'s, from 12 on")
+    endif()
+    add_compile_options(-fprofile-prefix-path=${CMAKE_BINARY_DIR}) # files are named by what is behind it
+endif()
+if(MQTTWIN_RECORD_PROFILE)
+    add_compile_options(-fprofile-generate=${MQTTWIN_RECORD_PROFILE})
+    add_link_options(-fprofile-generate)
+elseif(MQTTWIN_USE_PROFILE)
+    # What was not recorded is compiled as ever. Headers have the path of the other build there.
+    add_compile_options(-fprofile-use=${MQTTWIN_USE_PROFILE} -fprofile-partial-training
+                        -Wno-missing-profile -Wno-coverage-mismatch)
+    set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON) # pays only where it is known what is worth it
+endif()
+
 if(MQTTWIN_FUZZ)
     add_compile_options(-fsanitize=fuzzer-no-link)
     add_link_options(-fsanitize=fuzzer-no-link)
