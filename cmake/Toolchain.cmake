@@ -56,6 +56,9 @@ if(MQTTWIN_RECORD_PROFILE)
     add_compile_options(-fprofile-generate=${MQTTWIN_RECORD_PROFILE})
     add_link_options(-fprofile-generate)
 elseif(MQTTWIN_USE_PROFILE)
+    if(NOT IS_DIRECTORY ${MQTTWIN_USE_PROFILE})
+        message(FATAL_ERROR "MQTTWIN_USE_PROFILE: there is no directory ${MQTTWIN_USE_PROFILE}")
+    endif()
     # What was not recorded is compiled as ever. Headers have the path of the other build there.
     add_compile_options(-fprofile-use=${MQTTWIN_USE_PROFILE} -fprofile-partial-training
                         -Wno-missing-profile -Wno-coverage-mismatch)

@@ -299,6 +299,14 @@ class Network {
         const std::uint32_t lone = flow.busy - kLone;
         return lone_owners_[lone].flow == id ? lone : kNone;
     }
+    /// One for a flow that has none; in it is what an earlier one has left.
+    std::uint32_t take_lone_record(const Ref& r) {
+        const std::uint32_t lone = lones_.take_used();
+        if (lone == lone_owners_.size()) lone_owners_.emplace_back();
+        lone_owners_[lone].flow = r.id;
+        r.flow->busy = kLone + lone;
+        return lone;
+    }
     [[nodiscard]] Ref look_up(FlowId id) {
         Flow& flow = flows_[id];
         Busy* busy = nullptr;
@@ -510,13 +518,6 @@ class Network {
 
     // network_lone.cpp
     void unfold(Instant now, const Ref& r, std::uint32_t lone);
-    std::uint32_t take_lone_record(const Ref& r) {
-        const std::uint32_t lone = lones_.take_used();
-        if (lone == lone_owners_.size()) lone_owners_.emplace_back();
-        lone_owners_[lone].flow = r.id;
-        r.flow->busy = kLone + lone;
-        return lone;
-    }
     void release_lone(std::uint32_t lone);
 
     // network_quiet.cpp
