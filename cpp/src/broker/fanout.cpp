@@ -85,14 +85,9 @@ Fanout::Fanout(State& s, wire::Publish& packet, std::uint32_t message, const Sta
     s.pool->retain(payload_);
 }
 
-void Fanout::finish(State& s) {
+void Fanout::release_stored(State& s) {
     if (message_ != kNone) s.messages.release(*s.pool, message_);
     s.pool->release(payload_);
-    for (const auto& by_retain : frames_) {
-        for (const BlobId frame : by_retain) s.pool->release(frame);
-    }
-    s.pool->release(aliased_.head);
-    s.pool->release(aliased_.body);
 }
 
 const wire::Publish& Fanout::address(const Copy& copy, wire::PacketId id, bool dup,

@@ -50,11 +50,19 @@ class Fanout {
     Fanout(const Fanout&) = delete;
     Fanout& operator=(const Fanout&) = delete;
 
-    void finish(State& s);
-    /// The plain frame of MQTT 5.0, without RETAIN, is there already.
-    void hand_on(State& s, BlobId frame) {
-        s.pool->retain(frame);
+    void finish(State& s) {
+        if (message_ != kNone || payload_ != BlobId::none) release_stored(s);
+        if (handed_on_) frames_[1][0] = BlobId::none;
+        for (const auto& by_retain : frames_) {
+            for (const BlobId frame : by_retain) s.pool->release(frame);
+        }
+        s.pool->release(aliased_.head);
+        s.pool->release(aliased_.body);
+    }
+    /// The plain frame of MQTT 5.0, without RETAIN, is there already, and outlives the fan-out.
+    void hand_on(BlobId frame) {
         frames_[1][0] = frame;
+        handed_on_ = true;
     }
 
     [[nodiscard]] const Stamp& stamp() const { return stamp_; }
@@ -98,6 +106,7 @@ class Fanout {
     }
 
    private:
+    void release_stored(State& s);
     BlobId make_plain_frame(State& s, bool v5, bool retain);
 
     wire::Publish& packet_;
@@ -106,6 +115,7 @@ class Fanout {
     wire::QoS qos_;
     bool retain_;
     bool hashed_ = false;
+    bool handed_on_ = false;
     std::uint32_t topic_hash_ = 0;
     std::uint32_t message_ = kNone;
     BlobId payload_ = BlobId::none;

@@ -141,7 +141,7 @@ std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publis
     Stamp onward = stamp;
     onward.sequence = 0;  // the publisher's own number; each session has its own
     Fanout fanout(publish, onward);
-    if (packet != BlobId::none) fanout.hand_on(s, packet);
+    if (packet != BlobId::none) fanout.hand_on(packet);
     // [MQTT-3.3.1-8]: otherwise what is retained stays.
     if (retain) update_retained(s, now, fanout, publish);
     constexpr std::size_t kLookAhead = 8;  // sessions are far apart in memory

@@ -77,7 +77,8 @@ bool Clients::admits(const Client& c, const Pending& record) const {
 PublishOutcome Clients::publish(Instant now, Slot client, const wire::Publish& message,
                                 const Stamp& stamp) {
     Client& c = clients_[client];
-    if (check_message(message)) return PublishOutcome::refused;
+    const bool common = wire::is_common_topic_name(message.topic) && message.properties.empty();
+    if (!common && check_message(message)) return PublishOutcome::refused;
     const bool online = c.phase == Phase::online;  // until then, AUTH alone [MQTT-3.1.2-30]
     const bool acknowledged = message.qos != wire::QoS::at_most_once;
     if (online && check_grants(c, message.qos, message.retain, 0)) return PublishOutcome::refused;

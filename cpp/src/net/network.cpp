@@ -136,7 +136,8 @@ void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body,
 
 void Network::write(Instant now, const Ref& r, End sender, std::uint32_t bytes) {
     catch_up(now, r, sender);
-    if (quiet_ && (write_quietly(now, r, sender, bytes) || write_plainly(now, r, sender, bytes))) {
+    if (quiet_ && (r.end(sender).flying ? write_plainly(now, r, sender, bytes)
+                                        : write_quietly(now, r, sender, bytes))) {
         return;
     }
     rouse(now, r, sender);

@@ -57,13 +57,18 @@ void Network::follow(Instant now, const Ref& r, End end) {
 void Network::put(const Ref& r, End sender, Instant arrives, const tcp::Segment& segment,
                   bool held) {
     const std::uint32_t index = packets_.take_used();
+    packets_[index].segment = segment;
+    put(r, sender, arrives, index, held);
+}
+
+/// The same where its segment is there already.
+void Network::put(const Ref& r, End sender, Instant arrives, std::uint32_t index, bool held) {
     Packet& packet = packets_[index];
     packet.arrives = arrives;
-    packet.segment = segment;
     packet.held = held;
     // A probe of the window is to be answered, and so may be an ACK that was overtaken. Without
     // SACK it takes three acknowledgements that say nothing new to tell of a loss.
-    packet.tells = tells(segment) || tcp::before(segment.seq, r.end(sender).acked) ||
+    packet.tells = tells(packet.segment) || tcp::before(packet.segment.seq, r.end(sender).acked) ||
                    !tcp(r, sender).profile().sack || reorders(r, sender);
     link_packet(r.lane(sender), index);
 }
@@ -116,15 +121,8 @@ void Network::find_arrival(const Ref& r, End sender) {
     push_event(r, at, arrival_event(sender));
 }
 
-void Network::schedule_timer(const Ref& r, End end) {
-    Lane& l = r.lane(end);
-    const bool flying = r.end(end).flying;
-    if ((!flying && l.owing == 0) || behind_ == r.id) return;
-    Instant deadline = l.ack_at;
-    if (flying) deadline = min(deadline, tcp(r, end).deadline(r.end(end)));
-    // Deadlines mostly move away: the event that is there looks again.
-    if (deadline >= l.timer_event) return;
-    l.timer_event = deadline;
+void Network::set_timer(const Ref& r, End end, Instant deadline) {
+    r.lane(end).timer_event = deadline;
     push_event(r, deadline, timer_event(end));
 }
 

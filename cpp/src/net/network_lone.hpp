@@ -77,15 +77,14 @@ namespace mqttwin::net {
 
 /// What the reader has done may want more than a lone segment. As behind `take_quietly`.
 inline void Network::leave_lone(Instant now, Ref& r, End sender) {
-    r = look_up(r.id);
-    if (r.busy == nullptr) {
-        const std::uint32_t lone = lone_of(r.id, *r.flow);
-        if (lone == kNone) return;
+    if (const std::uint32_t lone = lone_of(r.id, *r.flow); lone != kNone) {
         const Lone& one = lones_[lone];
         const bool answer = one.state == Lone::State::coming && one.answered > 0;
         if (one.state != Lone::State::owed && (!answer || one.promised)) return;
-        engage(now, r);
+    } else if (!engaged(r.id)) {
+        return;
     }
+    r = engage(now, r.id);
     if (r.lane(other(sender)).owing > 0) schedule_timer(r, other(sender));
     if (r.lane(sender).out > 0) resume_unless_promised(now, r, sender);
     schedule_arrival(r, sender);
@@ -99,7 +98,8 @@ inline void Network::leave_lone(Instant now, Ref& r, End sender) {
     tcp::Endpoint& from = r.end(sender);
     tcp::Endpoint& to = r.end(receiver);
     tcp::Machine& machine = tcp(r, receiver);
-    const tcp::Segment segment = tcp(r, sender).quiet_segment(from, one.bytes, one.timestamp);
+    tcp::Machine& sending = tcp(r, sender);
+    const tcp::Segment segment = sending.quiet_segment(from, one.bytes, one.timestamp);
     if (to.done || to.silent || !machine.can_receive_quietly(to, one.answered, segment)) {
         engage(now, r);
         return false;
@@ -113,7 +113,7 @@ inline void Network::leave_lone(Instant now, Ref& r, End sender) {
         }
         offer(now, r, receiver, machine.quiet_wire_bytes(to, 0), passage);
         if (passage.fate != Passage::Fate::arrives ||
-            passage.arrives - one.sent >= tcp(r, sender).patience(from)) {
+            passage.arrives - one.sent >= sending.patience(from)) {
             decided_ = passage;
             engage(now, r);
             return false;
@@ -130,7 +130,7 @@ inline void Network::leave_lone(Instant now, Ref& r, End sender) {
         if (tap_ != nullptr)
             tap_->on_packet(now, r.id, receiver, tcp::Segment(ack), Passage(passage));
         tcp::Machine::remember(from, ack, one.undo);
-        tcp(r, sender).acknowledge_quietly(passage.arrives, from, one.sent, false, ack);
+        sending.acknowledge_quietly(passage.arrives, from, one.sent, false, ack);
         one.at = passage.arrives;
         one.state = Lone::State::settling;
         if (one.at > now) {

@@ -135,7 +135,9 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
         l.out = 0;
     }
     if (!data) return true;
-    tcp::Segment ack;
+    const std::uint32_t index = packets_.take_used();  // for the acknowledgement
+    tcp::Segment& ack = packets_[index].segment;
+    bool under_way = false;
     if (machine.receive_quietly(r.at(now, receiver), e, segment, l.owing > 0, ack)) {
         l.owing = 0;
         l.ack_at = Instant::never();
@@ -147,15 +149,17 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
         }
         if (tap_ != nullptr)
             tap_->on_packet(now, r.id, receiver, tcp::Segment(ack), Passage(passage));
-        if (passage.fate == Passage::Fate::arrives &&
-            !settle(r, other(receiver), passage.arrives, ack)) {
-            put(r, receiver, passage.arrives, tcp::Segment(ack));
+        under_way = passage.fate == Passage::Fate::arrives &&
+                    !settle(r, other(receiver), passage.arrives, ack);
+        if (under_way) {
+            put(r, receiver, passage.arrives, index, false);
             schedule_arrival(r, receiver);
         }
     } else {
         l.owing = segment.length;
         l.ack_at = machine.owed_until(r.at(now, receiver), e);
     }
+    if (!under_way) packets_.give_back(index);
     if (!hand_over_one(now, r, receiver, segment.length)) {
         hand_over(now, r, receiver, segment.length);
     }

@@ -54,10 +54,7 @@ std::uint32_t FlightPool::take() {
     return index;
 }
 
-namespace {
-
-Flight& flight_for(FlightPool& pool, Endpoint& end) {
-    if (end.flying) return pool[end.flight()];
+Flight& take_flight(FlightPool& pool, Endpoint& end) {
     const std::uint32_t index = pool.take();
     Flight& f = pool[index];
     f.rack_rtt = end.rack_rtt_or_flight;
@@ -73,6 +70,8 @@ Flight& flight_for(FlightPool& pool, Endpoint& end) {
     return f;
 }
 
+namespace {
+
 bool nothing_under_way(const Endpoint& end, const Flight& f) {
     if (end.state == State::closed) return true;
     if (end.state == State::syn_sent || end.state == State::syn_received) return false;
@@ -85,17 +84,7 @@ bool nothing_under_way(const Endpoint& end, const Flight& f) {
 
 }  // namespace
 
-Turn::Turn(Machine& machine, Endpoint& end, Moment at, Output& out)
-    : m_(machine),
-      p_(machine.profile_),
-      e_(end),
-      f_(flight_for(machine.pool_, end)),
-      now_(at.now),
-      us_(at.now.ns / 1'000),
-      phase_(at.phase),
-      out_(out) {}
-
-Turn::~Turn() {
+void Turn::leave() {
     // A flight that stays for what is received only remembers no more of the path than a new one.
     if (f_.queue.empty() && f_.delay_min != 0 && !f_.unsent() && !f_.waiting()) f_.forget_path();
     if (stays_plain_) {

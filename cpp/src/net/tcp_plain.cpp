@@ -47,12 +47,12 @@ bool Turn::write_plainly(std::uint32_t bytes, Segment& s) {
     sent.order = ++f_.order;
     f_.next = f_.written = f_.filled = end;
     s = Segment{};
-    fill(s, sent.begin, bytes);
+    fill(s, sent.begin, bytes, advertise(e_.window));  // nothing waits to be read
     s.push = true;
     emit(s);
     ++m_.counters_.data_segments;
     validate_window(out + 1 >= std::min(e_.cwnd, p_.window_cap));
-    schedule_probe(false);
+    arm_probe(false);
     return true;
 }
 
@@ -113,7 +113,11 @@ void Turn::acknowledge_plainly(std::uint32_t ack, std::size_t gone) {
     f_.queue.pop_front(gone);
     take_sample(rtt, recent);
     if (recent > 0) hystart(static_cast<std::uint32_t>(recent));
-    if (!schedule_probe(true)) rearm();
+    if (f_.queue.empty()) {
+        disarm();
+    } else {
+        arm_probe(true);
+    }
     grow(static_cast<std::uint32_t>(gone));
 }
 

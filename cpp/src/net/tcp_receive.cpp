@@ -198,14 +198,6 @@ std::uint32_t Turn::offer() const {
     return room < p_.mss() && room < e_.window / 2 ? 0 : room;  // no silly windows
 }
 
-/// What was offered once is not taken back.
-std::uint32_t Turn::advertise() {
-    std::uint32_t room = offer();
-    if (after(f_.edge, e_.expected + room)) room = f_.edge - e_.expected;
-    f_.edge = e_.expected + room;
-    return room;
-}
-
 namespace {
 
 /// What of a receive buffer can be promised, when a full segment takes this much more memory than

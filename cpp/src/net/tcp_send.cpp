@@ -24,16 +24,7 @@ Segment& Turn::make(std::uint32_t seq, std::uint32_t length) {
 }
 
 void Turn::fill(Segment& s, std::uint32_t seq, std::uint32_t length) {
-    s.seq = seq;
-    s.length = length;
-    s.has_ack = true;
-    s.ack = e_.expected;
-    s.window = advertise();
-    s.timestamp = !e_.no_timestamps;
-    if (s.timestamp) {
-        s.ts_value = stamp();
-        s.ts_echo = e_.ts_recent;
-    }
+    fill(s, seq, length, advertise(offer()));
     if (!p_.sack) return;
     if (f_.report_duplicate) {
         s.sack[s.sacks++] = f_.duplicate;
@@ -135,8 +126,6 @@ std::uint32_t Turn::push(bool probe) {
 
 // --- Timers -------------------------------------------------------------------------------------
 
-std::int64_t Turn::until_rto() const { return f_.queue.front().at + us_of_ticks(e_.rto) - us(); }
-
 void Turn::rearm() {
     if (f_.queue.empty()) {
         disarm();
@@ -150,22 +139,10 @@ void Turn::rearm() {
     arm(Timer::retransmit, delay);
 }
 
-/// RFC 8985, section 7.2: twice the round trip, and time for a delayed ACK if it is one segment.
 bool Turn::schedule_probe(bool advancing) {
     if (!p_.sack || f_.queue.empty()) return false;
     if (f_.congestion != Congestion::open && f_.congestion != Congestion::reduced) return false;
-    constexpr std::int64_t kLeast = 2'000;  // us
-    std::uint32_t delay = m_.initial_rto_;
-    if (e_.rtt.known()) {
-        const std::int64_t slack = f_.out() == 1 ? std::int64_t{rto_floor()} : kLeast;
-        delay = ticks_of_us(std::int64_t{e_.rtt.mean8 >> 2} + slack);
-    }
-    if (advancing) {
-        delay = std::min<std::uint32_t>(delay, e_.rto);
-    } else if (const std::int64_t rto = until_rto(); rto > 0) {
-        delay = std::min(delay, ticks_of_us(rto));
-    }
-    arm(Timer::probe, delay);
+    arm_probe(advancing);
     return true;
 }
 

@@ -33,12 +33,25 @@ struct AckNews {
     [[nodiscard]] bool duplicate() const { return !data && !window_update && !data_acked; }
 };
 
+/// For an end that has none.
+Flight& take_flight(FlightPool& pool, Endpoint& end);
+
 enum class Resend : std::uint8_t { nothing, lost, fresh };
 
 class Turn {
    public:
-    Turn(Machine& machine, Endpoint& end, Moment at, Output& out);
-    ~Turn();
+    Turn(Machine& machine, Endpoint& end, Moment at, Output& out)
+        : m_(machine),
+          p_(machine.profile_),
+          e_(end),
+          f_(end.flying ? machine.pool_[end.flight()] : take_flight(machine.pool_, end)),
+          now_(at.now),
+          us_(at.now.ns / 1'000),
+          phase_(at.phase),
+          out_(out) {}
+    ~Turn() {
+        if (!stays_plain_ || f_.queue.empty()) leave();
+    }
     Turn(const Turn&) = delete;
     Turn& operator=(const Turn&) = delete;
 
@@ -111,6 +124,9 @@ class Turn {
     void resume_owing(std::uint32_t received, Instant until);
 
    private:
+    /// The flight may not be needed any more, or be plain from now on.
+    void leave();
+
     // Clocks of this host.
     [[nodiscard]] std::int64_t us() const { return us_; }
     [[nodiscard]] Duration phase() const { return microseconds(phase_); }
@@ -127,11 +143,9 @@ class Turn {
         return Instant{at * p_.jiffy.ns - phase().ns};
     }
     [[nodiscard]] std::int64_t us_of_ticks(std::uint32_t n) const {
-        return (p_.jiffy * n).ns / 1'000;
+        return m_.tick_.microseconds(n);
     }
-    [[nodiscard]] std::uint32_t rto_floor() const {
-        return static_cast<std::uint32_t>(p_.min_rto.ns / 1'000);
-    }
+    [[nodiscard]] std::uint32_t rto_floor() const { return m_.min_rto_; }
     [[nodiscard]] std::uint32_t max_rto() const { return m_.max_rto_; }
 
     void arm(Timer timer, std::uint32_t delay);
@@ -155,11 +169,27 @@ class Turn {
 
     // Sending.
     void fill(Segment& segment, std::uint32_t seq, std::uint32_t length);
+    /// All but SACK blocks.
+    void fill(Segment& s, std::uint32_t seq, std::uint32_t length, std::uint32_t window) const {
+        s.seq = seq;
+        s.length = length;
+        s.has_ack = true;
+        s.ack = e_.expected;
+        s.window = window;
+        s.timestamp = !e_.no_timestamps;
+        if (s.timestamp) {
+            s.ts_value = stamp();
+            s.ts_echo = e_.ts_recent;
+        }
+    }
     Segment& make(std::uint32_t seq, std::uint32_t length);
     void emit(const Segment& segment);
     void transmit(Sent& sent);
     void collapse(std::size_t index);
-    [[nodiscard]] std::int64_t until_rto() const;
+    [[nodiscard]] std::int64_t until_rto() const {
+        return f_.queue.front().at + us_of_ticks(e_.rto) - us();
+    }
+    void arm_probe(bool advancing);
     [[nodiscard]] bool window_open() const;
     void on_window_probe();
 
@@ -227,7 +257,12 @@ class Turn {
     void report(Range duplicate);
     [[nodiscard]] std::uint32_t held() const;
     [[nodiscard]] std::uint32_t offer() const;
-    std::uint32_t advertise();
+    /// So much room; what was offered once is not taken back.
+    std::uint32_t advertise(std::uint32_t room) {
+        if (after(f_.edge, e_.expected + room)) room = f_.edge - e_.expected;
+        f_.edge = e_.expected + room;
+        return room;
+    }
     void open_window(std::uint32_t length);
     void enlarge(std::uint32_t copied);
     void begin_tuning();
@@ -244,5 +279,22 @@ class Turn {
     const Segment* current_ = nullptr;  // the segment being handled
     bool stays_plain_ = false;          // what was plain before the call still is
 };
+
+/// RFC 8985, section 7.2: twice the round trip, and time for a delayed ACK if it is one segment.
+inline void Turn::arm_probe(bool advancing) {
+    constexpr std::int64_t kLeast = 2'000;  // us
+    std::int64_t wait = us_of_ticks(m_.initial_rto_);
+    if (e_.rtt.known()) {
+        const std::int64_t slack = f_.out() == 1 ? std::int64_t{rto_floor()} : kLeast;
+        wait = std::int64_t{e_.rtt.mean8 >> 2} + slack;
+    }
+    if (advancing) {
+        wait = std::min(wait, us_of_ticks(e_.rto));
+    } else if (const std::int64_t rto = until_rto(); rto > 0) {
+        wait = std::min(wait, rto);
+    }
+    f_.timer = Timer::probe;
+    f_.fires = fires_after(ticks_of_us(wait));
+}
 
 }  // namespace mqttwin::net::tcp

@@ -12,6 +12,7 @@ constexpr std::uint32_t kPerBucket = 8;    // events a bucket is to get where th
 constexpr std::size_t kBottomEvents = 64;  // the bottom is filled up to here
 constexpr std::uint32_t kSplit = 128;      // a bucket with more is split before it is sorted
 constexpr std::size_t kMoved = 128;        // events moved by one insertion into the bottom
+constexpr std::size_t kSoon = 8;           // places from the front that are asked one by one
 constexpr std::size_t kBottomRoom = 512;   // places of the bottom to begin with
 static_assert(kSplit <= 2 * kMoved);
 
@@ -77,9 +78,11 @@ void EventQueue::insert_bottom(Event event) {
         }
         return at;
     };
-    // What is next is not searched for: where a link has no latency, every arrival is.
+    // What is soon is counted, not searched for: where links are short, most arrivals are.
     const Event* found = begin;
-    if (position(*begin) <= x) {
+    if (tail_ - head_ > kSoon && event.at < begin[kSoon].at) {
+        for (std::size_t i = 0; i < kSoon; ++i) found += begin[i].at <= event.at ? 1 : 0;
+    } else {
         found = behind_all([&](const Event& e) { return e.at <= event.at; });
     }
     if (found != begin && position(found[-1]) > x) {

@@ -50,7 +50,12 @@ Fault check_levels(std::string_view filter, std::size_t start) {
 
 }  // namespace
 
+bool is_common_topic_name(std::string_view topic) {
+    return !topic.empty() && topic.size() <= kMaximumTopicBytes && plain_name(topic);
+}
+
 Fault check_topic_name(std::string_view topic) {
+    if (is_common_topic_name(topic)) return {};
     if (topic.empty()) {  // [MQTT-4.7.3-1]
         return {reason::topic_name_invalid, "MQTT-4.7.3-1", "empty topic name", 0};
     }
@@ -58,7 +63,6 @@ Fault check_topic_name(std::string_view topic) {
         return {reason::topic_name_invalid, "MQTT-4.7.3-3", "topic name over 65,535 bytes",
                 kMaximumTopicBytes};
     }
-    if (plain_name(topic)) return {};
     if (const Fault fault = text_fault(topic)) return fault;
     const std::size_t wildcard = topic.find_first_of("+#");
     // [MQTT-4.7.0-1], [MQTT-3.3.2-2]; 3.1.1 [MQTT-4.7.1-1]

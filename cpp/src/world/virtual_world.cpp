@@ -230,9 +230,8 @@ void VirtualWorld::dispatch(const sim::Event& next) {
 }
 
 void VirtualWorld::behave(FleetHost& fleet, std::uint32_t device, std::uint8_t behaviour) {
-    wire::Publish message;
-    const Instant next = fleet.behaviours[behaviour].fire(device, now_, message);
-    publish(fleet, device, message);
+    const Instant next = fleet.behaviours[behaviour].fire(device, now_, outgoing_);
+    publish(fleet, device, outgoing_);
     if (next != Instant::never()) {
         queue_.push(event(next, fleet.population, device, EventKind::behaviour, behaviour));
     }

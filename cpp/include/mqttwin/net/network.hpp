@@ -438,6 +438,7 @@ class Network {
     void follow(Instant now, const Ref& r, End end);
     void put(const Ref& r, End sender, Instant arrives, const tcp::Segment& segment,
              bool held = false);
+    void put(const Ref& r, End sender, Instant arrives, std::uint32_t packet, bool held);
     /// In the order of arrival.
     void link_packet(Lane& l, std::uint32_t index) {
         Packet& packet = packets_[index];
@@ -472,7 +473,16 @@ class Network {
         if (l.first < l.arrival_event && behind_ != r.id) find_arrival(r, sender);
     }
     void find_arrival(const Ref& r, End sender);
-    void schedule_timer(const Ref& r, End end);
+    void schedule_timer(const Ref& r, End end) {
+        const Lane& l = r.lane(end);
+        const bool flying = r.end(end).flying;
+        if ((!flying && l.owing == 0) || behind_ == r.id) return;
+        Instant deadline = l.ack_at;
+        if (flying) deadline = min(deadline, tcp(r, end).deadline(r.end(end)));
+        // Deadlines mostly move away: the event that is there looks again.
+        if (deadline < l.timer_event) set_timer(r, end, deadline);
+    }
+    void set_timer(const Ref& r, End end, Instant deadline);
     static constexpr FlowEvent arrival_event(End sender) {
         return sender == End::client ? FlowEvent::arrival_up : FlowEvent::arrival_down;
     }

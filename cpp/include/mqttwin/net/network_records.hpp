@@ -148,13 +148,15 @@ struct Flow {
     std::uint16_t broker = 0;
     std::uint16_t meant = 0;  // the broker that was asked for; names may have led to another one
     std::uint8_t attempt = 0;
-    bool accepted : 1 = false;   // the server's TCP has taken it up
-    bool forgotten : 1 = false;  // nobody on the way knows it any more
-    bool hole : 1 = false;       // and nobody says so
-    bool faulty : 1 = false;     // there is a `Fault` for it
-    bool bare : 1 = false;       // without the layers of its population
-    bool talking : 1 = false;    // there is a `Talk` of it
-    bool reopened : 1 = false;   // there is a `Past` of it
+    // As in an endpoint: several are asked at once.
+    using Flag = std::uint8_t;
+    Flag accepted : 1 = 0;   // the server's TCP has taken it up
+    Flag forgotten : 1 = 0;  // nobody on the way knows it any more
+    Flag hole : 1 = 0;       // and nobody says so
+    Flag faulty : 1 = 0;     // there is a `Fault` for it
+    Flag bare : 1 = 0;       // without the layers of its population
+    Flag talking : 1 = 0;    // there is a `Talk` of it
+    Flag reopened : 1 = 0;   // there is a `Past` of it
 };
 
 /// What has been before: of a flow whose device had, or has, another one.

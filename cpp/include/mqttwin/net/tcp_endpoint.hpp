@@ -12,7 +12,7 @@
 
 namespace mqttwin::net::tcp {
 
-enum class State : std::uint8_t {
+enum class State : std::uint16_t {
     closed,
     syn_sent,
     syn_received,
@@ -36,17 +36,19 @@ struct Moment {
 
 /// One end of a connection.
 struct Endpoint {
-    std::uint32_t acked = 0;     // first byte not acknowledged by the peer (SND.UNA)
-    std::uint32_t expected = 0;  // first byte not received in order (RCV.NXT)
-    RttEstimator rtt;
+    // In the order of Undo, which is copied from here.
+    std::uint32_t acked = 0;  // first byte not acknowledged by the peer (SND.UNA)
+    std::uint32_t peer_window = 0;
+    std::uint32_t ts_recent = 0;  // the timestamp to echo
     /// Of the segment delivered last, us; while there is a flight, which keeps that then, its
     /// number.
     std::uint32_t rack_rtt_or_flight = 0;
-    std::uint32_t peer_window = 0;
+    RttEstimator rtt;
+
+    std::uint32_t expected = 0;       // first byte not received in order (RCV.NXT)
     std::uint32_t window = 0;         // what may be advertised
     std::uint32_t last_sent = 0;      // ticks
     std::uint32_t last_received = 0;  // ticks
-    std::uint32_t ts_recent = 0;      // the timestamp to echo
     std::uint16_t rto = 0;            // ticks, backed off or not
     std::uint16_t cwnd = 0;           // segments
     std::uint16_t ssthresh = kNoThreshold;
@@ -57,18 +59,20 @@ struct Endpoint {
     std::uint16_t reorder_persist : 5 = 0;
     std::uint8_t reordering = kReordering;
     std::uint8_t reorder_steps = 1;
+    // No bools: of these a compiler asks several at once.
+    using Flag = std::uint16_t;
     State state : 4 = State::closed;
-    bool flying : 1 = false;  // there is a flight
-    bool reordering_seen : 1 = false;
-    bool ping_pong : 1 = false;   // answers carry the acknowledgements
-    bool round_over : 1 = false;  // see RttEstimator::sample
-    bool reading : 1 = true;      // the application takes what arrives
-    bool no_timestamps : 1 = false;
-    bool probe_open : 1 = false;  // whether the last probe was needed is not known yet
+    Flag flying : 1 = 0;  // there is a flight
+    Flag reordering_seen : 1 = 0;
+    Flag ping_pong : 1 = 0;   // answers carry the acknowledgements
+    Flag round_over : 1 = 0;  // see RttEstimator::sample
+    Flag reading : 1 = 1;     // the application takes what arrives
+    Flag no_timestamps : 1 = 0;
+    Flag probe_open : 1 = 0;  // whether the last probe was needed is not known yet
     // Of the caller, who has no better place for them.
-    bool done : 1 = false;    // its owner has ended it, or has been told of the end
-    bool silent : 1 = false;  // it answers nothing any more
-    bool opened : 1 = false;  // its owner knows of it
+    Flag done : 1 = 0;    // its owner has ended it, or has been told of the end
+    Flag silent : 1 = 0;  // it answers nothing any more
+    Flag opened : 1 = 0;  // its owner knows of it
 
     [[nodiscard]] std::uint32_t flight() const { return flying ? rack_rtt_or_flight : kNoFlight; }
 };

@@ -197,8 +197,7 @@ class Machine {
         return std::min(delay, most);
     }
     static bool at_rest(const Endpoint& e) {
-        // Without branches: bits of one word.
-        return !(e.flying | e.probe_open | !e.reading | (e.state != State::established));
+        return e.state == State::established && !e.flying && !e.probe_open && e.reading;
     }
 
     Profile profile_;

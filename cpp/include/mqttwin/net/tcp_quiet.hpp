@@ -34,14 +34,23 @@ inline std::uint32_t quick_acks_for(const Endpoint& e) {
     return std::max(e.window / two, 2U);
 }
 
-inline void spend_quick_ack(Endpoint& e, std::uint32_t least) {
-    if (e.quick_acks == 0) return;
-    e.quick_acks = (e.quick_acks - 1U) & 31U;
-    if (e.quick_acks == 0) e.ack_delay = least & 63U;
-}
+/// Of an endpoint, apart from it for a while.
+struct Acknowledging {
+    explicit Acknowledging(const Endpoint& e) : delay(e.ack_delay), quick(e.quick_acks) {}
+    void spend_quick(std::uint32_t least) {
+        if (quick == 0) return;
+        if (--quick == 0) delay = least;
+    }
+    void store(Endpoint& e) const {
+        e.ack_delay = delay & 63U;
+        e.quick_acks = quick & 31U;
+    }
+    std::uint32_t delay;
+    std::uint32_t quick;
+};
 
 /// Every field but the SACK blocks, of which there are none.
-inline void fill(Segment& s, const Endpoint& e, const Profile& p, std::uint32_t stamp) {
+inline void fill(Segment& s, const Endpoint& e, std::uint32_t stamp) {
     s.seq = e.acked;
     s.length = 0;
     s.sacks = 0;
@@ -49,7 +58,7 @@ inline void fill(Segment& s, const Endpoint& e, const Profile& p, std::uint32_t 
     s.ack = e.expected;
     s.has_ack = true;
     s.window = e.window;
-    s.timestamp = !e.no_timestamps && p.timestamps;
+    s.timestamp = !e.no_timestamps;
     s.ts_value = s.timestamp ? stamp : 0;
     s.ts_echo = s.timestamp ? e.ts_recent : 0;
 }
@@ -72,10 +81,14 @@ inline void Machine::write_quietly(Moment now, Endpoint& e, std::uint32_t bytes,
             }
         }
     }
-    quiet::fill(s, e, profile_, clock.stamp);
+    quiet::fill(s, e, clock.stamp);
     s.length = bytes;
     s.push = true;
-    if (owing) quiet::spend_quick_ack(e, delayed_ack_min_);
+    if (owing) {
+        quiet::Acknowledging acks(e);
+        acks.spend_quick(delayed_ack_min_);
+        acks.store(e);
+    }
     if (clock.ticks - e.last_received < e.ack_delay) e.ping_pong = true;
     e.last_sent = clock.ticks;
 }
@@ -83,7 +96,7 @@ inline void Machine::write_quietly(Moment now, Endpoint& e, std::uint32_t bytes,
 inline Segment Machine::quiet_segment(const Endpoint& e, std::uint32_t bytes,
                                       std::uint32_t timestamp) const {
     Segment s;
-    quiet::fill(s, e, profile_, timestamp);
+    quiet::fill(s, e, timestamp);
     s.length = bytes;
     s.push = true;
     return s;
@@ -100,30 +113,34 @@ inline bool Machine::receive_quietly(Moment now, Endpoint& e, const Segment& s, 
     if (s.length >= e.peer_mss) {
         e.peer_mss = static_cast<std::uint16_t>(std::min(s.length, profile_.mss()));
     }
-    if (e.ack_delay == 0) {
-        e.quick_acks = std::max(quiet::quick_acks_for(e), std::uint32_t{e.quick_acks}) & 31U;
-        e.ack_delay = least & 63U;
+    quiet::Acknowledging acks(e);
+    if (acks.delay == 0) {
+        acks.quick = std::max(quiet::quick_acks_for(e), acks.quick);
+        acks.delay = least;
     } else {
         const std::uint32_t gap = clock.ticks - e.last_received;
-        const std::uint32_t half = e.ack_delay >> 1U;
+        const std::uint32_t half = acks.delay >> 1U;
         if (gap <= least / 2) {
-            e.ack_delay = (half + least / 2) & 63U;
-        } else if (gap < e.ack_delay) {
-            e.ack_delay = std::min({half + gap, std::uint32_t{e.rto}, 63U}) & 63U;
+            acks.delay = half + least / 2;
+        } else if (gap < acks.delay) {
+            acks.delay = std::min({half + gap, std::uint32_t{e.rto}, 63U});
         } else if (gap > e.rto) {
-            e.quick_acks = std::max(quiet::quick_acks_for(e), std::uint32_t{e.quick_acks}) & 31U;
+            acks.quick = std::max(quiet::quick_acks_for(e), acks.quick);
         }
     }
     e.last_received = clock.ticks;
     // An answer will carry it, or the timer sends it; the second segment is acknowledged at once.
-    if (e.ping_pong && !owing) return false;
-    quiet::fill(ack, e, profile_, clock.stamp);
-    if (e.quick_acks > 0) {
-        // Sent before the application has read: that much less is on offer.
-        if (!owing) ack.window -= s.length;
-        quiet::spend_quick_ack(e, least);
+    const bool at_once = !e.ping_pong || owing;
+    if (at_once) {
+        quiet::fill(ack, e, clock.stamp);
+        if (acks.quick > 0) {
+            // Sent before the application has read: that much less is on offer.
+            if (!owing) ack.window -= s.length;
+            acks.spend_quick(least);
+        }
     }
-    return true;
+    acks.store(e);
+    return at_once;
 }
 
 inline void Machine::acknowledge_quietly(Instant now, Endpoint& e, Instant sent, bool owing,

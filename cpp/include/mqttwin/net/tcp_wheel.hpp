@@ -49,6 +49,9 @@ class Tick {
         __extension__ using Wide = unsigned __int128;
         return static_cast<std::uint64_t>(Wide{us} * inverse_ >> 64U);
     }
+    [[nodiscard]] constexpr std::int64_t microseconds(std::uint32_t ticks) const {
+        return static_cast<std::int64_t>(us_ * ticks);
+    }
     /// How many cover them, at least one.
     [[nodiscard]] constexpr std::uint32_t cover(std::int64_t microseconds) const {
         if (microseconds <= 0) return 1;

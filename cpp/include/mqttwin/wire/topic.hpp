@@ -14,6 +14,9 @@ bool valid_utf8(std::string_view text);
 
 /// Faults of a topic name: empty, a wildcard, U+0000, over 65,535 bytes, bad UTF-8.
 Fault check_topic_name(std::string_view topic);
+/// Whether it is like most: ASCII without wildcards, of which check_topic_name finds no fault.
+/// False says nothing.
+bool is_common_topic_name(std::string_view topic);
 
 /// Faults of a topic filter, `$share/NAME/FILTER` included.
 Fault check_filter(std::string_view filter);

@@ -355,6 +355,7 @@ class VirtualWorld final : private net::Sink {
     bool attention_ = false;              // somebody has, or wants the run to halt
     bool acknowledged_ = false;           // somebody has published at QoS 1 or 2
     bool halted_ = false;
+    wire::Publish outgoing_;  // of the behaviour that acts; made anew each time
     std::unique_ptr<Sockets> sockets_;
     std::unique_ptr<LookAhead> look_ahead_;
 };
