@@ -114,8 +114,8 @@ void FilterShapes::remove_filter(std::uint32_t shape) {
 }
 
 // Levels are compared byte by byte [MQTT-4.7.3-4], 3.1.1 [MQTT-4.7.3-4].
-void FilterShapes::find_candidates(std::string_view topic, std::vector<Level>& levels,
-                                   std::vector<Candidate>& candidates) {
+std::size_t FilterShapes::find_candidates(std::string_view topic, std::vector<Level>& levels,
+                                          std::vector<Candidate>& candidates) {
     // [MQTT-4.7.2-1], 3.1.1 [MQTT-4.7.2-1]: wildcards at the root do not match topics that begin
     // with "$".
     bool wildcards = !topic.starts_with('$');
@@ -133,7 +133,7 @@ void FilterShapes::find_candidates(std::string_view topic, std::vector<Level>& l
             if (wildcards && shapes[first->shape].longer[kHash] != kNone) {
                 add_with_hash(*first, depth, candidates);
             }
-            return;
+            return topic.starts_with('$') ? kAllOfIt : begin;
         }
         const Level& level = levels.emplace_back(cut(topic, begin));
         begin += level.size + std::size_t{1};
@@ -164,6 +164,7 @@ void FilterShapes::find_candidates(std::string_view topic, std::vector<Level>& l
         if (shapes[i->shape].longer[kHash] == kNone || !wildcards) continue;
         add_with_hash(*i, depth, candidates);
     }
+    return kAllOfIt;
 }
 
 // `…/#`, which also matches its parent level (4.7.1.2).

@@ -74,6 +74,7 @@ std::uint32_t SubscriptionIndex::find_filter(std::string_view text,
 std::uint32_t SubscriptionIndex::add_filter(const FilterShapes::Place& place,
                                             std::string_view text) {
     assert(text.size() <= 0xFFFF);
+    beginning_.known = false;
     const std::uint32_t index = filters_.take();
     Filter& filter = filters_[index];
     filter.place = place;
@@ -93,6 +94,7 @@ std::uint32_t SubscriptionIndex::add_filter(const FilterShapes::Place& place,
 }
 
 void SubscriptionIndex::remove_filter(std::uint32_t index) {
+    beginning_.known = false;
     Filter& filter = filters_[index];
     filter.alone = 0;
     if (has_wildcards(text(filter))) change_wildcards();
@@ -238,11 +240,11 @@ std::size_t SubscriptionIndex::footprint() const {
 // --- matching -----------------------------------------------------------------------------------
 
 /// Where filters that match it would be, and the topic where more than it can be read.
-inline void SubscriptionIndex::find_candidates(std::string_view topic) {
+inline std::size_t SubscriptionIndex::find_candidates(std::string_view topic) {
     if (topic_.size() < topic.size() + kWord) topic_.resize(2 * (topic.size() + kWord));
     copy_text(topic_.data(), topic.data(), topic.size());
     candidates_.clear();
-    shapes_.find_candidates({topic_.data(), topic.size()}, levels_, candidates_);
+    return shapes_.find_candidates({topic_.data(), topic.size()}, levels_, candidates_);
 }
 
 void SubscriptionIndex::prefetch(std::string_view topic) {
@@ -250,10 +252,20 @@ void SubscriptionIndex::prefetch(std::string_view topic) {
     for (const FilterShapes::Candidate& one : candidates_) by_hash_.prefetch(one.place.hash);
 }
 
+void SubscriptionIndex::Beginning::learn(std::string_view beginning, std::uint32_t its_filter) {
+    text.assign(beginning.begin(), beginning.end());
+    word = mask = 0;
+    const std::size_t size = std::min(beginning.size(), kWord);
+    std::memcpy(&word, beginning.data(), size);
+    std::memset(&mask, 0xFF, size);
+    filter = its_filter;
+    known = true;
+}
+
 // In three steps, each of which loads for the next what lies far apart in memory.
-void SubscriptionIndex::match(std::string_view topic) {
+void SubscriptionIndex::search(std::string_view topic) {
     matched_.clear();
-    find_candidates(topic);
+    const std::size_t decided = find_candidates(topic);
     if (candidates_.size() == 1) {  // no two that could be loaded side by side
         find_match(candidates_.front());
     } else {
@@ -270,6 +282,9 @@ void SubscriptionIndex::match(std::string_view topic) {
                 find_match(one);
             }
         }
+    }
+    if (decided != FilterShapes::kAllOfIt && matched_.size() <= 1) {
+        beginning_.learn(topic.substr(0, decided), last_filter());
     }
     if (matched_.size() != 1) return;
     Filter& only = filters_[matched_.front()];

@@ -45,7 +45,8 @@ static_assert(sizeof(SubscriptionData) == 8);
 ///
 /// Devices repeat themselves: a filter without wildcards remembers that nothing else matches its
 /// topic, which holds until filters with wildcards come or go. Whoever publishes to that topic
-/// again, and says what it matched last time, is at the filter without a search.
+/// again, and says what it matched last time, is at the filter without a search. And where the
+/// beginning of a topic decides what it matches, as with `plant/#` alone, so does that of the next.
 class SubscriptionIndex {
    public:
     static constexpr std::uint32_t kNone = 0xFFFF'FFFFU;
@@ -76,7 +77,13 @@ class SubscriptionIndex {
 
     /// The same in two steps: to have a look first at what matched, which stays until the index is
     /// changed or asked again.
-    void match(std::string_view topic);
+    void match(std::string_view topic) {
+        if (beginning_.begins(topic)) {
+            match_beginning();
+        } else {
+            search(topic);
+        }
+    }
     /// For somebody who keeps a number between topics, at first kNone; any number is as good, but
     /// not as soon.
     void match(std::string_view topic, std::uint32_t& hint) {
@@ -139,6 +146,7 @@ class SubscriptionIndex {
     [[nodiscard]] std::size_t size() const { return records_.live(); }  // subscriptions
     void archive(Archive& a) {
         a(shapes_, by_hash_, filters_, long_texts_, lists_, records_, wildcards_);
+        if (a.reading()) beginning_.known = false;
     }
     /// Bytes held, subscriptions and tables.
     [[nodiscard]] std::size_t footprint() const;
@@ -195,6 +203,22 @@ class SubscriptionIndex {
     }
     [[nodiscard]] std::uint32_t find_filter(std::string_view text,
                                             const FilterShapes::Place& place) const;
+    /// How the last topic began whose beginning decided; until filters come or go.
+    struct Beginning {
+        std::uint64_t word = 0;  // its first characters,
+        std::uint64_t mask = 0;  // so many of them
+        std::vector<char> text;  // all of them
+        std::uint32_t filter = kNone;
+        bool known = false;
+
+        [[nodiscard]] bool begins(std::string_view topic) const {
+            if (!known || topic.size() < kWord || topic.size() < text.size()) return false;
+            if (((load_word(topic.data()) ^ word) & mask) != 0 || topic.front() == '$')
+                return false;
+            return text.size() <= kWord || same_text(topic.data(), text.data(), text.size());
+        }
+        void learn(std::string_view beginning, std::uint32_t its_filter);
+    };
     [[nodiscard]] inline bool matches(const Filter& filter,
                                       const FilterShapes::Candidate& as) const;
     std::uint32_t add_filter(const FilterShapes::Place& place, std::string_view text);
@@ -211,7 +235,14 @@ class SubscriptionIndex {
     void close_holes(const Filter& filter);
     [[nodiscard]] const Entry& entry_of(const Record& record) const;
 
-    inline void find_candidates(std::string_view topic);
+    void search(std::string_view topic);
+    void match_beginning() {
+        matched_.clear();
+        if (beginning_.filter == kNone) return;
+        matched_.push_back(beginning_.filter);
+        if (filters_[beginning_.filter].has_list()) close_holes(filters_[beginning_.filter]);
+    }
+    inline std::size_t find_candidates(std::string_view topic);
     inline void find_match(const FilterShapes::Candidate& as);
     inline void add_match(std::uint32_t filter);
     void change_wildcards();
@@ -228,6 +259,7 @@ class SubscriptionIndex {
     std::vector<FilterShapes::Level> levels_;
     std::vector<FilterShapes::Candidate> candidates_;
     std::vector<std::uint32_t> matched_;
+    Beginning beginning_;
 };
 
 template <typename Visitor>

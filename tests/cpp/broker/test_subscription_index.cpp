@@ -244,6 +244,58 @@ TEST(SubscriptionIndex, AHintMakesNoDifference) {
     EXPECT_GT(hit, 5'000);
 }
 
+// Few filters, which come and go: mostly the beginning of a topic decides what it matches, and many
+// in a row begin alike.
+TEST(SubscriptionIndex, ABeginningThatDecidesDoesSoUntilFiltersChange) {
+    const StreamKey key = StreamKey::of(1, "test", "beginnings");
+    const std::vector<std::string> filters{
+        "#", "plant/#", "plant/+", "plant/a/b", "site/one/#", "a-long-level-of-a-topic/x/#", "p/#"};
+    const std::vector<std::string> topics{"plant/a/b",
+                                          "plant/b",
+                                          "plant/",
+                                          "plant",
+                                          "plants/a",
+                                          "site/one",
+                                          "site/one/x",
+                                          "site/two/xyz",
+                                          "$SYS/plant/all",
+                                          "p/eight/and/more",
+                                          "p",
+                                          "p/1",
+                                          "$plant/a/b/c",
+                                          "plant/a/b/c",
+                                          "a-long-level-of-a-topic/x/y",
+                                          "plant/a/c",
+                                          "//////////",
+                                          "site/one/two",
+                                          "a-long-level-of-a-topic/y/x"};
+    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+        SCOPED_TRACE(seed);
+        Stream stream(key, seed);
+        Subject subject;
+        Reference reference;
+        for (int step = 0; step < 1'000; ++step) {
+            const auto session = static_cast<std::uint32_t>(stream.below(2));
+            const std::string& filter = filters[stream.below(filters.size())];
+            const std::uint64_t action = stream.below(30);
+            if (action == 0) {
+                const SubscriptionData data = data_with(subject.number_of(filter), 0);
+                subject.index.subscribe(filter, session, data, subject.head(session));
+                reference.subscribe(filter, session, data);
+            } else if (action < 3) {
+                subject.index.unsubscribe(filter, session, subject.head(session));
+                reference.unsubscribe(filter, session, 0);
+            } else {
+                const std::string& topic = topics[stream.below(topics.size())];
+                Reference::List found = subject.matches(topic);
+                Reference::sort_by_filter(found);
+                ASSERT_EQ(found, reference.matches(topic)) << topic;
+            }
+        }
+        for (auto& [session, head] : subject.heads) subject.index.remove_session(head);
+    }
+}
+
 TEST(SubscriptionIndex, KnowsWhenOneGroupIsAllThatMatches) {
     Subject subject;
     const auto subscribe = [&](std::uint32_t session, std::uint32_t group,
