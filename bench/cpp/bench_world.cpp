@@ -102,5 +102,6 @@ BENCHMARK_CAPTURE(publish_to_one, qos1, wire::QoS::at_least_once)->Apply(small_a
 BENCHMARK_CAPTURE(publish_to_own, qos0, wire::QoS::at_most_once, 0.001)->Apply(small_and_large);
 BENCHMARK_CAPTURE(publish_to_own, qos1, wire::QoS::at_least_once, 0.001)->Apply(small_and_large);
 BENCHMARK_CAPTURE(publish_to_group, qos0, wire::QoS::at_most_once, 0.001)->Apply(small_and_large);
+BENCHMARK_CAPTURE(publish_to_group, qos1, wire::QoS::at_least_once, 0.001)->Apply(small_and_large);
 
 }  // namespace

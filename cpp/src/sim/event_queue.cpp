@@ -7,7 +7,7 @@ namespace mqttwin::sim {
 
 namespace {
 
-constexpr std::uint32_t kBuckets = 512;    // of a rung, at most
+constexpr std::uint32_t kBuckets = 1024;    // of a rung, at most
 constexpr std::uint32_t kPerBucket = 8;    // events a bucket is to get where there are few
 constexpr std::size_t kBottomEvents = 64;  // the bottom is filled up to here
 constexpr std::uint32_t kSplit = 128;      // a bucket with more is split before it is sorted

@@ -472,7 +472,7 @@ class Network {
         const Lane& l = r.lane(sender);
         if (l.first < l.arrival_event && behind_ != r.id) find_arrival(r, sender);
     }
-    void find_arrival(const Ref& r, End sender);
+    [[gnu::noinline]] void find_arrival(const Ref& r, End sender);  // as above
     void schedule_timer(const Ref& r, End end) {
         const Lane& l = r.lane(end);
         const bool flying = r.end(end).flying;
