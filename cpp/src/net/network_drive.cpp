@@ -270,8 +270,7 @@ void Network::answer_for_nobody(Instant now, const Ref& r, End end, const tcp::S
 
 // --- Telling the owners --------------------------------------------------------------------------
 
-/// The next `bytes` of the stream have been read at `receiver`.
-void Network::hand_over(Instant now, const Ref& r, End receiver, std::uint32_t bytes) {
+void Network::hand_over_many(Instant now, const Ref& r, End receiver, std::uint32_t bytes) {
     const End sender = other(receiver);
     Lane& l = r.lane(sender);
     const bool faulty = r.flow->faulty;

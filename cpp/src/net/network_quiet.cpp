@@ -87,23 +87,6 @@ bool Network::write_plainly(Instant now, const Ref& r, End sender, std::uint32_t
     return true;
 }
 
-/// Its only unit has been read, whole: what most segments bring. False: there is more to it.
-inline bool Network::hand_over_one(Instant now, const Ref& r, End receiver, std::uint32_t bytes) {
-    Lane& l = r.lane(other(receiver));
-    const std::uint32_t index = l.units;
-    if (index == kNone || r.flow->faulty || r.end(receiver).done) return false;
-    const Unit& unit = units_[index];
-    if (unit.end != l.read + bytes || unit.bytes != bytes || unit.kind != Unit::Kind::data) {
-        return false;
-    }
-    l.read = unit.end;
-    l.units = unit.next;
-    if (unit.next == kNone) l.last_unit = kNone;
-    deliver(now, r, receiver, unit);
-    units_.give_back(index);
-    return true;
-}
-
 /// `sender` is what it will be when `ack` has arrived. False: it has more on its mind.
 inline bool Network::settle(const Ref& r, End sender, Instant arrives, const tcp::Segment& ack) {
     tcp::Endpoint& e = r.end(sender);
@@ -160,9 +143,7 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
         l.ack_at = machine.owed_until(r.at(now, receiver), e);
     }
     if (!under_way) packets_.give_back(index);
-    if (!hand_over_one(now, r, receiver, segment.length)) {
-        hand_over(now, r, receiver, segment.length);
-    }
+    hand_over(now, r, receiver, segment.length);
     if (l.owing > 0) schedule_timer(r, receiver);
     return true;
 }

@@ -1,20 +1,18 @@
 // Receiving: order (head-of-line blocking), when to acknowledge, and how much window to offer.
 #include <algorithm>
 
+#include "mqttwin/net/tcp_quiet.hpp"
+
 #include "tcp_turn.hpp"
 
 namespace mqttwin::net::tcp {
 
-// --- Acknowledging
-// --------------------------------------------------------------------------------
+// --- Acknowledging ------------------------------------------------------------------------------
 
 void Turn::schedule_ack() { f_.ack_due = true; }
 
 void Turn::quick_acks() {
-    constexpr std::uint32_t kMost = 16;
-    const std::uint32_t quick =
-        std::clamp(e_.window / (2U * std::max<std::uint32_t>(e_.peer_mss, 1)), 2U, kMost);
-    if (quick > e_.quick_acks) e_.quick_acks = quick & 31U;
+    e_.quick_acks = std::max<std::uint32_t>(quiet::quick_acks_for(e_), e_.quick_acks) & 31U;
 }
 
 void Turn::enter_quick_acks() {
@@ -61,8 +59,7 @@ void Turn::on_read() {
     if (taken > 0 && 2 * offered <= e_.window) send_ack();
 }
 
-// --- Data
-// -----------------------------------------------------------------------------------------
+// --- Data ---------------------------------------------------------------------------------------
 
 void Turn::note_arrival(const Segment& segment) {
     schedule_ack();
@@ -73,22 +70,11 @@ void Turn::note_arrival(const Segment& segment) {
     } else {
         f_.pushed = f_.pushed > 0 ? 2 : 1;
     }
-    const std::uint32_t least = m_.delayed_ack_min_;
-    if (e_.ack_delay == 0) {
-        quick_acks();
-        e_.ack_delay = least & 63U;
-    } else {
-        const std::uint32_t gap = ticks() - e_.last_received;
-        const std::uint32_t half = e_.ack_delay >> 1U;
-        if (gap <= least / 2) {
-            e_.ack_delay = (half + least / 2) & 63U;
-        } else if (gap < e_.ack_delay) {
-            e_.ack_delay = std::min({half + gap, std::uint32_t{e_.rto}, 63U}) & 63U;
-        } else if (gap > e_.rto) {
-            quick_acks();
-        }
-    }
-    e_.last_received = ticks();
+    const std::uint32_t now = ticks();
+    quiet::Acknowledging acks(e_);
+    acks.see_segment(e_, now, m_.delayed_ack_min_);
+    acks.store(e_);
+    e_.last_received = now;
     if (len >= p_.mss() && f_.tuning.buffer == 0) begin_tuning();
     if (f_.tuning.buffer == 0) return;
     measure_receive_rtt(segment);
@@ -181,8 +167,7 @@ void Turn::take_out_of_order(const Segment& segment) {
     if (segment.length >= p_.mss()) open_window(segment.length);
 }
 
-// --- Window
-// ---------------------------------------------------------------------------------------
+// --- Window -------------------------------------------------------------------------------------
 
 /// Bytes that wait, in order or not: they take of the buffer what the window promised.
 std::uint32_t Turn::held() const {

@@ -513,8 +513,27 @@ class Network {
         pool_->release(head);
         pool_->release(body);
     }
-    void hand_over(Instant now, const Ref& r, End receiver, std::uint32_t bytes);
-    bool hand_over_one(Instant now, const Ref& r, End receiver, std::uint32_t bytes);
+    /// The next `bytes` of the stream have been read at `receiver`.
+    void hand_over(Instant now, const Ref& r, End receiver, std::uint32_t bytes) {
+        if (!hand_over_one(now, r, receiver, bytes)) hand_over_many(now, r, receiver, bytes);
+    }
+    /// Its only unit has been read, whole: what most segments bring. False: there is more to it.
+    bool hand_over_one(Instant now, const Ref& r, End receiver, std::uint32_t bytes) {
+        Lane& l = r.lane(other(receiver));
+        const std::uint32_t index = l.units;
+        if (index == kNone || r.flow->faulty || r.end(receiver).done) return false;
+        const Unit& unit = units_[index];
+        if (unit.end != l.read + bytes || unit.bytes != bytes || unit.kind != Unit::Kind::data) {
+            return false;
+        }
+        l.read = unit.end;
+        l.units = unit.next;
+        if (unit.next == kNone) l.last_unit = kNone;
+        deliver(now, r, receiver, unit);
+        units_.give_back(index);
+        return true;
+    }
+    void hand_over_many(Instant now, const Ref& r, End receiver, std::uint32_t bytes);
     void hand_over_part(Instant now, const Ref& r, End receiver);
     void deny(Instant now, const Ref& r, End receiver);
     void peer_closed(Instant now, const Ref& r, End end);

@@ -37,6 +37,23 @@ inline std::uint32_t quick_acks_for(const Endpoint& e) {
 /// Of an endpoint, apart from it for a while.
 struct Acknowledging {
     explicit Acknowledging(const Endpoint& e) : delay(e.ack_delay), quick(e.quick_acks) {}
+    /// A segment with data arrives; `least`: the shortest delay of an acknowledgement, ticks.
+    void see_segment(const Endpoint& e, std::uint32_t ticks, std::uint32_t least) {
+        if (delay == 0) {
+            quick = std::max(quick_acks_for(e), quick);
+            delay = least;
+            return;
+        }
+        const std::uint32_t gap = ticks - e.last_received;
+        const std::uint32_t half = delay >> 1U;
+        if (gap <= least / 2) {
+            delay = half + least / 2;
+        } else if (gap < delay) {
+            delay = std::min({half + gap, std::uint32_t{e.rto}, 63U});
+        } else if (gap > e.rto) {
+            quick = std::max(quick_acks_for(e), quick);
+        }
+    }
     void spend_quick(std::uint32_t least) {
         if (quick == 0) return;
         if (--quick == 0) delay = least;
@@ -114,20 +131,7 @@ inline bool Machine::receive_quietly(Moment now, Endpoint& e, const Segment& s, 
         e.peer_mss = static_cast<std::uint16_t>(std::min(s.length, profile_.mss()));
     }
     quiet::Acknowledging acks(e);
-    if (acks.delay == 0) {
-        acks.quick = std::max(quiet::quick_acks_for(e), acks.quick);
-        acks.delay = least;
-    } else {
-        const std::uint32_t gap = clock.ticks - e.last_received;
-        const std::uint32_t half = acks.delay >> 1U;
-        if (gap <= least / 2) {
-            acks.delay = half + least / 2;
-        } else if (gap < acks.delay) {
-            acks.delay = std::min({half + gap, std::uint32_t{e.rto}, 63U});
-        } else if (gap > e.rto) {
-            acks.quick = std::max(quiet::quick_acks_for(e), acks.quick);
-        }
-    }
+    acks.see_segment(e, clock.ticks, least);
     e.last_received = clock.ticks;
     // An answer will carry it, or the timer sends it; the second segment is acknowledged at once.
     const bool at_once = !e.ping_pong || owing;
