@@ -111,7 +111,7 @@ std::uint32_t Fanout::message(State& s, Instant now) {
     if (message_ != kNone) return message_;
     Message m;
     if (packet_.payload.size() <= kSharedPayload) {
-        m.frame = plain_frame(s, true, false);
+        m.frame = received_ != BlobId::none ? received_ : plain_frame(s, true, false);
         s.pool->retain(m.frame);
     } else {
         m.payload = payload(s);

@@ -52,17 +52,18 @@ class Fanout {
 
     void finish(State& s) {
         if (message_ != kNone || payload_ != BlobId::none) release_stored(s);
-        if (handed_on_) frames_[1][0] = BlobId::none;
+        if (frames_[1][0] == received_) frames_[1][0] = BlobId::none;
         for (const auto& by_retain : frames_) {
             for (const BlobId frame : by_retain) s.pool->release(frame);
         }
         s.pool->release(aliased_.head);
         s.pool->release(aliased_.body);
     }
-    /// The plain frame of MQTT 5.0, without RETAIN, is there already, and outlives the fan-out.
-    void hand_on(BlobId frame) {
-        frames_[1][0] = frame;
-        handed_on_ = true;
+    /// The packet as it came, in a blob that outlives the fan-out: at QoS 0 that is the plain frame
+    /// of MQTT 5.0, without RETAIN; at others it will do for the store.
+    void hand_on(BlobId received) {
+        received_ = received;
+        if (qos_ == wire::QoS::at_most_once) frames_[1][0] = received;
     }
 
     [[nodiscard]] const Stamp& stamp() const { return stamp_; }
@@ -115,10 +116,10 @@ class Fanout {
     wire::QoS qos_;
     bool retain_;
     bool hashed_ = false;
-    bool handed_on_ = false;
     std::uint32_t topic_hash_ = 0;
     std::uint32_t message_ = kNone;
     BlobId payload_ = BlobId::none;
+    BlobId received_ = BlobId::none;
     BlobId frames_[2][2] = {};
     // The latest aliased frame: subscribers that came alike have the same aliases.
     Alias alias_;

@@ -7,8 +7,8 @@
 namespace mqttwin::broker {
 namespace {
 
-// The fixed header of a frame that we wrote ourselves. Its remaining length counts a payload that
-// may be kept elsewhere; the body given is what is here.
+// The fixed header of a frame that was found good, or written by ourselves. Its remaining length
+// counts a payload that may be kept elsewhere; the body given is what is here.
 wire::Frame frame_of(ByteView bytes) {
     std::uint32_t length = 1;
     while ((bytes[length] & 0x80U) != 0) ++length;
@@ -69,6 +69,9 @@ wire::Publish MessageStore::view(const BlobPool& pool, Instant now, std::uint32_
                                      wire::Sender::server, publish);
     assert(!fault);
     static_cast<void>(fault);
+    publish.qos = wire::QoS::at_most_once;
+    publish.dup = publish.retain = false;
+    publish.packet_id = 0;
     if (m.payload != BlobId::none) publish.payload = pool.bytes(m.payload);
     if (m.expiry != Message::kNoExpiry) {
         const std::int64_t waited = (now - m.accepted).ns / seconds(1).ns;

@@ -20,7 +20,8 @@ inline constexpr std::size_t kSharedPayload = 256;
 struct Message {
     static constexpr std::uint32_t kNoExpiry = 0xFFFF'FFFFU;
 
-    BlobId frame = BlobId::none;    // a 5.0 PUBLISH at QoS 0, RETAIN 0; perhaps less its payload
+    // A 5.0 PUBLISH, perhaps less its payload, with flags and identifier of whoever made it.
+    BlobId frame = BlobId::none;
     BlobId payload = BlobId::none;  // kept apart when it is over kSharedPayload
     std::uint32_t references = 0;
     std::uint32_t expiry = kNoExpiry;  // seconds after `accepted`

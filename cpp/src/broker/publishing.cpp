@@ -75,13 +75,12 @@ Fault check_support(State& s, Connection& c, wire::Publish& publish) {
     return {};
 }
 
-// The blob that holds this packet, if it is what the broker would make of it for others: a QoS 0
-// message without flags and properties, in MQTT 5.0's form.
+// The blob that holds this packet, if it is what the broker would make of it: in MQTT 5.0's form
+// and without properties. At QoS 0 for others, so without flags; else to keep it.
 BlobId as_received(const State& s, const Connection& from, const wire::Frame& frame,
                    const wire::Publish& publish) {
-    constexpr std::uint8_t kPlain = 0x30;  // PUBLISH, DUP 0, QoS 0, RETAIN 0
-    if (s.handled == BlobId::none || frame.first != kPlain || !publish.properties.empty() ||
-        from.version != wire::Version::v5) {
+    if (s.handled == BlobId::none || !publish.properties.empty() ||
+        from.version != wire::Version::v5 || (publish.qos == QoS::at_most_once && publish.retain)) {
         return BlobId::none;
     }
     // Not a part of what it holds, nor the part that was missing of a cut packet.
@@ -101,7 +100,7 @@ struct Acceptance {
 // Hands a message on, or does not want it. Who cannot be told of that gets a success (3.1.1
 // [MQTT-3.3.5-2]).
 Acceptance accept(State& s, Instant now, Slot slot, wire::Publish& publish, const Stamp& stamp,
-                  BlobId packet = BlobId::none) {
+                  BlobId packet) {
     const Connection& from = s.connections[slot];
     if (publish.topic.starts_with(kSystemTopics)) {
         return {wire::reason::not_authorized, "$SYS topics are the server's"};
@@ -172,7 +171,8 @@ void handle_publish(State& s, Instant now, Slot slot, const wire::Frame& frame,
                     {wire::reason::receive_maximum_exceeded, "MQTT-3.3.4-7",
                      "more messages on the way than the server's receive maximum", 0});
     }
-    const Acceptance accepted = accept(s, now, slot, publish, stamp);
+    const Acceptance accepted =
+        accept(s, now, slot, publish, stamp, as_received(s, c, frame, publish));
     if (accepted.reason == wire::reason::quota_exceeded && c.version != wire::Version::v5) {
         // 3.1.1 [MQTT-4.8.0-2]: there may be room another time, and no code that says so.
         return fail(s, now, slot, {accepted.reason, "MQTT-4.8.0-2", accepted.explanation, 0});

@@ -39,15 +39,25 @@ std::vector<Bytes> conversation(bool in_blobs, std::size_t chunk) {
     // Two packets in one blob.
     ann.says(publish(Version::v5, "a/b", "1", QoS::at_most_once) +
              publish(Version::v5, "a/b", "2", QoS::at_most_once));
+    // Kept as they came, for who is away; what was not acknowledged is sent again.
+    absent.vanishes();
+    ann.publishes("a/b", "missed", QoS::at_least_once, {.id = 7});
+    ann.publishes("a/b", "twice", QoS::exactly_once, {.id = 8});
+    ann.pubrels(8);
+    ann.publishes("a/b", "kept and missed", QoS::at_least_once, {.id = 9, .retain = true});
+    ann.publishes("a/c", long_text, QoS::at_least_once, {.id = 10});
     bench.in_blobs = false;
     bench.chunk = 0;
+    Party& back = bench.return_as("absent", Version::v5, true);
     Party& late = bench.join("late");
     late.subscribes(1, {{"#", QoS::at_least_once}});
     std::vector<Bytes> got;
-    for (const Party* party : {&plain, &older, &numbered, &aliased, &absent, &late, &ann, &bob}) {
+    for (const Party* party :
+         {&plain, &older, &numbered, &aliased, &absent, &back, &late, &ann, &bob}) {
         got.push_back(party->bytes);
     }
     EXPECT_FALSE(ann.closed());
+    EXPECT_GT(back.bytes.size(), 400U);
     return got;
 }
 
