@@ -158,7 +158,7 @@ void Clients::pump(Instant now, Slot client) {
     if (c.phase != Phase::online || c.flow == kNone) return;
     if (flows_[c.flow].window.unsent() > 0) redeliver(now, client);
     if (flows_[c.flow].window.unsent() == 0) {
-        while (send_next(now, client)) {
+        while (!flows_[c.flow].queue.empty() && send_next(now, client)) {
         }
     }
     settle(c);
