@@ -216,7 +216,9 @@ void Network::take_acks(Instant now, const Ref& r, End end) {
     while (l.first <= now && !packets_[l.packets].tells) {
         const std::uint32_t index = pop_packet(l);
         const Packet& packet = packets_[index];
-        take(packet.arrives, r, end, packet.segment);
+        if (!take_plain_ack(packet.arrives, r, end, packet.segment)) {
+            take(packet.arrives, r, end, packet.segment);
+        }
         packets_.give_back(index);
     }
     behind_ = before;
