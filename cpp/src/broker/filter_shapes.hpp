@@ -90,12 +90,12 @@ class FilterShapes {
         bool literal = true;           // none of its levels is a `+`
         std::uint32_t filter = kNone;  // the caller's
     };
+    static constexpr std::size_t kAllOfIt = ~std::size_t{0};
     /// Appends one of each shape in use, and tells the topic's levels as far as the longest of them
     /// reaches. A filter `a/#` comes by its levels before the `#`, others come by all of their
     /// levels and before the former; among equals literal before `+`, by the first level where they
-    /// differ. Returns how much of the topic decided that: longer ones that begin with so much have
-    /// the same, unless they begin with "$"; or kAllOfIt.
-    static constexpr std::size_t kAllOfIt = ~std::size_t{0};
+    /// differ. Returns how much of the topic decided that: all that begin with so much have the
+    /// same, unless they begin with "$"; or kAllOfIt.
     std::size_t find_candidates(std::string_view topic, std::vector<Level>& levels,
                                 std::vector<Candidate>& candidates);
 

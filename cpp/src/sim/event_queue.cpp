@@ -8,14 +8,14 @@ namespace mqttwin::sim {
 
 namespace {
 
-constexpr std::uint32_t kBuckets = 1024;   // of a rung, at most
-constexpr std::uint32_t kPerBucket = 8;    // events a bucket is to get where there are few
-constexpr std::size_t kBottomEvents = 64;  // the bottom is filled up to here
-constexpr std::uint32_t kSplit = 128;      // a bucket with more is split before it is sorted
-constexpr std::size_t kSortedByInsertion = 16;
-constexpr std::size_t kMoved = 128;       // events moved by one insertion into the bottom
-constexpr std::size_t kSoon = 8;          // places from the front that are asked one by one
-constexpr std::size_t kBottomRoom = 512;  // places of the bottom to begin with
+constexpr std::uint32_t kBuckets = 1024;        // of a rung, at most
+constexpr std::uint32_t kPerBucket = 8;         // events a bucket is to get where there are few
+constexpr std::size_t kBottomEvents = 64;       // the bottom is filled up to here
+constexpr std::uint32_t kSplit = 128;           // a bucket with more is split before it is sorted
+constexpr std::size_t kSortedByInsertion = 16;  // so few are not counted
+constexpr std::size_t kMoved = 128;             // events moved by one insertion into the bottom
+constexpr std::size_t kSoon = 8;                // places from the front that are asked one by one
+constexpr std::size_t kBottomRoom = 512;        // places of the bottom to begin with
 static_assert(kSplit <= 2 * kMoved);
 
 }  // namespace
@@ -131,8 +131,8 @@ void EventQueue::reserve_bottom(std::size_t count) {
 
 void EventQueue::sort_bottom(std::size_t begin) {
     const std::span<Event> events(bottom_.data() + begin, tail_ - begin);
-    const bool few = events.size() <= kSortedByInsertion || events.size() > kSplit;
-    if (few || !sort_by_counting(events)) std::sort(events.begin(), events.end());
+    const bool countable = events.size() > kSortedByInsertion && events.size() <= kSplit;
+    if (!countable || !sort_by_counting(events)) std::sort(events.begin(), events.end());
 }
 
 /// The events of a bucket are spread over its time: counted into places, of which each gets one or

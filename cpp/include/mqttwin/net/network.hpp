@@ -472,7 +472,8 @@ class Network {
         const Lane& l = r.lane(sender);
         if (l.first < l.arrival_event && behind_ != r.id) find_arrival(r, sender);
     }
-    [[gnu::noinline]] void find_arrival(const Ref& r, End sender);  // as above
+    // Apart, so that asking whether there is something to find saves no registers.
+    [[gnu::noinline]] void find_arrival(const Ref& r, End sender);
     void schedule_timer(const Ref& r, End end) {
         const Lane& l = r.lane(end);
         const bool flying = r.end(end).flying;

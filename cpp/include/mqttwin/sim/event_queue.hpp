@@ -48,8 +48,8 @@ struct Event {
 /// discrete event simulation", ACM TOMACS 15(3), 2005), in chunks.
 ///
 /// The next few dozen events are sorted (`bottom`), the rest only sorted into buckets, finer the
-/// sooner: rungs of up to 512 buckets, each rung inside one bucket of the rung above it, and a heap
-/// without order for all that is later (`top`). A bucket is a chain of chunks of 64 events. So
+/// sooner: rungs of up to 1,024 buckets, each rung inside one bucket of the rung above it, and a
+/// heap without order for all that is later (`top`). A bucket is a chain of chunks of 64 events. So
 /// pushing writes to the end of one of few chunks, and popping reads chunks from end to end: both
 /// stay fast when there are far more events than the cache holds.
 ///
