@@ -17,15 +17,10 @@ namespace {
 
 constexpr std::size_t kMany = std::size_t{64} << 10U;  // bytes of many records
 constexpr std::size_t kLine = 64;                      // of the cache
-// From here on a block takes whole huge pages: its last one, too, is touched as a whole.
-constexpr std::size_t kNearlyHuge = kHugePage / 4 * 3;
 
 void* take(std::size_t size, std::size_t alignment) noexcept {
-    const bool large = size >= kNearlyHuge;
-    if (large) {
-        alignment = std::max(alignment, kHugePage);
-        size = (size + kHugePage - 1) / kHugePage * kHugePage;
-    }
+    const bool large = size >= kHugePage;
+    if (large) alignment = std::max(alignment, kHugePage);
     if (size >= kMany) alignment = std::max(alignment, kLine);
     if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return std::malloc(size == 0 ? 1 : size);
     void* block = nullptr;
