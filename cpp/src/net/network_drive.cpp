@@ -216,9 +216,7 @@ void Network::take_acks(Instant now, const Ref& r, End end) {
     while (l.first <= now && !packets_[l.packets].tells) {
         const std::uint32_t index = pop_packet(l);
         const Packet& packet = packets_[index];
-        if (!take_plain_ack(packet.arrives, r, end, packet.segment)) {
-            take(packet.arrives, r, end, packet.segment);
-        }
+        take(packet.arrives, r, end, packet.segment);
         packets_.give_back(index);
     }
     behind_ = before;

@@ -82,12 +82,7 @@ bool Network::write_plainly(Instant now, const Ref& r, End sender, std::uint32_t
         packets_.give_back(index);
         if (passage.fate == Passage::Fate::no_way) reset_by_middlebox(now, r, sender, segment);
     }
-    // An ACK under way is not that of everything any more. Mostly the timer's event takes it, as
-    // find_arrival would find.
-    const Lane& acks = r.lane(other(sender));
-    const bool taken = acks.telling == 0 && acks.first <= l.timer_event &&
-                       l.timer_event - acks.first <= tcp(r, sender).tick();
-    if (!taken) schedule_arrival(r, other(sender));
+    schedule_arrival(r, other(sender));  // an ACK under way is not that of everything any more
     schedule_timer(r, sender);
     return true;
 }
@@ -153,30 +148,14 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
     return true;
 }
 
-/// Plainly, where more is under way at the receiver. False: nothing was done.
-inline bool Network::receive_plainly(Instant now, const Ref& r, End receiver,
-                                     const tcp::Segment& segment) {
+/// Quietly if nothing is under way at the receiver, else plainly.
+bool Network::take_simply(Instant now, const Ref& r, End receiver, const tcp::Segment& segment) {
+    tcp::Endpoint& e = r.end(receiver);
+    if (!e.flying) return take_quietly(now, r, receiver, segment);
     const Lane& l = r.lane(receiver);
     if (l.owing > 0 || l.out > 0 || r.lane(other(receiver)).first <= now) return false;
     out_.clear();
-    return tcp(r, receiver).receive_plainly(r.at(now, receiver), r.end(receiver), segment, out_);
-}
-
-/// What most of those are that are told later. `behind_` is this flow: no events follow here.
-bool Network::take_plain_ack(Instant now, const Ref& r, End receiver, const tcp::Segment& segment) {
-    const tcp::Endpoint& e = r.end(receiver);
-    if (!quiet_ || segment.length > 0 || !e.flying || e.silent ||
-        !receive_plainly(now, r, receiver, segment)) {
-        return false;
-    }
-    if (!out_.segments.empty()) follow(now, r, receiver);
-    return true;
-}
-
-/// Quietly if nothing is under way at the receiver, else plainly.
-bool Network::take_simply(Instant now, const Ref& r, End receiver, const tcp::Segment& segment) {
-    if (!r.end(receiver).flying) return take_quietly(now, r, receiver, segment);
-    if (!receive_plainly(now, r, receiver, segment)) return false;
+    if (!tcp(r, receiver).receive_plainly(r.at(now, receiver), e, segment, out_)) return false;
     if (segment.length > 0 || !out_.segments.empty()) {
         follow(now, r, receiver);
     } else if (behind_ != r.id) {

@@ -556,9 +556,6 @@ class Network {
     bool write_quietly(Instant now, const Ref& r, End sender, std::uint32_t bytes);
     bool take_quietly(Instant now, const Ref& r, End receiver, const tcp::Segment& segment);
     bool write_plainly(Instant now, const Ref& r, End sender, std::uint32_t bytes);
-    inline bool receive_plainly(Instant now, const Ref& r, End receiver,
-                                const tcp::Segment& segment);
-    bool take_plain_ack(Instant now, const Ref& r, End receiver, const tcp::Segment& segment);
     bool take_simply(Instant now, const Ref& r, End receiver, const tcp::Segment& segment);
     bool settle(const Ref& r, End sender, Instant arrives, const tcp::Segment& ack);
     void settle_debt(Instant now, const Ref& r, End end);
