@@ -18,6 +18,47 @@ constexpr std::size_t kSoon = 8;                // places from the front that ar
 constexpr std::size_t kBottomRoom = 512;        // places of the bottom to begin with
 static_assert(kSplit <= 2 * kMoved);
 
+/// The events of a bucket are spread over its time: counted into places, of which each gets one or
+/// two, they are nearly sorted, and no comparison was a toss of a coin. False: they are crowded,
+/// and nothing was done.
+bool sort_by_counting(std::span<Event> events) {
+    constexpr int kPlaceBits = 7;
+    constexpr std::size_t kPlaces = std::size_t{1} << kPlaceBits;
+    constexpr std::uint32_t kCrowd = 8;
+    static_assert(kSplit <= 128);  // numbers of places in bytes
+    std::int64_t first = events[0].at;
+    std::int64_t last = first;
+    for (const Event& event : events) {
+        first = std::min(first, event.at);
+        last = std::max(last, event.at);
+    }
+    const auto since = [first](std::int64_t at) {
+        return static_cast<std::uint64_t>(at) - static_cast<std::uint64_t>(first);
+    };
+    const int shift = std::max(0, 64 - std::countl_zero(since(last)) - kPlaceBits);
+    std::array<std::uint8_t, kPlaces> places{};  // how many events; then where the next one goes
+    for (const Event& event : events) ++places[since(event.at) >> shift];
+    std::uint32_t before = 0;
+    std::uint32_t most = 0;
+    for (std::uint8_t& place : places) {
+        const std::uint32_t here = place;
+        most = std::max(most, here);
+        place = static_cast<std::uint8_t>(before);
+        before += here;
+    }
+    if (most > kCrowd) return false;
+    std::array<Event, kSplit> sorted;
+    for (const Event& event : events) sorted[places[since(event.at) >> shift]++] = event;
+    for (std::size_t i = 0; i < events.size(); ++i) {
+        std::size_t place = i;
+        for (; place > 0 && sorted[i] < events[place - 1]; --place) {
+            events[place] = events[place - 1];
+        }
+        events[place] = sorted[i];
+    }
+    return true;
+}
+
 }  // namespace
 
 void EventQueue::Chunks::grow() {
@@ -133,47 +174,6 @@ void EventQueue::sort_bottom(std::size_t begin) {
     const std::span<Event> events(bottom_.data() + begin, tail_ - begin);
     const bool countable = events.size() > kSortedByInsertion && events.size() <= kSplit;
     if (!countable || !sort_by_counting(events)) std::sort(events.begin(), events.end());
-}
-
-/// The events of a bucket are spread over its time: counted into places, of which each gets one or
-/// two, they are nearly sorted, and no comparison was a toss of a coin. False: they are crowded,
-/// and nothing was done.
-bool EventQueue::sort_by_counting(std::span<Event> events) {
-    constexpr int kPlaceBits = 7;
-    constexpr std::size_t kPlaces = std::size_t{1} << kPlaceBits;
-    constexpr std::uint32_t kCrowd = 8;
-    static_assert(kSplit <= 128);  // numbers of places in bytes
-    std::int64_t first = events[0].at;
-    std::int64_t last = first;
-    for (const Event& event : events) {
-        first = std::min(first, event.at);
-        last = std::max(last, event.at);
-    }
-    const auto since = [first](std::int64_t at) {
-        return static_cast<std::uint64_t>(at) - static_cast<std::uint64_t>(first);
-    };
-    const int shift = std::max(0, 64 - std::countl_zero(since(last)) - kPlaceBits);
-    std::array<std::uint8_t, kPlaces> places{};  // how many events; then where the next one goes
-    for (const Event& event : events) ++places[since(event.at) >> shift];
-    std::uint32_t before = 0;
-    std::uint32_t most = 0;
-    for (std::uint8_t& place : places) {
-        const std::uint32_t here = place;
-        most = std::max(most, here);
-        place = static_cast<std::uint8_t>(before);
-        before += here;
-    }
-    if (most > kCrowd) return false;
-    std::array<Event, kSplit> sorted;
-    for (const Event& event : events) sorted[places[since(event.at) >> shift]++] = event;
-    for (std::size_t i = 0; i < events.size(); ++i) {
-        std::size_t place = i;
-        for (; place > 0 && sorted[i] < events[place - 1]; --place) {
-            events[place] = events[place - 1];
-        }
-        events[place] = sorted[i];
-    }
-    return true;
 }
 
 /// Appends a bucket, whose events are all later, to the bottom.

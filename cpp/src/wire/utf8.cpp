@@ -33,7 +33,7 @@ TextProblem find_text_problem(std::string_view text) {
     const std::size_t n = text.size();
     std::size_t i = 0;
     while (i < n) {
-        if (i + 8 <= n && detail::not_plain(load64(p + i)) == 0) {
+        if (i + 8 <= n && detail::Text::flaws(load64(p + i)) == 0) {
             i += 8;
             continue;
         }

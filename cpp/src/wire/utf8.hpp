@@ -32,15 +32,34 @@ namespace detail {
 inline constexpr std::uint64_t kOnes = 0x0101'0101'0101'0101ULL;
 inline constexpr std::uint64_t kHighs = 0x8080'8080'8080'8080ULL;
 
-// Nonzero when a byte of the word is 0 or above 127. Borrows only spread from a byte that is 0,
-// so a word without flaws is never suspected, and one with a flaw never passes.
-constexpr std::uint64_t not_plain(std::uint64_t word) { return (word | (word - kOnes)) & kHighs; }
+// What is not plain: a byte that is 0 or above 127.
+struct Text {
+    // Of a word: nonzero when there is one. Borrows only spread from a byte that is 0, so a word
+    // without flaws is never suspected, and one with a flaw never passes.
+    static constexpr std::uint64_t flaws(std::uint64_t word) {
+        return (word | (word - kOnes)) & kHighs;
+    }
+#ifdef __SSE2__
+    // Of sixteen bytes: in the highest bit of each.
+    static __m128i flaws(__m128i bytes) {
+        return _mm_or_si128(bytes, _mm_cmpeq_epi8(bytes, _mm_setzero_si128()));
+    }
+#endif
+};
 
 // The same, and '+' and '#' as well: they differ in one bit (0x2B, 0x23), so one test finds both.
-constexpr std::uint64_t not_plain_name(std::uint64_t word) {
-    const std::uint64_t wild = (word | (kOnes * 0x08)) ^ (kOnes * 0x2B);
-    return (word | (word - kOnes) | (wild - kOnes)) & kHighs;
-}
+struct Name {
+    static constexpr std::uint64_t flaws(std::uint64_t word) {
+        const std::uint64_t wild = (word | (kOnes * 0x08)) ^ (kOnes * 0x2B);
+        return (word | (word - kOnes) | (wild - kOnes)) & kHighs;
+    }
+#ifdef __SSE2__
+    static __m128i flaws(__m128i bytes) {
+        const __m128i wild = _mm_or_si128(bytes, _mm_set1_epi8(0x08));
+        return _mm_or_si128(Text::flaws(bytes), _mm_cmpeq_epi8(wild, _mm_set1_epi8(0x2B)));
+    }
+#endif
+};
 
 // The first 1 to 7 bytes of a text in one word, repeated or filled up with harmless ones.
 inline std::uint64_t load_short(const std::uint8_t* p, std::size_t n) {
@@ -54,55 +73,33 @@ inline std::uint64_t load_short(const std::uint8_t* p, std::size_t n) {
     return (kOnes << 24) | (std::uint64_t{p[n - 1]} << 16) | (std::uint64_t{p[n / 2]} << 8) | p[0];
 }
 
+template <typename Kind>
+inline bool all_plain(std::string_view text) {
+    const auto* p = reinterpret_cast<const std::uint8_t*>(text.data());
+    const std::size_t n = text.size();
 #ifdef __SSE2__
-
-// The same of sixteen bytes: in the highest bit of each.
-inline __m128i not_plain(__m128i bytes) {
-    return _mm_or_si128(bytes, _mm_cmpeq_epi8(bytes, _mm_setzero_si128()));
-}
-inline __m128i not_plain_name(__m128i bytes) {
-    const __m128i wild = _mm_or_si128(bytes, _mm_set1_epi8(0x08));
-    return _mm_or_si128(not_plain(bytes), _mm_cmpeq_epi8(wild, _mm_set1_epi8(0x2B)));
-}
-
-template <__m128i (*Suspicious)(__m128i)>
-inline bool long_is_plain(const std::uint8_t* p, std::size_t n) {
-    const auto load = [p](std::size_t i) {
-        return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
-    };
-    __m128i found = Suspicious(load(n - 16));
-    for (std::size_t i = 0; i + 16 < n; i += 16) found = _mm_or_si128(found, Suspicious(load(i)));
-    return _mm_movemask_epi8(found) == 0;
-}
-
+    if (n >= 16) {
+        const auto load = [p](std::size_t i) {
+            return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + i));
+        };
+        __m128i found = Kind::flaws(load(n - 16));
+        for (std::size_t i = 0; i + 16 < n; i += 16)
+            found = _mm_or_si128(found, Kind::flaws(load(i)));
+        return _mm_movemask_epi8(found) == 0;
+    }
 #endif
-
-template <std::uint64_t (*Suspicious)(std::uint64_t)>
-inline bool all_plain(const std::uint8_t* p, std::size_t n) {
-    if (n < 8) return n == 0 || Suspicious(load_short(p, n)) == 0;
-    std::uint64_t found = Suspicious(load64(p + n - 8));
-    for (std::size_t i = 0; i + 8 < n; i += 8) found |= Suspicious(load64(p + i));
+    if (n < 8) return n == 0 || Kind::flaws(load_short(p, n)) == 0;
+    std::uint64_t found = Kind::flaws(load64(p + n - 8));
+    for (std::size_t i = 0; i + 8 < n; i += 8) found |= Kind::flaws(load64(p + i));
     return found == 0;
 }
 
 }  // namespace detail
 
 /// Whether a text is ASCII without U+0000, which most are: then nothing else need be asked.
-inline bool plain_text(std::string_view text) {
-    const auto* p = reinterpret_cast<const std::uint8_t*>(text.data());
-#ifdef __SSE2__
-    if (text.size() >= 16) return detail::long_is_plain<detail::not_plain>(p, text.size());
-#endif
-    return detail::all_plain<detail::not_plain>(p, text.size());
-}
+inline bool plain_text(std::string_view text) { return detail::all_plain<detail::Text>(text); }
 
 /// Whether a text is ASCII without U+0000 and without wildcards.
-inline bool plain_name(std::string_view text) {
-    const auto* p = reinterpret_cast<const std::uint8_t*>(text.data());
-#ifdef __SSE2__
-    if (text.size() >= 16) return detail::long_is_plain<detail::not_plain_name>(p, text.size());
-#endif
-    return detail::all_plain<detail::not_plain_name>(p, text.size());
-}
+inline bool plain_name(std::string_view text) { return detail::all_plain<detail::Name>(text); }
 
 }  // namespace mqttwin::wire

@@ -186,7 +186,6 @@ class EventQueue {
     void insert_bottom(Event event);
     void reserve_bottom(std::size_t count);
     void sort_bottom(std::size_t begin);
-    static bool sort_by_counting(std::span<Event> events);
     void take_bucket(Bucket& bucket);
     void refill();
     void refill_from_top();
