@@ -145,8 +145,9 @@ std::uint32_t route(State& s, Instant now, std::uint32_t publisher, wire::Publis
     // [MQTT-3.3.1-8]: otherwise what is retained stays.
     if (retain) update_retained(s, now, fanout, publish);
     constexpr std::size_t kLookAhead = 8;  // sessions are far apart in memory
-    for (std::size_t i = 0; i < s.matches.size(); ++i) {
-        if (i + kLookAhead < s.matches.size()) {
+    const std::size_t count = s.matches.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        if (i + kLookAhead < count) {
             mqttwin::prefetch(&s.sessions[s.matches[i + kLookAhead].session]);
         }
         if (s.matches[i].first) serve(s, now, fanout, qos, retain, s.matches[i]);

@@ -94,7 +94,7 @@ void Clients::receive(Instant now, Slot client, const wire::Frame& frame, const 
 
 void Clients::receive_publish(Instant now, Slot client, const wire::Frame& frame,
                               const Stamp& stamp) {
-    wire::Publish packet;
+    wire::Publish& packet = incoming_;
     BlobId topic = BlobId::none;
     Fault fault = wire::decode(frame, options_.version, wire::Sender::server, packet);
     if (!fault && packet.properties.has(wire::Property::topic_alias)) {

@@ -62,11 +62,11 @@ void VirtualWorld::broker_publish(std::uint32_t broker, const wire::Publish& mes
 
 void VirtualWorld::cut(std::uint32_t fleet, std::uint32_t device, bool silent) {
     FleetHost& host = fleet_at(fleet);
-    const net::FlowId flow = host.flow[checked_device(host, device)];
+    const net::FlowId flow = flow_of(host, checked_device(host, device));
     if (flow == net::kNoFlow) return;
     recorder_->ended(now_, host.tag(device), net::End::client, Recorder::EndedBy::fault);
-    host.flow[device] = net::kNoFlow;
     if (is_real(flow)) {
+        host.real[device] = net::kNoFlow;
         capture_real_end(flow & ~kReal, net::End::client, true);
         real_[flow & ~kReal] = {};
         gate_->abort(flow & ~kReal);

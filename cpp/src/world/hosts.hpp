@@ -13,7 +13,7 @@
 
 namespace mqttwin::world {
 
-/// A fleet: its client engine, its behaviours, and which flow each device has.
+/// A fleet: its client engine and its behaviours. Which flow a device has is the network's to know.
 struct VirtualWorld::FleetHost final : client::Listener {
     FleetHost(VirtualWorld& the_world, const FleetSpec& the_spec, fleet::Population population_,
               std::uint32_t first_tag, std::uint16_t population_number)
@@ -26,7 +26,6 @@ struct VirtualWorld::FleetHost final : client::Listener {
           profile(the_spec.profile, who),
           clients(the_spec.client, profile, the_world.pool_, *this, who.count(),
                   who.key("reconnect back-off")),
-          flow(who.count(), net::kNoFlow),
           numbered(who.count(), 0),
           started(who.count(), false),
           is_online(who.count(), false) {
@@ -55,7 +54,7 @@ struct VirtualWorld::FleetHost final : client::Listener {
     client::Clients clients;
     std::vector<fleet::PublishBehaviour> behaviours;
     std::vector<fleet::PublishSpec> publishes;  // what they were made from
-    std::vector<net::FlowId> flow;              // the device's present connection
+    std::vector<net::FlowId> real;              // by device: its connection beyond the gate
     std::vector<std::uint32_t> numbered;        // own publishes with QoS > 0 so far
     std::vector<bool> started;                  // has been online: its behaviours run
     std::vector<bool> is_online;

@@ -13,6 +13,10 @@ namespace {
 // what it costs one after the other.
 constexpr std::size_t kAhead = sim::EventQueue::kUpcoming - 1;
 
+// So many messages go to somebody whom the cache has not before trails are kept: a few consumers
+// that take turns are there already, and a trail would only be one thing more to load.
+constexpr std::uint32_t kWorthTrails = 1'000;
+
 }  // namespace
 
 void VirtualWorld::LookAhead::leave_trail(net::FlowId flow, BrokerHost& broker) {
@@ -22,7 +26,8 @@ void VirtualWorld::LookAhead::leave_trail(net::FlowId flow, BrokerHost& broker) 
     if (std::exchange(broker.served[trail.to % broker.served.size()], trail.to) == trail.to) return;
     FleetHost* const fleet = world_.populations_[world_.network_.population(flow)].fleet;
     if (fleet == nullptr) return;  // a raw client
-    if (fleet->trails.empty()) fleet->trails.resize(fleet->flow.size());
+    if (++strays_ < kWorthTrails) return;
+    if (fleet->trails.empty()) fleet->trails.resize(fleet->who.count());
     fleet->trails[world_.network_.index(flow)] = trail;
 }
 
@@ -47,25 +52,9 @@ bool VirtualWorld::LookAhead::stays_in_the_cache(const FleetHost& fleet) const {
     return fleet.who.count() < kFewDevices && world_.devices_of_small_fleets_ < kEventsWorthIt;
 }
 
-void VirtualWorld::LookAhead::load_device(const FleetHost& fleet, std::uint32_t device) const {
-    const Recorder& recorder = *world_.recorder_;
-    recorder.prefetch_entity(fleet.base + device);
-    recorder.prefetch_totals(fleet.base + device);
-    fleet.clients.prefetch(device);
-}
-
 void VirtualWorld::LookAhead::find_flow(Scout& scout) const {
     scout.flow = world_.network_.newest(scout.fleet->population, scout.device);
     world_.network_.prefetch_flow(scout.flow);
-}
-
-/// Its bytes, and whose it is.
-void VirtualWorld::LookAhead::load_message(const Scout& scout, net::End sender,
-                                           std::uint32_t behind) const {
-    const std::uint32_t origin = world_.network_.prefetch_bytes(scout.flow, sender, behind);
-    if (sender == net::End::client || origin == Stamp::kNobody) return;
-    world_.recorder_->prefetch_entity(origin);
-    world_.recorder_->prefetch_totals(origin);
 }
 
 /// A device publishes, say.
@@ -74,97 +63,103 @@ void VirtualWorld::LookAhead::act(const FleetHost& fleet, std::uint32_t device, 
     const net::Network& network = world_.network_;
     acting_.send(fleet, device);
     network.prefetch_device(fleet.population, device);
-    load_device(fleet, device);
-    mqttwin::prefetch(&fleet.flow[device]);
+    world_.recorder_->prefetch_totals(fleet.base + device);
+    fleet.clients.prefetch(device);
     if (kind == static_cast<std::uint8_t>(EventKind::behaviour)) {
         fleet.behaviours[detail].prefetch(device);
         if (world_.acknowledged_) mqttwin::prefetch(&fleet.numbered[device]);
     }
-    if (Scout* const scout = acting_.before(1)) find_flow(*scout);
-    if (const Scout* const scout = acting_.before(2)) network.prefetch_work(scout->flow, false);
+    if (!acting_.full()) return;
+    find_flow(acting_.before(1));
+    network.prefetch_work(acting_.before(2).flow, false);
 }
 
 /// Something arrives at the broker.
 void VirtualWorld::LookAhead::rise(const FleetHost& fleet, std::uint32_t device) {
     const net::Network& network = world_.network_;
+    const Recorder& recorder = *world_.recorder_;
+    const bool acknowledged = world_.acknowledged_;
     RisingScout& fresh = rising_.send(fleet, device);
+    fresh.broker = world_.brokers_[fleet.broker].get();
     fresh.to = kNoSlot;
     fresh.onward = net::kNoFlow;
     network.prefetch_device(fleet.population, device);
-    world_.recorder_->prefetch_entity(fleet.base + device);
-    // What rises does not touch the device itself.
-    if (world_.acknowledged_) world_.recorder_->prefetch_totals(fleet.base + device);
+    recorder.prefetch_entity(fleet.base + device);
+    if (acknowledged) recorder.prefetch_totals(fleet.base + device);  // it is answered
     if (!fleet.trails.empty()) mqttwin::prefetch(&fleet.trails[device]);
-    if (RisingScout* const scout = rising_.before(1)) {
-        find_flow(*scout);
-        const BrokerHost& broker = *world_.brokers_[scout->fleet->broker];
-        if (!scout->fleet->trails.empty()) {
-            const broker::Broker::Trail trail = scout->fleet->trails[scout->device];
-            if (trail.to < broker.flow.size()) {
-                scout->to = trail.to;
-                broker.engine.prefetch_trail(trail);
-                mqttwin::prefetch(&broker.flow[trail.to]);
+    if (!rising_.full()) return;
+    {
+        RisingScout& scout = rising_.before(1);
+        find_flow(scout);
+        if (!scout.fleet->trails.empty()) {
+            const broker::Broker::Trail trail = scout.fleet->trails[scout.device];
+            if (trail.to < scout.broker->flow.size()) {
+                scout.to = trail.to;
+                scout.broker->engine.prefetch_trail(trail);
+                mqttwin::prefetch(&scout.broker->flow[trail.to]);
             }
         }
     }
-    if (RisingScout* const scout = rising_.before(2)) {
-        network.prefetch_work(scout->flow, true);
-        const BrokerHost& broker = *world_.brokers_[scout->fleet->broker];
-        scout->slot = scout->flow != net::kNoFlow ? network.server_slot(scout->flow) : kNoSlot;
-        broker.engine.prefetch(scout->slot);
-        if (scout->to != kNoSlot) {
-            broker.engine.prefetch_session(scout->to);
-            scout->onward = broker.flow[scout->to];
-            network.prefetch_server(scout->onward);
+    {
+        RisingScout& scout = rising_.before(2);
+        network.prefetch_work(scout.flow, true);
+        scout.slot = scout.flow != net::kNoFlow ? network.server_slot(scout.flow) : kNoSlot;
+        scout.broker->engine.prefetch(scout.slot);
+        if (scout.to != kNoSlot) {
+            scout.broker->engine.prefetch_session(scout.to);
+            scout.onward = scout.broker->flow[scout.to];
+            network.prefetch_server(scout.onward);
         }
-        if (world_.acknowledged_ && scout->slot < broker.flow.size()) {
-            mqttwin::prefetch(&broker.flow[scout->slot]);
-        }
-    }
-    if (const RisingScout* const scout = rising_.before(3)) {
-        network.prefetch_unit(scout->flow, net::End::client);
-        world_.brokers_[scout->fleet->broker]->engine.prefetch_session(scout->slot);
-        if (scout->onward != net::kNoFlow) {
-            network.prefetch_work(scout->onward, false);
-            world_.recorder_->prefetch_totals(network.prefetch_link(scout->onward));
+        if (acknowledged && scout.slot < scout.broker->flow.size()) {
+            mqttwin::prefetch(&scout.broker->flow[scout.slot]);
         }
     }
-    if (const RisingScout* const scout = rising_.before(4)) {
-        load_message(*scout, net::End::client, 0);
-        if (world_.acknowledged_) {
-            world_.brokers_[scout->fleet->broker]->engine.prefetch_traffic(scout->slot);
+    {
+        const RisingScout& scout = rising_.before(3);
+        network.prefetch_unit(scout.flow, net::End::client);
+        scout.broker->engine.prefetch_session(scout.slot);
+        if (scout.onward != net::kNoFlow) {
+            network.prefetch_work(scout.onward, false);
+            recorder.prefetch_totals(network.prefetch_link(scout.onward));
         }
     }
-    if (!world_.acknowledged_) return;
-    if (const RisingScout* const scout = rising_.before(5)) {
-        world_.brokers_[scout->fleet->broker]->engine.prefetch_window(scout->slot);
+    {
+        const RisingScout& scout = rising_.before(4);
+        network.prefetch_bytes(scout.flow, net::End::client, 0);
+        if (acknowledged) scout.broker->engine.prefetch_traffic(scout.slot);
+    }
+    if (acknowledged) {
+        const RisingScout& scout = rising_.before(5);
+        scout.broker->engine.prefetch_window(scout.slot);
     }
 }
 
 /// Something arrives at a device.
 void VirtualWorld::LookAhead::fall(const FleetHost& fleet, std::uint32_t device) {
     const net::Network& network = world_.network_;
+    const Recorder& recorder = *world_.recorder_;
+    const bool acknowledged = world_.acknowledged_;
     falling_.send(fleet, device);
     network.prefetch_device(fleet.population, device);
-    load_device(fleet, device);
-    if (world_.acknowledged_) mqttwin::prefetch(&fleet.flow[device]);
-    if (Scout* const scout = falling_.before(1)) find_flow(*scout);
-    if (const Scout* const scout = falling_.before(2)) {
-        network.prefetch_work(scout->flow, true);
-        if (world_.acknowledged_) scout->fleet->clients.prefetch_flow(scout->device);
+    recorder.prefetch_entity(fleet.base + device);
+    fleet.clients.prefetch(device);
+    if (acknowledged) recorder.prefetch_totals(fleet.base + device);  // it answers
+    if (!falling_.full()) return;
+    find_flow(falling_.before(1));
+    {
+        const Scout& scout = falling_.before(2);
+        network.prefetch_work(scout.flow, true);
+        if (acknowledged) scout.fleet->clients.prefetch_flow(scout.device);
     }
-    if (const Scout* const scout = falling_.before(3)) {
-        network.prefetch_unit(scout->flow, net::End::server);
-    }
-    if (const Scout* const scout = falling_.before(4)) {
+    network.prefetch_unit(falling_.before(3).flow, net::End::server);
+    {
+        const Scout& scout = falling_.before(4);
         // Somebody who gets many messages has several on their way here.
         std::uint32_t behind = 0;
-        for (std::size_t i = 5; i < 7; ++i) {
-            const Scout* const other = falling_.before(i);
-            behind += other != nullptr && other->flow == scout->flow ? 1 : 0;
-        }
-        load_message(*scout, net::End::server, behind);
-        if (world_.acknowledged_) scout->fleet->clients.prefetch_window(scout->device);
+        for (std::size_t i = 5; i < 7; ++i) behind += falling_.before(i).flow == scout.flow ? 1 : 0;
+        // Its bytes, and whose it is.
+        recorder.prefetch_entity(network.prefetch_bytes(scout.flow, net::End::server, behind));
+        if (acknowledged) scout.fleet->clients.prefetch_window(scout.device);
     }
 }
 

@@ -30,12 +30,13 @@ class VirtualWorld::LookAhead {
    private:
     /// For an event of a device: something that it does, or that arrives at it or from it.
     struct Scout {
-        const FleetHost* fleet = nullptr;  // none: not sent
+        const FleetHost* fleet = nullptr;
         std::uint32_t device = 0;
         net::FlowId flow = net::kNoFlow;
     };
     /// For what arrives at a broker.
     struct RisingScout : Scout {
+        const BrokerHost* broker = nullptr;
         Slot slot = kNoSlot;  // what the broker calls it
         Slot to = kNoSlot;    // where the trail leads
         net::FlowId onward = net::kNoFlow;
@@ -51,11 +52,10 @@ class VirtualWorld::LookAhead {
             scout.device = device;
             return scout;
         }
-        /// The one that was sent so many before the newest; null: there is none.
-        [[nodiscard]] Kind* before(std::size_t n) {
-            Kind& scout = scouts_[(sent_ - n) % kLength];
-            return scout.fleet != nullptr ? &scout : nullptr;
-        }
+        /// All places are taken: until then nobody takes a step.
+        [[nodiscard]] bool full() const { return sent_ >= kLength; }
+        /// The one that was sent so many before the newest. Precondition: full.
+        [[nodiscard]] Kind& before(std::size_t n) { return scouts_[(sent_ - n) % kLength]; }
 
        private:
         static constexpr std::size_t kLength = 8;
@@ -66,8 +66,6 @@ class VirtualWorld::LookAhead {
     void act(const FleetHost& fleet, std::uint32_t device, std::uint8_t kind, std::uint8_t detail);
     void rise(const FleetHost& fleet, std::uint32_t device);
     void fall(const FleetHost& fleet, std::uint32_t device);
-    void load_device(const FleetHost& fleet, std::uint32_t device) const;
-    void load_message(const Scout& scout, net::End sender, std::uint32_t behind) const;
     void find_flow(Scout& scout) const;
     [[nodiscard]] bool stays_in_the_cache(const FleetHost& fleet) const;
 
@@ -75,6 +73,7 @@ class VirtualWorld::LookAhead {
     Column<Scout> acting_;
     Column<RisingScout> rising_;
     Column<Scout> falling_;
+    std::uint32_t strays_ = 0;  // messages to somebody whom the cache had not
 };
 
 }  // namespace mqttwin::world

@@ -99,7 +99,7 @@ void VirtualWorld::real_closed(std::uint32_t connection, bool reset) {
         if (watch != nullptr) watch->handling({}, false);
     } else if (end.fleet != nullptr) {
         real_[connection] = {};
-        end.fleet->flow[end.slot] = net::kNoFlow;
+        end.fleet->real[end.slot] = net::kNoFlow;
         recorder_->ended(now_, end.fleet->tag(end.slot), net::End::client, Recorder::EndedBy::peer);
         end.fleet->clients.handle_closed(now_, end.slot);
         drain(*end.fleet);
@@ -197,7 +197,8 @@ void VirtualWorld::perform_real(const Output& out, std::uint32_t connection) {
 
 // A device's, whose broker is somebody else's.
 void VirtualWorld::perform_real(FleetHost& fleet, const Output& out) {
-    net::FlowId& flow = fleet.flow[out.slot];
+    if (fleet.real.empty()) fleet.real.assign(fleet.who.count(), net::kNoFlow);
+    net::FlowId& flow = fleet.real[out.slot];
     const std::uint32_t tag = fleet.tag(out.slot);
     const std::uint32_t connection = flow & ~kReal;
     switch (out.kind) {

@@ -230,7 +230,7 @@ void Recorder::published(Instant now, std::uint32_t tag, const wire::Publish& me
     if (watch_) watch_->on_published(now, tag, message);
     counters_.add(Counter::offered);
     counters_.add(Counter::payload_bytes_up, message.payload.size());
-    ++entities_[tag].published;
+    totals_[tag].publish();
     series_.add(kPublished, now);
 }
 
@@ -251,7 +251,7 @@ void Recorder::dropped_by_device(Instant /*now*/, std::uint32_t tag, const Stamp
 
 void Recorder::online(Instant now, std::uint32_t tag, bool session_present) {
     counters_.add(Counter::connects);
-    if (entities_[tag].connects++ > 0) counters_.add(Counter::reconnects);
+    if (totals_[tag].connects() > 0) counters_.add(Counter::reconnects);
     if (session_present) counters_.add(Counter::sessions_resumed);
     totals_[tag].online(now);
     series_.add(kConnects, now);
@@ -328,7 +328,7 @@ void Recorder::measure(const Stamp& stamp, Duration took) {
     Entity& origin = entities_[stamp.origin];
     ++origin.delivered;
     origin.latency_sum += took.ns;
-    totals_[stamp.origin].latency(took);
+    origin.latency_max = std::max(origin.latency_max, took.ns);
     if (!any_latencies_) return;
     const Fleet* fleet = fleet_of(stamp.origin);
     if (fleet == nullptr || fleet->latencies == nullptr) return;

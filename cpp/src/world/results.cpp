@@ -115,13 +115,13 @@ Table Recorder::devices(std::uint32_t fleet_number, Instant now) const {
     const auto add = [&](const char* name, Type type, auto value) {
         columns.push_back(column(name, type, value));
     };
-    add("published", Type::int64, [this](auto tag) { return entities_[tag].published; });
+    add("published", Type::int64, [this](auto tag) { return totals_[tag].published(); });
     add("delivered", Type::int64, [this](auto tag) { return entities_[tag].delivered; });
     add("lost", Type::int64, [this](auto tag) { return totals_[tag].lost(); });
     add("received", Type::int64, [this](auto tag) { return entities_[tag].received; });
-    add("connects", Type::int64, [this](auto tag) { return entities_[tag].connects; });
+    add("connects", Type::int64, [this](auto tag) { return totals_[tag].connects(); });
     add("reconnects", Type::int64,
-        [this](auto tag) { return std::max(entities_[tag].connects, 1U) - 1; });
+        [this](auto tag) { return std::max(totals_[tag].connects(), 1U) - 1; });
     add("offline", Type::duration_ns,
         [this, now](auto tag) { return totals_[tag].offline_until(now); });
     add("mqtt_bytes_up", Type::int64, [this](auto tag) { return totals_[tag].up(); });
@@ -130,7 +130,7 @@ Table Recorder::devices(std::uint32_t fleet_number, Instant now) const {
         return entities_[tag].latency_sum / entities_[tag].delivered;
     }));
     columns.push_back(
-        measured("latency_max", [this](auto tag) { return totals_[tag].latency_max(); }));
+        measured("latency_max", [this](auto tag) { return entities_[tag].latency_max; }));
     if (fleet.latencies) {
         columns.push_back(quantile_column("latency_p50", fleet, 0.5));
         columns.push_back(quantile_column("latency_p90", fleet, 0.9));
@@ -148,7 +148,7 @@ Column Recorder::quantile_column(std::string name, const Fleet& fleet, double q)
             column.append_null();
         } else {
             // The middle of the last bucket may lie beyond everything that is in it.
-            column.append_int(std::min(value, totals_[fleet.base + i].latency_max()));
+            column.append_int(std::min(value, entities_[fleet.base + i].latency_max));
         }
     }
     return column;

@@ -221,10 +221,9 @@ void VirtualWorld::perform(std::uint32_t fleet) { drain(fleet_at(fleet)); }
 
 void VirtualWorld::power_off(std::uint32_t fleet, std::uint32_t device) {
     FleetHost& host = scripted_at(fleet, device).fleet;
-    const net::FlowId flow = host.flow[device];
+    const net::FlowId flow = flow_of(host, device);
     if (flow != net::kNoFlow && !is_real(flow)) {
         recorder_->ended(now_, host.tag(device), net::End::client, Recorder::EndedBy::fault);
-        host.flow[device] = net::kNoFlow;
         network_.vanish(now_, flow, net::End::client);
     }
     host.clients.reset(now_, device);

@@ -143,10 +143,10 @@ void VirtualWorld::archive_state(Archive& a) {
     for (auto& fleet : fleets_) {
         FleetHost& host = *fleet;
         a.section("fleet");
-        a(host.clients, host.flow, host.numbered, host.started, host.is_online, host.online);
+        a(host.clients, host.numbered, host.started, host.is_online, host.online);
         a(host.armed);
-        if (host.flow.size() != host.who.count() || host.numbered.size() != host.who.count() ||
-            host.started.size() != host.who.count() || host.is_online.size() != host.who.count()) {
+        if (host.numbered.size() != host.who.count() || host.started.size() != host.who.count() ||
+            host.is_online.size() != host.who.count()) {
             a.fail("a fleet of another size");
         }
         if (host.scripted) a(*host.scripted);

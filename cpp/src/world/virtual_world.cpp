@@ -268,12 +268,20 @@ void VirtualWorld::arm(BrokerHost& broker) {
 
 // --- What engines want done ----------------------------------------------------------------------
 
+/// The device's present connection.
+net::FlowId VirtualWorld::flow_of(const FleetHost& fleet, std::uint32_t device) const {
+    if (!fleet.real.empty() && fleet.real[device] != net::kNoFlow) return fleet.real[device];
+    const net::FlowId flow = network_.newest(fleet.population, device);
+    if (flow == net::kNoFlow || network_.ended(flow, net::End::client)) return net::kNoFlow;
+    return flow;
+}
+
 void VirtualWorld::drain(FleetHost& fleet) {
     Outbox& outbox = fleet.clients.outbox();
     // By index: what the engine answers to a close is drained, too.
     for (std::size_t i = 0; i < outbox.size(); ++i) {
         const Output out = outbox[i];
-        net::FlowId& flow = fleet.flow[out.slot];
+        const net::FlowId flow = flow_of(fleet, out.slot);
         const std::uint32_t tag = fleet.tag(out.slot);
         if (is_real(flow) || (out.kind == Output::Kind::open && brokers_[fleet.broker]->remote())) {
             perform_real(fleet, out);
@@ -281,10 +289,10 @@ void VirtualWorld::drain(FleetHost& fleet) {
         }
         switch (out.kind) {
             case Output::Kind::open:
-                flow = network_.open(now_, fleet.population, out.slot, fleet.broker);
+                (void)network_.open(now_, fleet.population, out.slot, fleet.broker);
                 break;
             case Output::Kind::send:
-                if (flow == net::kNoFlow || network_.ended(flow, net::End::client)) {
+                if (flow == net::kNoFlow) {
                     recorder_->lost_upward(now_, pool_.bytes(out.head), out.stamp);
                     pool_.release(out.head);
                     pool_.release(out.body);
@@ -303,7 +311,6 @@ void VirtualWorld::drain(FleetHost& fleet) {
                 } else {
                     network_.abort(now_, flow, net::End::client);
                 }
-                flow = net::kNoFlow;
                 fleet.clients.handle_closed(now_, out.slot);
                 break;
             case Output::Kind::authenticate:  // a broker's question
@@ -481,7 +488,6 @@ void VirtualWorld::on_closed(Instant now, net::FlowId flow, net::End end, net::E
     if (end == net::End::client) {
         FleetHost& fleet = fleet_of(flow);
         const std::uint32_t device = network_.index(flow);
-        fleet.flow[device] = net::kNoFlow;
         fleet.clients.handle_closed(now, device);
         drain(fleet);
         return;

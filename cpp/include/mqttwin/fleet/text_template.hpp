@@ -41,7 +41,7 @@ class TextTemplate {
 
     /// No device's text is longer.
     [[nodiscard]] std::size_t maximum_size() const { return maximum_size_; }
-    /// What rendering needs: it copies short literals in whole blocks.
+    /// What rendering needs: it writes numbers and short literals in whole blocks.
     [[nodiscard]] std::size_t room() const { return maximum_size_ + kBlock; }
     /// Devices among which every distinct part of the template's text appears: checking theirs
     /// checks all.

@@ -1,14 +1,14 @@
-// What is summed up for one device beside its digests: half a cache line.
+// What is summed up of what a device does: half a cache line.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 #include "mqttwin/base/time.hpp"
 
 namespace mqttwin::world {
 
-/// Bytes to and from a device, its largest latency, what it lost, and how long it was offline.
+/// What a device published, what was sent to and from it, what it lost, its connections, and how
+/// long it had none.
 class alignas(32) DeviceTotals {
    public:
     static constexpr std::uint32_t kMaxLost = (1U << 30) - 1;
@@ -18,8 +18,8 @@ class alignas(32) DeviceTotals {
     [[nodiscard]] std::int64_t up() const { return total(up_low_, up_high_); }
     [[nodiscard]] std::int64_t down() const { return total(down_low_, down_high_); }
 
-    void latency(Duration took) { latency_max_ = std::max(latency_max_, took.ns); }
-    [[nodiscard]] std::int64_t latency_max() const { return latency_max_; }
+    void publish() { ++published_; }
+    [[nodiscard]] std::uint32_t published() const { return published_; }
 
     void lose() {
         if (lost_ < kMaxLost) ++lost_;
@@ -37,6 +37,7 @@ class alignas(32) DeviceTotals {
         offline_ -= now.ns;
     }
     void online(Instant now) {
+        ++connects_;
         if (on_ == 0) switched_on(now);
         if (online_ != 0) return;
         online_ = 1;
@@ -47,6 +48,7 @@ class alignas(32) DeviceTotals {
         online_ = 0;
         offline_ -= now.ns;
     }
+    [[nodiscard]] std::uint32_t connects() const { return connects_; }
     /// Time without a connection since it was switched on.
     [[nodiscard]] std::int64_t offline_until(Instant now) const {
         return offline_ + (on_ != 0 && online_ == 0 ? now.ns : 0);
@@ -63,10 +65,11 @@ class alignas(32) DeviceTotals {
         return static_cast<std::int64_t>(std::uint64_t{high} << 32 | low);
     }
 
-    std::int64_t latency_max_ = 0;
     std::int64_t offline_ = 0;  // ends of times offline, less their beginnings
     std::uint32_t up_low_ = 0;
     std::uint32_t down_low_ = 0;
+    std::uint32_t published_ = 0;
+    std::uint32_t connects_ = 0;
     std::uint16_t up_high_ = 0;
     std::uint16_t down_high_ = 0;
     std::uint32_t lost_ : 30 = 0;

@@ -140,8 +140,7 @@ class Recorder final : public broker::Observer {
     /// "meter/17"
     [[nodiscard]] std::string entity_name(std::uint32_t tag) const;
 
-    /// Loads what is kept for a device: what it has done and got, and what it has sent and been
-    /// sent.
+    /// Loads what is kept for a device: what has arrived, and what it has done and been sent.
     void prefetch_entity(std::uint32_t tag) const {
         if (tag < entities_.size()) mqttwin::prefetch(&entities_[tag]);
     }
@@ -175,17 +174,17 @@ class Recorder final : public broker::Observer {
     void archive(Archive& a);
 
    private:
-    /// All that is kept for one device: one cache line.
+    /// What has arrived from a device and at it, and what became of its messages: one cache line.
+    /// What it does itself is in its DeviceTotals: so either is loaded where the other is not.
     struct alignas(64) Entity {
         trace::Rolling up;          // as delivered at the broker's end
         trace::Rolling down;        // as delivered at the device's end
         std::uint32_t highest = 0;  // Stamp::sequence received so far, in this session
-        std::uint32_t routed = 0;   // highest own QoS > 0 publish that a broker routed
-        std::uint32_t published = 0;
+        std::uint32_t received = 0;
+        std::uint32_t routed = 0;     // highest own QoS > 0 publish that a broker routed
         std::uint32_t delivered = 0;  // first deliveries of own messages
         std::int64_t latency_sum = 0;
-        std::uint32_t received = 0;
-        std::uint32_t connects = 0;
+        std::int64_t latency_max = 0;
     };
     static_assert(sizeof(Entity) == 64);
 

@@ -310,6 +310,7 @@ class VirtualWorld final : private net::Sink {
     [[nodiscard]] sim::Event event(Instant at, std::uint16_t population, std::uint32_t index,
                                    EventKind kind, std::uint8_t detail = 0) const;
     FleetHost& fleet_of(net::FlowId flow);
+    [[nodiscard]] net::FlowId flow_of(const FleetHost& fleet, std::uint32_t device) const;
     FleetHost& fleet_at(std::uint32_t fleet);
     BrokerHost& broker_at(std::uint32_t broker);
     PeerHost& peers_at(std::uint32_t peers);
