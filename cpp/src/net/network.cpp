@@ -483,52 +483,53 @@ void Network::prefetch_device(std::uint16_t population, std::uint32_t index) con
     populations_[population].links.prefetch(index);
 }
 
-void Network::prefetch_flow(FlowId flow) const {
-    if (flow < flows_.size()) prefetch_all(flows_[flow]);
+void Network::prefetch_flow(const Sight& sight) const {
+    if (sight.flow != nullptr) prefetch_all(*sight.flow);
 }
 
-void Network::prefetch_server(FlowId flow) const {
-    if (flow >= flows_.size()) return;
-    const auto* const begin = reinterpret_cast<const char*>(&flows_[flow].end[side(End::server)]);
-    const auto* const end = reinterpret_cast<const char*>(&flows_[flow] + 1);
+void Network::prefetch_server(const Sight& sight) const {
+    if (sight.flow == nullptr) return;
+    const auto* const begin = reinterpret_cast<const char*>(&sight.flow->end[side(End::server)]);
+    const auto* const end = reinterpret_cast<const char*>(sight.flow + 1);
     mqttwin::prefetch(begin);
     mqttwin::prefetch(begin + 64);
     mqttwin::prefetch(end - 1);
 }
 
-std::uint32_t Network::prefetch_link(FlowId flow) const {
-    if (flow >= flows_.size()) return Stamp::kNobody;
-    populations_[population(flow)].links.prefetch(index(flow));
-    return tag(flow);
+std::uint32_t Network::prefetch_link(const Sight& sight) const {
+    if (sight.flow == nullptr) return Stamp::kNobody;
+    const Population& p = populations_[sight.flow->population];
+    p.links.prefetch(sight.flow->index);
+    return p.base + sight.flow->index;
 }
 
-void Network::prefetch_work(FlowId flow, bool arrives) const {
-    if (flow >= flows_.size()) return;
-    if (const std::uint32_t lone = lone_of(flow, flows_[flow]); lone != kNone) {
+void Network::prefetch_work(const Sight& sight, bool arrives) const {
+    if (sight.flow == nullptr) return;
+    if (const std::uint32_t lone = lone_of(sight.id, *sight.flow); lone != kNone) {
         prefetch_all(lones_[lone]);
-    } else if (const std::uint32_t busy = flows_[flow].busy; busy < kLone && arrives) {
+    } else if (const std::uint32_t busy = sight.flow->busy; busy < kLone && arrives) {
         prefetch_all(busy_[busy]);
     } else if (busy < kLone) {
         mqttwin::prefetch(&busy_[busy]);  // to see that it is not the flow's any more
     }
 }
 
-void Network::prefetch_unit(FlowId flow, End sender) const {
-    if (flow >= flows_.size() || !engaged(flow)) return;
-    const Lane& l = busy_[flows_[flow].busy].lane[side(sender)];
+void Network::prefetch_unit(const Sight& sight, End sender) const {
+    if (sight.flow == nullptr || !engaged(sight.id, *sight.flow)) return;
+    const Lane& l = busy_[sight.flow->busy].lane[side(sender)];
     if (l.units != kNone) prefetch_all(units_[l.units]);
     if (l.packets != kNone) prefetch_all(packets_[l.packets]);
 }
 
-std::uint32_t Network::prefetch_bytes(FlowId flow, End sender, std::uint32_t behind) const {
-    if (flow >= flows_.size()) return Stamp::kNobody;
-    if (const std::uint32_t lone = lone_of(flow, flows_[flow]); lone != kNone) {
+std::uint32_t Network::prefetch_bytes(const Sight& sight, End sender, std::uint32_t behind) const {
+    if (sight.flow == nullptr) return Stamp::kNobody;
+    if (const std::uint32_t lone = lone_of(sight.id, *sight.flow); lone != kNone) {
         if (lones_[lone].state != Lone::State::coming) return Stamp::kNobody;
         pool_->prefetch(lones_[lone].head);
         return lones_[lone].stamp.origin;
     }
-    if (!engaged(flow)) return Stamp::kNobody;
-    std::uint32_t unit = busy_[flows_[flow].busy].lane[side(sender)].units;
+    if (!engaged(sight.id, *sight.flow)) return Stamp::kNobody;
+    std::uint32_t unit = busy_[sight.flow->busy].lane[side(sender)].units;
     for (; behind > 0 && unit != kNone; --behind) unit = units_[unit].next;
     if (unit == kNone) return Stamp::kNobody;
     pool_->prefetch(units_[unit].head);

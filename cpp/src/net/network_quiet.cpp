@@ -135,8 +135,11 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
         under_way = passage.fate == Passage::Fate::arrives &&
                     !settle(r, other(receiver), passage.arrives, ack);
         if (under_way) {
+            const bool others = l.packets != kNone && l.telling == 0;
             put(r, receiver, passage.arrives, index, false);
-            schedule_arrival(r, receiver);
+            // A mere ACK behind others: whatever takes those takes it, too.
+            const bool mere = others && l.last_packet == index && !packets_[index].tells;
+            if (!mere) schedule_arrival(r, receiver);
         }
     } else {
         l.owing = segment.length;

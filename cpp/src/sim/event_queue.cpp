@@ -240,21 +240,27 @@ void EventQueue::refill_from_top() {
     split(all);
     if (depth_ == 0) return;
     const Rung& rung = rungs_[0];
-    const Position span = Position{rung.used} << rung.shift;
-    top_start_ =
-        span >> rung.shift != rung.used || rung.base > kLast - span ? kLast : rung.base + span;
+    // Behind its buckets, or its instant.
+    const Position span = rung.by_key ? 1 : Position{rung.used} << rung.shift;
+    const Position end = (position(rung.first) >> 64U) + span;
+    top_start_ = end > kLast >> 64U ? kLast : end << 64U;
 }
 
 /// Makes a bucket a rung, the finest; or the bottom, if its events are all the same.
 void EventQueue::split(Bucket& bucket) {
-    Position first = kLast;
-    Position last = 0;
+    Event first = chunks_.events(bucket.chunk)[0];
+    std::int64_t last_at = first.at;
+    std::uint64_t last_key = first.key;
     visit(bucket, [&](const Event& event) {
-        const Position x = position(event);
-        first = std::min(first, x);
-        last = std::max(last, x);
+        first = std::min(first, event);
+        last_at = std::max(last_at, event.at);
+        last_key = std::max(last_key, event.key);
     });
-    if (first == last) {
+    const bool by_key = first.at == last_at;
+    const std::uint64_t span =
+        by_key ? last_key - first.key
+               : static_cast<std::uint64_t>(last_at) - static_cast<std::uint64_t>(first.at);
+    if (span == 0) {
         take_bucket(bucket);
         return;
     }
@@ -263,15 +269,13 @@ void EventQueue::split(Bucket& bucket) {
     rung.used = std::min(kBuckets, std::bit_ceil(bucket.count / kPerBucket));
     rung.buckets.assign(rung.used, Bucket{});
     rung.count = bucket.count;
-    rung.base = first;
-    const auto high = static_cast<std::uint64_t>((last - first) >> 64U);
-    const auto low = static_cast<std::uint64_t>(last - first);
-    const int bits = high != 0 ? 128 - std::countl_zero(high) : 64 - std::countl_zero(low);
+    rung.first = first;
+    rung.by_key = by_key;
+    const int bits = 64 - std::countl_zero(span);
     rung.shift = static_cast<std::uint32_t>(std::max(0, bits - std::countr_zero(rung.used)));
     rung.set_current(0);
-    consume(bucket, [&](const Event& event) {
-        append(rung.buckets[rung.bucket_of(position(event))], event);
-    });
+    consume(bucket,
+            [&](const Event& event) { append(rung.buckets[rung.bucket_of(event)], event); });
 }
 
 /// Too much was inserted into the bottom: back into buckets with it, and on with less.
@@ -283,10 +287,10 @@ void EventQueue::spread_bottom() {
     } else {
         Rung& rung = rungs_[depth_ - 1];
         for (std::size_t i = head_; i < tail_; ++i) {
-            append(rung.buckets[rung.bucket_of(position(bottom_[i]))], bottom_[i]);
+            append(rung.buckets[rung.bucket_of(bottom_[i])], bottom_[i]);
         }
         rung.count += tail_ - head_;
-        rung.set_current(rung.bucket_of(position(bottom_[head_])));
+        rung.set_current(rung.bucket_of(bottom_[head_]));
     }
     head_ = tail_ = bottom_.size() / 4;
     refill();

@@ -19,16 +19,16 @@ constexpr std::uint32_t kWorthTrails = 1'000;
 
 }  // namespace
 
-void VirtualWorld::LookAhead::leave_trail(net::FlowId flow, BrokerHost& broker) {
+void VirtualWorld::LookAhead::leave_trail(const net::Flow& flow, BrokerHost& broker) {
     if (world_.queue_.size() < kEventsWorthIt) return;
     const broker::Broker::Trail trail = broker.engine.trail();
-    if (trail.to == world_.network_.server_slot(flow) || trail.to >= broker.flow.size()) return;
+    if (trail.to == flow.server_slot || trail.to >= broker.flow.size()) return;
     if (std::exchange(broker.served[trail.to % broker.served.size()], trail.to) == trail.to) return;
-    FleetHost* const fleet = world_.populations_[world_.network_.population(flow)].fleet;
+    FleetHost* const fleet = world_.populations_[flow.population].fleet;
     if (fleet == nullptr) return;  // a raw client
     if (++strays_ < kWorthTrails) return;
     if (fleet->trails.empty()) fleet->trails.resize(fleet->who.count());
-    fleet->trails[world_.network_.index(flow)] = trail;
+    fleet->trails[flow.index] = trail;
 }
 
 // An event that is put among those that have a scout already gets none.
@@ -53,8 +53,9 @@ bool VirtualWorld::LookAhead::stays_in_the_cache(const FleetHost& fleet) const {
 }
 
 void VirtualWorld::LookAhead::find_flow(Scout& scout) const {
-    scout.flow = world_.network_.newest(scout.fleet->population, scout.device);
-    world_.network_.prefetch_flow(scout.flow);
+    const net::Network& network = world_.network_;
+    scout.flow = network.sight(network.newest(scout.fleet->population, scout.device));
+    network.prefetch_flow(scout.flow);
 }
 
 /// A device publishes, say.
@@ -82,7 +83,7 @@ void VirtualWorld::LookAhead::rise(const FleetHost& fleet, std::uint32_t device)
     RisingScout& fresh = rising_.send(fleet, device);
     fresh.broker = world_.brokers_[fleet.broker].get();
     fresh.to = kNoSlot;
-    fresh.onward = net::kNoFlow;
+    fresh.onward = {};
     network.prefetch_device(fleet.population, device);
     recorder.prefetch_entity(fleet.base + device);
     if (acknowledged) recorder.prefetch_totals(fleet.base + device);  // it is answered
@@ -103,11 +104,11 @@ void VirtualWorld::LookAhead::rise(const FleetHost& fleet, std::uint32_t device)
     {
         RisingScout& scout = rising_.before(2);
         network.prefetch_work(scout.flow, true);
-        scout.slot = scout.flow != net::kNoFlow ? network.server_slot(scout.flow) : kNoSlot;
+        scout.slot = scout.flow.flow != nullptr ? scout.flow.flow->server_slot : kNoSlot;
         scout.broker->engine.prefetch(scout.slot);
         if (scout.to != kNoSlot) {
             scout.broker->engine.prefetch_session(scout.to);
-            scout.onward = scout.broker->flow[scout.to];
+            scout.onward = network.sight(scout.broker->flow[scout.to]);
             network.prefetch_server(scout.onward);
         }
         if (acknowledged && scout.slot < scout.broker->flow.size()) {
@@ -118,7 +119,7 @@ void VirtualWorld::LookAhead::rise(const FleetHost& fleet, std::uint32_t device)
         const RisingScout& scout = rising_.before(3);
         network.prefetch_unit(scout.flow, net::End::client);
         scout.broker->engine.prefetch_session(scout.slot);
-        if (scout.onward != net::kNoFlow) {
+        if (scout.onward.flow != nullptr) {
             network.prefetch_work(scout.onward, false);
             recorder.prefetch_totals(network.prefetch_link(scout.onward));
         }
@@ -156,7 +157,8 @@ void VirtualWorld::LookAhead::fall(const FleetHost& fleet, std::uint32_t device)
         const Scout& scout = falling_.before(4);
         // Somebody who gets many messages has several on their way here.
         std::uint32_t behind = 0;
-        for (std::size_t i = 5; i < 7; ++i) behind += falling_.before(i).flow == scout.flow ? 1 : 0;
+        for (std::size_t i = 5; i < 7; ++i)
+            behind += falling_.before(i).flow.id == scout.flow.id ? 1 : 0;
         // Its bytes, and whose it is.
         recorder.prefetch_entity(network.prefetch_bytes(scout.flow, net::End::server, behind));
         if (acknowledged) scout.fleet->clients.prefetch_window(scout.device);

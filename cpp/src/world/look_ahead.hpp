@@ -22,7 +22,7 @@ class VirtualWorld::LookAhead {
     /// Before an event is taken from the queue.
     void step();
     /// Where the message went that the broker has just taken from a device.
-    void leave_trail(net::FlowId flow, BrokerHost& broker);
+    void leave_trail(const net::Flow& flow, BrokerHost& broker);
     /// Fewer pending events than this belong to a world that the cache holds anyway.
     static constexpr std::size_t kEventsWorthIt = 5'000;
     static constexpr std::uint32_t kFewDevices = 256;  // of a fleet
@@ -32,14 +32,14 @@ class VirtualWorld::LookAhead {
     struct Scout {
         const FleetHost* fleet = nullptr;
         std::uint32_t device = 0;
-        net::FlowId flow = net::kNoFlow;
+        net::Network::Sight flow;
     };
     /// For what arrives at a broker.
     struct RisingScout : Scout {
         const BrokerHost* broker = nullptr;
         Slot slot = kNoSlot;  // what the broker calls it
         Slot to = kNoSlot;    // where the trail leads
-        net::FlowId onward = net::kNoFlow;
+        net::Network::Sight onward;
     };
     /// Those of one kind that were sent last.
     template <typename Kind>

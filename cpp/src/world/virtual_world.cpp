@@ -441,7 +441,8 @@ void VirtualWorld::on_opened(Instant now, net::FlowId flow, net::End end) {
 
 void VirtualWorld::on_bytes(Instant now, net::FlowId flow, net::End receiver, ByteView bytes,
                             const Stamp& stamp) {
-    recorder_->delivered(now, network_.tag(flow), receiver, bytes);
+    const net::Flow& record = network_.flow(flow);
+    recorder_->delivered(now, network_.tag(record), receiver, bytes);
     if (sockets_ != nullptr && sockets_->owns(flow, receiver)) {
         return sockets_->on_bytes(flow, receiver, bytes);
     }
@@ -451,8 +452,8 @@ void VirtualWorld::on_bytes(Instant now, net::FlowId flow, net::End receiver, By
         return;
     }
     if (receiver == net::End::client) {
-        FleetHost& fleet = fleet_of(flow);
-        fleet.clients.handle_bytes(now, network_.index(flow), bytes, stamp);
+        FleetHost& fleet = *populations_[record.population].fleet;
+        fleet.clients.handle_bytes(now, record.index, bytes, stamp);
         if (fleet.clients.outbox().empty()) {  // a message of QoS 0 is not answered
             arm(fleet);
         } else {
@@ -460,11 +461,11 @@ void VirtualWorld::on_bytes(Instant now, net::FlowId flow, net::End receiver, By
         }
         return;
     }
-    const Slot slot = network_.server_slot(flow);
+    const Slot slot = record.server_slot;
     if (slot == kNoSlot) return;
-    BrokerHost& broker = *brokers_[network_.broker(flow)];
+    BrokerHost& broker = *brokers_[record.broker];
     broker.engine.handle_bytes(now, slot, bytes, stamp, network_.delivered());
-    look_ahead_->leave_trail(flow, broker);
+    look_ahead_->leave_trail(record, broker);
     drain(broker);
 }
 

@@ -140,10 +140,12 @@ class Network {
     [[nodiscard]] BlobId delivered() const { return delivered_; }
 
     // Looking.
-    [[nodiscard]] std::uint32_t tag(FlowId flow) const {
-        const Flow& f = flows_[flow];
-        return populations_[f.population].base + f.index;
+    [[nodiscard]] std::uint32_t tag(FlowId flow) const { return tag(flows_[flow]); }
+    [[nodiscard]] std::uint32_t tag(const Flow& flow) const {
+        return populations_[flow.population].base + flow.index;
     }
+    /// For several looks at one.
+    [[nodiscard]] const Flow& flow(FlowId id) const { return flows_[id]; }
     [[nodiscard]] std::uint16_t population(FlowId flow) const { return flows_[flow].population; }
     [[nodiscard]] std::uint32_t index(FlowId flow) const { return flows_[flow].index; }
     [[nodiscard]] std::uint32_t broker(FlowId flow) const {
@@ -174,22 +176,31 @@ class Network {
     /// Everything that is under way: for the census of a run.
     void for_each_in_transit(const std::function<void(std::uint32_t tag, End receiver,
                                                       ByteView bytes, const Stamp&)>& visit) const;
-    /// Loads what an event of this device will touch, in steps from afar to near: each reads what
-    /// the one before has loaded. The flow may be one that is no more, or none.
-    void prefetch_device(std::uint16_t population, std::uint32_t index) const;
+    /// The latest one of a device, which may have ended.
     [[nodiscard]] FlowId newest(std::uint16_t population, std::uint32_t index) const {
         return populations_[population].newest[index].flow();
     }
-    void prefetch_flow(FlowId flow) const;
+    /// A flow seen from afar. It may be one that is no more, or none.
+    struct Sight {
+        FlowId id = kNoFlow;
+        const Flow* flow = nullptr;
+    };
+    [[nodiscard]] Sight sight(FlowId id) const {
+        return id < flows_.size() ? Sight{id, &flows_[id]} : Sight{};
+    }
+    /// Loads what an event of this device will touch, in steps from afar to near: each reads what
+    /// the one before has loaded.
+    void prefetch_device(std::uint16_t population, std::uint32_t index) const;
+    void prefetch_flow(const Sight& sight) const;
     /// What its server needs to send.
-    void prefetch_server(FlowId flow) const;
-    void prefetch_work(FlowId flow, bool arrives) const;
+    void prefetch_server(const Sight& sight) const;
+    void prefetch_work(const Sight& sight, bool arrives) const;
     /// What comes from that end.
-    void prefetch_unit(FlowId flow, End sender) const;
+    void prefetch_unit(const Sight& sight, End sender) const;
     /// And whose message it is. `behind`: units that are read before that one.
-    std::uint32_t prefetch_bytes(FlowId flow, End sender, std::uint32_t behind) const;
+    std::uint32_t prefetch_bytes(const Sight& sight, End sender, std::uint32_t behind) const;
     /// The state of its link; the tag of its device.
-    std::uint32_t prefetch_link(FlowId flow) const;
+    std::uint32_t prefetch_link(const Sight& sight) const;
 
     /// After a copy of the world: the queue and pool of the copy.
     void rebind(sim::EventQueue& queue, BlobPool& pool) {
@@ -250,9 +261,9 @@ class Network {
         return (sender == End::client ? link.up : link.down).reorder;
     }
     static constexpr std::uint32_t kLone = Flow::kLone;
-    [[nodiscard]] bool engaged(FlowId id) const {
-        const std::uint32_t busy = flows_[id].busy;
-        return busy < kLone && busy_[busy].flow == id;
+    [[nodiscard]] bool engaged(FlowId id) const { return engaged(id, flows_[id]); }
+    [[nodiscard]] bool engaged(FlowId id, const Flow& flow) const {
+        return flow.busy < kLone && busy_[flow.busy].flow == id;
     }
     /// The number of its lone segment, if it has one.
     [[nodiscard]] std::uint32_t lone_of(FlowId id, const Flow& flow) const {

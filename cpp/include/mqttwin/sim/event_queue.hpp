@@ -53,8 +53,8 @@ struct Event {
 /// pushing writes to the end of one of few chunks, and popping reads chunks from end to end: both
 /// stay fast when there are far more events than the cache holds.
 ///
-/// Buckets divide (instant, key) taken as one 128-bit number, so a million events at one instant
-/// are no special case.
+/// Buckets divide instants or, where all events are of one instant, keys: so a million events at
+/// once are no worse than others.
 ///
 /// State is plain and holds no pointers into itself: a copy is a fork.
 class EventQueue {
@@ -153,7 +153,8 @@ class EventQueue {
     };
 
     struct Rung {
-        Position base = 0;
+        Event first;             // the earliest when it was made: where its first bucket begins
+        bool by_key = false;     // all have its instant; else buckets hold whole instants
         Position threshold = 0;  // where bucket `current` begins: what is earlier is not for here
         std::vector<Bucket> buckets;
         std::uint32_t used = 0;     // how many of them
@@ -161,15 +162,29 @@ class EventQueue {
         std::uint32_t shift = 0;    // log2 of a bucket's width
         std::size_t count = 0;      // of events, never 0 between calls
 
-        /// The bucket of a position; the first and the last also take what lies outside.
-        [[nodiscard]] std::uint32_t bucket_of(Position x) const {
-            if (x <= base) return 0;
-            const Position bucket = (x - base) >> shift;
+        /// The bucket of an event; the first and the last also take what lies outside.
+        [[nodiscard]] std::uint32_t bucket_of(const Event& event) const {
+            if (by_key) [[unlikely]]
+                return bucket_of_key(event);
+            if (event.at <= first.at) return 0;
+            return within(
+                (static_cast<std::uint64_t>(event.at) - static_cast<std::uint64_t>(first.at)) >>
+                shift);
+        }
+        [[nodiscard]] std::uint32_t bucket_of_key(const Event& event) const {
+            if (event <= first) return 0;
+            return event.at == first.at ? within((event.key - first.key) >> shift) : used - 1;
+        }
+        [[nodiscard]] std::uint32_t within(std::uint64_t bucket) const {
             return bucket < used ? static_cast<std::uint32_t>(bucket) : used - 1;
         }
         void set_current(std::uint32_t bucket) {
             current = bucket;
-            threshold = base + (Position{bucket} << shift);
+            const Position begin = position(first);
+            const Position passed = Position{bucket} << shift;
+            threshold = bucket == 0 ? begin
+                        : by_key    ? begin + passed
+                                    : ((begin >> 64U) + passed) << 64U;
         }
     };
 
@@ -219,7 +234,7 @@ inline void EventQueue::push(Event event) {
     for (std::size_t i = 0; i < depth_; ++i) {
         Rung& rung = rungs_[i];
         if (x >= rung.threshold) {
-            append(rung.buckets[rung.bucket_of(x)], event);
+            append(rung.buckets[rung.bucket_of(event)], event);
             ++rung.count;
             return;
         }
