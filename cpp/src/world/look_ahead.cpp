@@ -10,8 +10,11 @@ namespace {
 
 // How many events before its own a scout is sent. With a hundred thousand devices nearly everything
 // that an event touches is out of the cache; loaded early and side by side it costs a fraction of
-// what it costs one after the other.
-constexpr std::size_t kAhead = sim::EventQueue::kUpcoming - 1;
+// what it costs one after the other. Where messages are acknowledged, more events go by between two
+// of a kind, and so between two steps of a scout.
+constexpr std::size_t kAhead = 23;
+constexpr std::size_t kFarAhead = 35;
+static_assert(kFarAhead < sim::EventQueue::kUpcoming);
 
 // So many messages go to somebody whom the cache has not before trails are kept: a few consumers
 // that take turns are there already, and a trail would only be one thing more to load.
@@ -33,9 +36,10 @@ void VirtualWorld::LookAhead::leave_trail(const net::Flow& flow, BrokerHost& bro
 
 // An event that is put among those that have a scout already gets none.
 void VirtualWorld::LookAhead::step() {
-    const auto coming = world_.queue_.upcoming(kAhead + 1);
-    if (coming.size() <= kAhead) return;
-    const auto [rank, device, kind, detail] = sim::EventKey::unpack(coming[kAhead].key);
+    const std::size_t ahead = world_.acknowledged_ ? kFarAhead : kAhead;
+    const auto coming = world_.queue_.upcoming(ahead + 1);
+    if (coming.size() <= ahead) return;
+    const auto [rank, device, kind, detail] = sim::EventKey::unpack(coming[ahead].key);
     const FleetHost* const fleet = world_.populations_[world_.by_rank_[rank]].fleet;
     if (fleet == nullptr || stays_in_the_cache(*fleet)) return;
     if (kind == static_cast<std::uint8_t>(net::FlowEvent::arrival_up)) {

@@ -72,7 +72,7 @@ class EventQueue {
     Event pop();
 
     /// After a pop so many of the next events are sorted, unless there are fewer.
-    static constexpr std::size_t kUpcoming = 20;
+    static constexpr std::size_t kUpcoming = 36;
     /// At most `n` of the next events, soonest first; fewer where no more are sorted so far, one at
     /// least unless the queue is empty. To load what they will touch. Until the next push or pop.
     [[nodiscard]] std::span<const Event> upcoming(std::size_t n) const {
