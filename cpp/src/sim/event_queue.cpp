@@ -8,9 +8,9 @@ namespace mqttwin::sim {
 
 namespace {
 
-constexpr std::uint32_t kBuckets = 1024;        // of a rung, at most
-constexpr std::uint32_t kPerBucket = 8;         // events a bucket is to get where there are few
-constexpr std::size_t kBottomEvents = 64;       // the bottom is filled up to here
+constexpr std::uint32_t kBuckets = 1024;  // of a rung, at most
+constexpr std::uint32_t kPerBucket = 8;   // events a bucket is to get where there are few
+constexpr std::size_t kBottomEvents = EventQueue::kMostForeseen;  // the bottom is filled up to here
 constexpr std::uint32_t kSplit = 128;           // a bucket with more is split before it is sorted
 constexpr std::size_t kSortedByInsertion = 16;  // so few are not counted
 constexpr std::size_t kMoved = 128;             // events moved by one insertion into the bottom
@@ -195,7 +195,7 @@ void EventQueue::refill() {
         head_ = start;
         tail_ = start + left;
     }
-    while (tail_ - head_ < kUpcoming && tail_ - head_ < size_) {
+    while (tail_ - head_ < foreseen_ && tail_ - head_ < size_) {
         if (depth_ == 0) {
             refill_from_top();
             continue;

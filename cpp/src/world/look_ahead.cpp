@@ -14,7 +14,7 @@ namespace {
 // of a kind, and so between two steps of a scout.
 constexpr std::size_t kAhead = 23;
 constexpr std::size_t kFarAhead = 35;
-static_assert(kFarAhead < sim::EventQueue::kUpcoming);
+static_assert(kFarAhead < sim::EventQueue::kMostForeseen);
 
 // So many messages go to somebody whom the cache has not before trails are kept: a few consumers
 // that take turns are there already, and a trail would only be one thing more to load.
@@ -37,6 +37,7 @@ void VirtualWorld::LookAhead::leave_trail(const net::Flow& flow, BrokerHost& bro
 // An event that is put among those that have a scout already gets none.
 void VirtualWorld::LookAhead::step() {
     const std::size_t ahead = world_.acknowledged_ ? kFarAhead : kAhead;
+    world_.queue_.foresee(ahead + 1);
     const auto coming = world_.queue_.upcoming(ahead + 1);
     if (coming.size() <= ahead) return;
     const auto [rank, device, kind, detail] = sim::EventKey::unpack(coming[ahead].key);

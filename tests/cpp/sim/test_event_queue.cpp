@@ -28,6 +28,7 @@ struct Pair {
     EventQueue queue;
     Reference reference;
     std::int64_t now = 0;
+    std::size_t popped = 0;
 
     void push(const Event& event) {
         queue.push(event);
@@ -38,11 +39,13 @@ struct Pair {
         const auto upcoming = queue.upcoming(8);
         ASSERT_FALSE(upcoming.empty());
         ASSERT_TRUE(std::equal(upcoming.begin(), upcoming.end(), reference.begin()));
+        // More and less is foreseen as it goes on.
+        const std::size_t foreseen = 1 + ++popped / 100 % EventQueue::kMostForeseen;
+        queue.foresee(foreseen);
         const Event event = queue.pop();
         ASSERT_EQ(event, *reference.begin());
         reference.erase(reference.begin());
-        ASSERT_EQ(queue.upcoming(EventQueue::kUpcoming).size(),
-                  std::min(EventQueue::kUpcoming, reference.size()));
+        ASSERT_GE(queue.upcoming(foreseen).size(), std::min(foreseen, reference.size()));
         now = event.at;
         ASSERT_EQ(queue.size(), reference.size());
     }

@@ -71,8 +71,12 @@ class EventQueue {
     }
     Event pop();
 
-    /// After a pop so many of the next events are sorted, unless there are fewer.
-    static constexpr std::size_t kUpcoming = 36;
+    /// From the next pop on so many of the next events, one at least, are sorted after each.
+    static constexpr std::size_t kMostForeseen = 64;
+    void foresee(std::size_t n) {
+        assert(n > 0 && n <= kMostForeseen);
+        foreseen_ = n;
+    }
     /// At most `n` of the next events, soonest first; fewer where no more are sorted so far, one at
     /// least unless the queue is empty. To load what they will touch. Until the next push or pop.
     [[nodiscard]] std::span<const Event> upcoming(std::size_t n) const {
@@ -215,6 +219,7 @@ class EventQueue {
     std::vector<Event> bottom_;
     std::size_t head_ = 0;
     std::size_t tail_ = 0;
+    std::size_t foreseen_ = 20;
     // The first `depth_` are in use, the coarsest first; the rest keep their memory.
     std::vector<Rung> rungs_;
     std::size_t depth_ = 0;
@@ -247,7 +252,7 @@ inline Event EventQueue::pop() {
     const Event event = bottom_[head_++];
     last_at_ = event.at;
     --size_;
-    if (tail_ - head_ < kUpcoming && tail_ - head_ < size_) refill();
+    if (tail_ - head_ < foreseen_ && tail_ - head_ < size_) refill();
     return event;
 }
 
