@@ -13,7 +13,6 @@ namespace mqttwin::fleet {
 
 namespace {
 
-constexpr std::size_t kMaximumDigits = 10;  // of 32 bits
 constexpr std::uint8_t kMaximumWidth = 20;
 
 char* append(char* out, std::string_view text) {
@@ -21,8 +20,8 @@ char* append(char* out, std::string_view text) {
     return out + text.size();
 }
 
-/// The eight decimal digits of a number below 100,000,000, a byte each, the first one lowest. All at
-/// once, by halves: a division of several small numbers in one word is a multiplication.
+/// The eight decimal digits of a number, a byte each, the first one lowest. All at once, by halves:
+/// a division of several small numbers in one word is a multiplication.
 std::uint64_t eight_digits(std::uint32_t number) {
     std::uint64_t pairs = number / 10'000 | std::uint64_t{number % 10'000} << 32U;
     const std::uint64_t hundreds = (pairs * 10'486 >> 20U) & 0x0000'007F'0000'007FU;
@@ -31,24 +30,18 @@ std::uint64_t eight_digits(std::uint32_t number) {
     return tens | (pairs - 10 * tens) << 8U;
 }
 
-/// Numbers of devices have few digits, as a rule, but not always the same number of them, which a
-/// loop over digits would have to guess. Eight bytes are written.
-char* append_small(char* out, std::uint32_t number) {
+/// Eight bytes are written behind the padding: how many digits a number has is no branch, which
+/// would be a toss of a coin.
+char* append_number(char* out, std::uint32_t number, std::size_t width) {
+    static_assert(kMaximumDevices <= 100'000'000);
     constexpr std::uint64_t kZeros = 0x3030'3030'3030'3030U;
     const std::uint64_t digits = eight_digits(number);
     const auto leading = static_cast<unsigned>(std::countr_zero(digits | 1ULL << 56U)) / 8;
+    const std::size_t size = sizeof digits - leading;
+    for (std::size_t padded = size; padded < width; ++padded) *out++ = '0';
     const std::uint64_t text = (digits | kZeros) >> 8 * leading;
     std::memcpy(out, &text, sizeof text);
-    return out + (sizeof text - leading);
-}
-
-char* append_number(char* out, std::uint32_t number, std::size_t width) {
-    if (width == 0 && number < 100'000'000) [[likely]]
-        return append_small(out, number);
-    char digits[kMaximumDigits];
-    char* const end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-    for (auto size = static_cast<std::size_t>(end - digits); size < width; ++size) *out++ = '0';
-    return append(out, {digits, static_cast<std::size_t>(end - digits)});
+    return out + size;
 }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }

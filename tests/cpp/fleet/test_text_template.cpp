@@ -41,6 +41,27 @@ TEST(TextTemplate, RendersItsFields) {
     EXPECT_EQ(rendered("{{\"a\":{index}}}", 5), "{\"a\":5}");
 }
 
+// Of every length that there is.
+TEST(TextTemplate, RendersEveryNumber) {
+    PopulationSpec spec;
+    spec.name = "m";
+    spec.count = kMaximumDevices;
+    const TextTemplate text("{index}", Population(spec), "topic");
+    const TextTemplate padded("{index:09}", Population(spec), "topic");
+    const auto check = [&](std::uint32_t n) {
+        const std::string expected = std::to_string(n);
+        ASSERT_EQ(text.text(n), expected);
+        ASSERT_EQ(padded.text(n), std::string(9 - expected.size(), '0') + expected);
+    };
+    for (std::uint32_t n = 0; n < 20'000; ++n) check(n);
+    for (std::uint32_t n = 20'000; n < kMaximumDevices; n += 997) check(n);
+    for (std::uint32_t power = 10; power < kMaximumDevices; power *= 10) {
+        check(power - 1);
+        check(power);
+    }
+    check(kMaximumDevices - 1);
+}
+
 TEST(TextTemplate, DefaultIdentifierIsFleetAndIndex) {
     EXPECT_EQ(TextTemplate("{id}", fleet_of(100), "id").text(42), "meter-42");
 }
