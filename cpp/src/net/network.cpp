@@ -498,9 +498,8 @@ void Network::prefetch_server(const Sight& sight) const {
 
 std::uint32_t Network::prefetch_link(const Sight& sight) const {
     if (sight.flow == nullptr) return Stamp::kNobody;
-    const Population& p = populations_[sight.flow->population];
-    p.links.prefetch(sight.flow->index);
-    return p.base + sight.flow->index;
+    populations_[sight.flow->population].links.prefetch(sight.flow->index);
+    return tag(*sight.flow);
 }
 
 void Network::prefetch_work(const Sight& sight, bool arrives) const {

@@ -45,7 +45,7 @@ struct Pair {
         const Event event = queue.pop();
         ASSERT_EQ(event, *reference.begin());
         reference.erase(reference.begin());
-        ASSERT_GE(queue.upcoming(foreseen).size(), std::min(foreseen, reference.size()));
+        ASSERT_EQ(queue.upcoming(foreseen).size(), std::min(foreseen, reference.size()));
         now = event.at;
         ASSERT_EQ(queue.size(), reference.size());
     }
