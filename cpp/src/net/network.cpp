@@ -271,12 +271,13 @@ void Network::rest(Instant now, const Ref& r) {
     const Lane& up = r.busy->lane[0];
     const Lane& down = r.busy->lane[1];
     static_assert(kNone == ~std::uint32_t{0});
-    if ((up.units & up.packets & down.units & down.packets) != kNone ||
-        (up.out | down.out | up.owing | down.owing) != 0 || flow.end[0].flying ||
+    if ((up.units & up.packets & down.units & down.packets) != kNone) return;
+    if ((up.out | down.out | up.owing | down.owing) != 0 || flow.end[0].flying ||
         flow.end[1].flying) {
-        return;
+        fold(now, r);
+    } else {
+        give_up_record(now, r);
     }
-    give_up_record(now, r);
 }
 
 /// Nothing is under way but an ACK whose effect is there already, if that.

@@ -10,8 +10,8 @@ namespace mqttwin::net {
 
 namespace {
 
-constexpr FlowEvent timer_event(End end) {
-    return end == End::client ? FlowEvent::timer_client : FlowEvent::timer_server;
+constexpr End timed_end(FlowEvent timer) {
+    return timer == FlowEvent::timer_client ? End::client : End::server;
 }
 
 /// More than an acknowledgement of what has arrived.
@@ -103,7 +103,7 @@ void Network::find_arrival(const Ref& r, End sender) {
             if (l.telling == 0 && taken_by(at + machine.tick())) return;
             const tcp::Segment& last = packets_[l.last_packet].segment;
             Instant latest = Instant::never();
-            if (!machine.acknowledges_all(receiver, last)) {
+            if (!machine.needs_no_timer(receiver, last)) {
                 latest = at + machine.least_timer(receiver);
                 if (taken_by(latest)) latest = Instant::never();
             }
@@ -142,11 +142,16 @@ void Network::handle_event(Instant now, FlowEvent kind, std::uint8_t generation,
     if (r.busy == nullptr) {
         const std::uint32_t lone = lone_of(id, *r.flow);
         if (lone == kNone) return;
-        const Lone& one = lones_[lone];
-        if (one.state != Lone::State::coming || one.at > now || kind != arrival_event(one.sender)) {
-            return;  // it was for what was before
+        if (kind >= FlowEvent::timer_client) {
+            if (!lone_timer(now, r, lone, timed_end(kind))) return;
+        } else {
+            const Lone& one = lones_[lone];
+            if (one.state != Lone::State::coming || one.at > now ||
+                kind != arrival_event(one.sender)) {
+                return;  // it was for what was before
+            }
+            if (take_lone(now, r, lone)) return;
         }
-        if (take_lone(now, r, lone)) return;
     }
     handling_ = id;
     engage(now, r);
@@ -157,7 +162,7 @@ void Network::handle_event(Instant now, FlowEvent kind, std::uint8_t generation,
         arrive(now, r, sender);
         schedule_arrival(r, sender);
     } else {
-        const End end = kind == FlowEvent::timer_client ? End::client : End::server;
+        const End end = timed_end(kind);
         Lane& l = r.lane(end);
         if (l.timer_event <= now) l.timer_event = Instant::never();
         catch_up(now, r, end);

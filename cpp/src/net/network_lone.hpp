@@ -29,7 +29,9 @@ namespace mqttwin::net {
     bool answers = false;
     if (lone != kNone) {
         const Lone& before = lones_[lone];
-        answers = before.state == Lone::State::owed && before.sender == other(sender);
+        const bool unanswered =
+            before.state == Lone::State::reading || before.state == Lone::State::owed;
+        answers = unanswered && before.sender == other(sender);
         const bool over = before.state == Lone::State::settling && before.at <= now;
         if (!answers && !over) return false;
     }
@@ -72,7 +74,45 @@ namespace mqttwin::net {
         tap_->on_packet(now, r.id, sender, tcp::Segment(segment), Passage(passage));
     }
     push_event(r, one.at, arrival_event(sender));
+    if (answers && !one.promised && r.id != handling_) {  // else `leave_lone` sees to it
+        engage(now, r);
+        resume_unless_promised(now, r, other(sender));
+    }
     return true;
+}
+
+/// It has been read, and nobody has answered yet. False: its sender may be impatient before the
+/// acknowledgement is sent at the latest.
+inline bool Network::let_owe(Instant now, const Ref& r, std::uint32_t lone) {
+    Lone& one = lones_[lone];
+    const End receiver = other(one.sender);
+    const Instant until = tcp(r, receiver).owed_until({now, phase(r, receiver)}, r.end(receiver));
+    if (until - one.sent >= tcp(r, one.sender).patience(r.end(one.sender))) return false;
+    one.state = Lone::State::owed;
+    one.at = until;
+    await_debt(r, lone);
+    return true;
+}
+
+/// An event for when it is due, unless there is one before, which looks again.
+inline void Network::await_debt(const Ref& r, std::uint32_t lone) {
+    const Lone& one = lones_[lone];
+    const End receiver = other(one.sender);
+    Instant& timer = lone_owners_[lone].timer[side(receiver)];
+    if (timer <= one.at) return;
+    timer = one.at;
+    push_event(r, timer, timer_event(receiver));
+}
+
+/// A timer of an end with no more than a lone segment. False: nothing is due.
+inline bool Network::lone_timer(Instant now, const Ref& r, std::uint32_t lone, End end) {
+    const Lone& one = lones_[lone];
+    Instant& timer = lone_owners_[lone].timer[side(end)];
+    if (timer <= now) timer = Instant::never();
+    if (one.state != Lone::State::owed || one.sender == end) return false;
+    if (one.at <= now) return true;
+    await_debt(r, lone);
+    return false;
 }
 
 /// What the reader has done may want more than a lone segment. As behind `take_quietly`.
@@ -80,7 +120,11 @@ inline void Network::leave_lone(Instant now, Ref& r, End sender) {
     if (const std::uint32_t lone = lone_of(r.id, *r.flow); lone != kNone) {
         const Lone& one = lones_[lone];
         const bool answer = one.state == Lone::State::coming && one.answered > 0;
-        if (one.state != Lone::State::owed && (!answer || one.promised)) return;
+        if (one.state == Lone::State::reading) {
+            if (let_owe(now, r, lone)) return;
+        } else if (!answer || one.promised) {
+            return;
+        }
     } else if (!engaged(r.id)) {
         return;
     }
@@ -139,7 +183,7 @@ inline void Network::leave_lone(Instant now, Ref& r, End sender) {
             release_lone(lone);
         }
     } else {
-        one.state = Lone::State::owed;
+        one.state = Lone::State::reading;
     }
     handling_ = r.id;
     deliver(now, r.id, receiver, head, body, stamp);

@@ -30,6 +30,20 @@ void Flight::forget_path() {
     slow_start_over = false;
 }
 
+bool Flight::lost_nothing() const {
+    return first_again < 0 && !undo_possible && prior_ssthresh == 0 && !frto && backoff == 0 &&
+           retransmits == 0 && total_timeouts == 0;
+}
+
+void Flight::forget_usage() {
+    order = rack_order = 0;
+    rack_advanced = false;
+    send_buffer = widest = 0;
+    usage_mark = next;
+    most_out = 0;
+    cwnd_limited = false;
+}
+
 void Flight::archive(Archive& a) {
     a(plain, queue, next, written, filled, send_buffer, widest, fin_written, sacked_out, lost_out);
     a(again_out, timer, fires, retransmits, total_timeouts, backoff, first_again, sent_first);
@@ -85,19 +99,25 @@ bool nothing_under_way(const Endpoint& end, const Flight& f) {
 }  // namespace
 
 void Turn::leave() {
-    // A flight that stays for what is received only remembers no more of the path than a new one.
-    if (f_.queue.empty() && f_.delay_min != 0 && !f_.unsent() && !f_.waiting()) f_.forget_path();
-    if (stays_plain_) {
-        if (!f_.queue.empty() || f_.ack_due) return;
-    } else {
-        f_.plain = m_.plain_ && is_plain();
+    if (!stays_plain_) f_.plain = m_.plain_ && is_plain();
+    if (nothing_under_way(e_, f_)) {
+        m_.ground(e_);
+    } else if ((f_.order | f_.widest) != 0 && f_.queue.empty() && !f_.unsent() && !f_.waiting()) {
+        // One that stays for what is received only remembers no more than a new one; unless
+        // something was lost, of which more may come to light.
+        f_.forget_path();
+        if (is_plain() && f_.lost_nothing()) f_.forget_usage();
     }
-    if (!nothing_under_way(e_, f_)) return;
-    e_.round_over = after(e_.acked, f_.round_mark);
-    e_.probe_open = f_.probing && f_.probe_again && f_.probe_high == e_.acked;
-    m_.pool_.give_back(e_.flight());
-    e_.rack_rtt_or_flight = f_.rack_rtt;
-    e_.flying = false;
+}
+
+void Machine::ground(Endpoint& end) {
+    const std::uint32_t flight = end.flight();
+    const Flight& f = pool_[flight];
+    end.round_over = after(end.acked, f.round_mark);
+    end.probe_open = f.probing && f.probe_again && f.probe_high == end.acked;
+    end.rack_rtt_or_flight = f.rack_rtt;
+    end.flying = false;
+    pool_.give_back(flight);
 }
 
 void Machine::connect(Moment now, Endpoint& end, Output& out) {
@@ -151,7 +171,7 @@ bool Machine::wants_acks_now(const Endpoint& end, const Flight& f) {
 
 /// A probe comes two round trips after an ACK. By each one the estimate loses an eighth at most,
 /// and there are no more of them than segments are out; and no timer fires within a tick of being
-/// set.
+/// set. An ACK that is owed waits anew, if that is shorter.
 Duration Machine::least_timer(const Endpoint& end) const {
     constexpr std::uint32_t kMost = 32;  // leave a hundredth of the estimate
     Duration trips = microseconds(end.rtt.mean8 >> 2U);
@@ -160,7 +180,12 @@ Duration Machine::least_timer(const Endpoint& end) const {
         if (acks > kMost) trips = Duration{0};
         for (std::uint32_t i = 0; i < acks && trips > profile_.jiffy; ++i) trips = trips * 7 / 8;
     }
-    return max(min(trips, profile_.min_rto / 2), tick());
+    Duration least = min(trips, profile_.min_rto / 2);
+    if (end.flying && pool_[end.flight()].ack_due) {
+        least =
+            min(least, profile_.jiffy * std::min<std::int64_t>(end.ack_delay, delayed_ack_min_));
+    }
+    return max(least, tick());
 }
 
 bool Machine::refuse(const Segment& segment, Segment& answer) {

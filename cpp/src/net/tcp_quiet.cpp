@@ -45,6 +45,25 @@ void Machine::resume_owing(Moment now, Endpoint& e, std::uint32_t received, Inst
     turn.resume_owing(received, until);
 }
 
+Machine::Told Machine::resumed(const Endpoint& e) const {
+    const Flight& f = pool_[e.flight()];
+    // Sent once, since nothing was out: the flight knows no others.
+    const bool once = f.plain && f.out() == 1 && f.order == 1 && f.timer == Timer::probe;
+    if (!once || f.ack_due || f.widest != 0 || f.acked_to != e.expected || e.cwnd < 2 || !quiet_) {
+        return {};
+    }
+    if (f.edge != e.expected + e.window) return {};
+    const Sent& sent = f.queue.front();
+    return {Instant{} + microseconds(sent.at), sent.end - sent.begin};
+}
+
+Machine::Told Machine::resumed_owing(const Endpoint& e) const {
+    const Flight& f = pool_[e.flight()];
+    const bool owes = f.plain && f.out() == 0 && f.order == 0 && f.ack_due;
+    if (!owes || f.widest != 0 || f.pushed != 1 || f.edge != f.acked_to + e.window) return {};
+    return {f.ack_at, e.expected - f.acked_to};
+}
+
 void Turn::resume(std::uint32_t bytes) {
     Sent s;
     s.begin = e_.acked;

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::string_view kMagic = "mqttwin-snapshot";
 /// To be raised whenever a record that an archive holds changes.
-constexpr std::uint64_t kVersion = 7;
+constexpr std::uint64_t kVersion = 8;
 /// Chains begin somewhere.
 constexpr std::uint64_t kFirstCheck = 0x243F6A8885A308D3ULL;
 

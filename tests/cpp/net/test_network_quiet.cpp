@@ -149,6 +149,57 @@ Seen stream(std::uint64_t seed, bool quiet) {
 
 TEST(NetworkQuiet, NobodyCanTellOfAStream) { expect_nobody_can_tell(stream, 200, 75); }
 
+/// Requests a few milliseconds apart, and answers at once, told: an ACK that is owed is mostly
+/// carried by the next request.
+Seen dialogue(std::uint64_t seed, bool quiet) {
+    Stream random(StreamKey::of(seed, "dialogue", "shape"), 0);
+    const auto latency = [&] {
+        const std::uint64_t most = random.chance(0.5) ? 1 : random.chance(0.5) ? 3'000 : 60'000;
+        return microseconds(static_cast<std::int64_t>(random.below(most)));
+    };
+    LinkSpec link = plain(latency());
+    link.down.latency = latency();
+    if (random.chance(0.3)) link.up.loss = link.down.loss = 0.03 * random.unit();
+    if (random.chance(0.2)) {
+        link.up.jitter = link.down.jitter =
+            microseconds(static_cast<std::int64_t>(random.below(50'000)));
+        link.up.jitter_kind = link.down.jitter_kind = PipeJitter::uniform;
+    }
+    Bench bench(link, seed);
+    Log packets;
+    bench.network.set_tap(&packets);
+    bench.network.set_quiet(quiet);
+    const double answering = random.chance(0.5) ? 1.0 : random.unit();
+    const End asking = random.chance(0.5) ? End::server : End::client;
+    bench.received = [&](FlowId flow, End end, const std::string& text) {
+        packets.story += std::to_string(bench.clock.ns) +
+                         (end == End::server ? " got " : " heard ") + std::to_string(text.size()) +
+                         "\n";
+        if (end == asking || !random.chance(answering)) return;
+        bench.send(flow, end, std::string(random.chance(0.9) ? 4 : 4'000, 'a'));
+    };
+    const FlowId flow = bench.open();
+    bench.run(bench.clock + seconds(5));
+    const std::uint64_t pause = random.chance(0.5) ? 20'000 : 90'000;
+    for (int i = 0; i < 300; ++i) {
+        const End end = random.chance(0.03) ? other(asking) : asking;
+        const bool open = bench.log.size() == 2 && !bench.network.ended(flow, end);
+        const std::uint64_t size = random.chance(0.02) ? 5'000 : 1 + random.below(200);
+        if (open) bench.send(flow, end, std::string(size, 'q'));
+        const std::uint64_t wait = random.below(random.chance(0.03) ? 500'000 : pause);
+        bench.run(bench.clock + microseconds(static_cast<std::int64_t>(wait)));
+    }
+    if (random.chance(0.3) && !bench.network.ended(flow, asking)) {
+        bench.network.close(bench.clock, flow, asking);
+    }
+    bench.run(bench.clock + minutes(30));
+    std::string story = packets.story;
+    for (const std::string& line : bench.log) story += line + "\n";
+    return {story, bench.events};
+}
+
+TEST(NetworkQuiet, NobodyCanTellOfADialogue) { expect_nobody_can_tell(dialogue, 400, 85); }
+
 /// The device comes nearer, and is sent so many messages at once; and so many when the first ACK is
 /// on its way, of which the last two are lost.
 std::string approach(std::int64_t first, std::int64_t more, bool quiet) {

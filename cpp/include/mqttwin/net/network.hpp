@@ -459,6 +459,9 @@ class Network {
     static constexpr FlowEvent arrival_event(End sender) {
         return sender == End::client ? FlowEvent::arrival_up : FlowEvent::arrival_down;
     }
+    static constexpr FlowEvent timer_event(End end) {
+        return end == End::client ? FlowEvent::timer_client : FlowEvent::timer_server;
+    }
     void push_event(const Ref& r, Instant at, FlowEvent kind) {
         const sim::EventKey key{r.p->rank, r.flow->index, static_cast<std::uint8_t>(kind),
                                 r.flow->attempt};
@@ -517,9 +520,13 @@ class Network {
                           std::uint32_t bytes, const Stamp& stamp);
     inline bool take_lone(Instant now, Ref& r, std::uint32_t lone);
     inline void leave_lone(Instant now, Ref& r, End sender);
+    inline bool let_owe(Instant now, const Ref& r, std::uint32_t lone);
+    inline void await_debt(const Ref& r, std::uint32_t lone);
+    inline bool lone_timer(Instant now, const Ref& r, std::uint32_t lone, End end);
 
     // network_lone.cpp
     void unfold(Instant now, const Ref& r, std::uint32_t lone);
+    [[gnu::noinline]] void fold(Instant now, const Ref& r);
     void release_lone(std::uint32_t lone);
 
     // network_quiet.cpp

@@ -107,7 +107,8 @@ struct Busy {
 struct alignas(64) Lone {
     enum class State : std::uint8_t {
         coming,    // arrives at `at`
-        owed,      // is being read, and an answer may carry its acknowledgement
+        reading,   // is being read, and an answer may carry its acknowledgement
+        owed,      // has been read; so may a later answer, or it is sent at `at`
         settling,  // has been read, and its acknowledgement arrives at `at`
     };
     std::uint32_t bytes = 0;  // of the stream
@@ -132,6 +133,7 @@ static_assert(sizeof(Lone) == 128);
 struct LoneOwner {
     FlowId flow = kNoFlow;
     std::uint32_t ticket = 0;  // of its place among those that only settle
+    std::array<Instant, 2> timer{Instant::never(), Instant::never()};  // as Lane::timer_event
 };
 
 /// A connection: all that there is of it while it is idle.

@@ -265,6 +265,10 @@ struct Flight {
     void reset();
     /// What CUBIC and HyStart know of the path.
     void forget_path();
+    /// No segment was lost, or what is known of it is of no consequence any more.
+    [[nodiscard]] bool lost_nothing() const;
+    /// How it has sent so far, with nothing out.
+    void forget_usage();
     void archive(Archive& a);
 };
 

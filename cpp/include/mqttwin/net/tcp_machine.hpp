@@ -144,6 +144,16 @@ class Machine {
     }
     void resume(Endpoint& end, Moment sent, std::uint32_t bytes);
     void resume_owing(Moment now, Endpoint& end, std::uint32_t received, Instant until);
+    /// The other way round: if all that the flight knows is what `resume` would tell it, what that
+    /// is; of a flight of another kind no bytes.
+    struct Told {
+        Instant at;  // sent then, or owed until then
+        std::uint32_t bytes = 0;
+    };
+    [[nodiscard]] Told resumed(const Endpoint& end) const;
+    [[nodiscard]] Told resumed_owing(const Endpoint& end) const;
+    /// And then it is given up.
+    void ground(Endpoint& end);
 
     // The plain exchange (tcp_plain.cpp): the same while more is under way, as long as nothing is
     // out of the ordinary. False: nothing was done.
@@ -157,9 +167,11 @@ class Machine {
         const Flight& f = pool_[end.flight()];
         return !f.plain && wants_acks_now(end, f);  // else there is nothing of it: Turn::is_plain
     }
-    /// After this one nothing is out.
-    [[nodiscard]] bool acknowledges_all(const Endpoint& end, const Segment& ack) const {
-        return !end.flying || ack.ack == pool_[end.flight()].next;
+    /// After this one nothing is out, and an ACK of one's own, which it could hasten, is not owed.
+    [[nodiscard]] bool needs_no_timer(const Endpoint& end, const Segment& ack) const {
+        if (!end.flying) return true;
+        const Flight& f = pool_[end.flight()];
+        return ack.ack == f.next && !f.ack_due;
     }
     /// After the first of the acknowledgements under way no timer that one of them sets fires
     /// sooner.
