@@ -216,7 +216,7 @@ bool LinkTable::queue(Instant now, std::uint32_t device, std::size_t side, std::
             const std::uint32_t gone = first;
             first = waiting_[gone].next;
             waiting_.give_back(gone);
-            take_half(counts, 32 * static_cast<unsigned>(side), 0xFFFF'FFFFU);
+            take_half(counts, side == 0, 0xFFFF'FFFFU);
         }
         if (first == kNone) last = kNone;
         ends = two(first, last);
@@ -233,7 +233,7 @@ bool LinkTable::queue(Instant now, std::uint32_t device, std::size_t side, std::
     waiting_[mine].departs = free;
     if (last != kNone) waiting_[last].next = mine;
     word(device, layout_.waiting[side]) = two(first == kNone ? mine : first, mine);
-    take_half(word(device, layout_.counts), 32 * static_cast<unsigned>(side), 1);
+    take_half(word(device, layout_.counts), side == 0, 1);
     return true;
 }
 

@@ -252,7 +252,7 @@ void Lane::begin(std::uint32_t position, std::uint32_t position_read) {
     written = position;
     read = position_read;
     first = arrival_event = timer_event = ack_at = Instant::never();
-    out = owing = 0;
+    out = owing = earlier = 0;
     promised = false;
     settled = Instant{-1};
 }
@@ -429,7 +429,7 @@ void Network::for_each_in_transit(
     for (std::uint32_t i = 0; i < lones_.size(); ++i) {
         const Lone& one = lones_[i];
         const FlowId flow = lone_owners_[i].flow;
-        if (flow == kNoFlow || one.state != Lone::State::coming) continue;
+        if (flow == kNoFlow || !one.arrives()) continue;
         visit(tag(flow), other(one.sender), pool_->bytes(one.head), one.stamp);
     }
 }
@@ -451,9 +451,10 @@ void Network::tell_streams(Instant now, Tap& tap) const {
     for (std::uint32_t i = 0; i < lones_.size(); ++i) {
         const Lone& one = lones_[i];
         const FlowId flow = lone_owners_[i].flow;
-        if (flow == kNoFlow || one.state != Lone::State::coming) continue;
+        if (flow == kNoFlow || !one.arrives()) continue;
         if (!layers(flow).none()) continue;
-        const std::uint32_t begin = flows_[flow].end[side(one.sender)].acked;
+        std::uint32_t begin = flows_[flow].end[side(one.sender)].acked;
+        if (one.pair) begin += one.earlier;
         tap.on_written(now, flow, one.sender, begin, one.head, one.body);
     }
 }
@@ -524,7 +525,7 @@ void Network::prefetch_unit(const Sight& sight, End sender) const {
 std::uint32_t Network::prefetch_bytes(const Sight& sight, End sender, std::uint32_t behind) const {
     if (sight.flow == nullptr) return Stamp::kNobody;
     if (const std::uint32_t lone = lone_of(sight.id, *sight.flow); lone != kNone) {
-        if (lones_[lone].state != Lone::State::coming) return Stamp::kNobody;
+        if (!lones_[lone].arrives()) return Stamp::kNobody;
         pool_->prefetch(lones_[lone].head);
         return lones_[lone].stamp.origin;
     }

@@ -146,11 +146,11 @@ void Network::handle_event(Instant now, FlowEvent kind, std::uint8_t generation,
             if (!lone_timer(now, r, lone, timed_end(kind))) return;
         } else {
             const Lone& one = lones_[lone];
-            if (one.state != Lone::State::coming || one.at > now ||
-                kind != arrival_event(one.sender)) {
+            if (!one.arrives() || one.at > now || kind != arrival_event(one.sender)) {
                 return;  // it was for what was before
             }
-            if (take_lone(now, r, lone)) return;
+            const bool follows = one.state == Lone::State::following;
+            if (follows ? take_second(now, r, lone) : take_lone(now, r, lone)) return;
         }
     }
     handling_ = id;

@@ -12,6 +12,7 @@ void Network::unfold(Instant now, const Ref& r, std::uint32_t lone) {
     Lane& back = r.lane(receiver);
     l.sent = one.sent;
     const bool owed = one.state == Lone::State::owed;
+    const bool follows = one.state == Lone::State::following;
     for (const End end : {End::client, End::server}) {
         r.lane(end).timer_event = lone_owners_[lone].timer[side(end)];
     }
@@ -27,10 +28,26 @@ void Network::unfold(Instant now, const Ref& r, std::uint32_t lone) {
             link_packet(l, index);
             l.out = one.bytes;
             l.arrival_event = one.at;
-            back.written += one.answered;
-            back.out = one.answered;
-            back.sent = one.answered_sent;
-            back.promised = one.promised && one.answered > 0;
+            back.written += one.earlier;
+            back.out = one.earlier;
+            back.sent = one.earlier_sent;
+            back.promised = one.promised && one.earlier > 0;
+            break;
+        }
+        case Lone::State::following: {
+            l.written += one.earlier;
+            back.owing = one.earlier;
+            back.ack_at = one.owed_until;
+            link_unit(l, Unit::Kind::data, one.head, one.body, one.bytes).stamp = one.stamp;
+            const std::uint32_t index = packets_.take_used();
+            Packet& packet = packets_[index];
+            packet.arrives = one.at;
+            packet.segment =
+                resume_both(r, sender, one.earlier, one.earlier_sent, one.bytes, one.sent);
+            packet.tells = true;
+            packet.held = false;
+            link_packet(l, index);
+            l.arrival_event = one.at;
             break;
         }
         case Lone::State::reading:
@@ -45,9 +62,15 @@ void Network::unfold(Instant now, const Ref& r, std::uint32_t lone) {
             if (one.at <= now) break;
             l.settled = one.at;
             l.undo = one.undo;
+            l.earlier = one.pair ? one.earlier : 0;
+            l.earlier_sent = one.earlier_sent;
             break;
     }
     release_lone(lone);
+    if (follows) {
+        schedule_timer(r, sender);
+        if (back.ack_at > now) schedule_timer(r, receiver);
+    }
     if (owed) {  // while it is being read, `leave_lone` sees to it
         if (back.ack_at > now) schedule_timer(r, receiver);
         resume_unless_promised(now, r, sender);
@@ -87,10 +110,100 @@ void Network::fold(Instant now, const Ref& r) {
         one.sent = out.at;
         one.sender = sender;
         one.state = Lone::State::owed;
-        one.answered = 0;
+        one.earlier = 0;
         await_debt(r, lone);
         return;
     }
+}
+
+/// Behind one that has been read and not acknowledged: when it has been read, both are at once.
+/// False: nothing was done.
+bool Network::send_second(Instant now, Ref& r, std::uint32_t lone, BlobId head, BlobId body,
+                          std::uint32_t bytes, const Stamp& stamp) {
+    Lone& one = lones_[lone];
+    const End sender = one.sender;
+    tcp::Endpoint& e = r.end(sender);
+    tcp::Machine& machine = tcp(r, sender);
+    if (!machine.can_write_second_quietly(e, one.bytes, bytes)) return false;
+    Passage passage;
+    offer(now, r, sender, machine.quiet_wire_bytes(e, bytes), passage);
+    if (passage.fate != Passage::Fate::arrives || passage.arrives >= one.at ||
+        passage.arrives - now >= machine.patience_with_two(e, now - one.sent)) {
+        engage(now, r);
+        append_unit(now, r, sender, Unit::Kind::data, head, body, bytes).stamp = stamp;
+        write_unquietly(now, r, sender, bytes, passage);
+        rest_unless_handling(now, r);
+        return true;
+    }
+    one.earlier = one.bytes;
+    one.earlier_sent = one.sent;
+    one.owed_until = one.at;
+    one.pair = true;
+    one.bytes = bytes;
+    one.at = passage.arrives;
+    one.sent = now;
+    one.stamp = stamp;
+    one.head = head;
+    one.body = body;
+    one.state = Lone::State::following;
+    tcp::Segment segment;
+    machine.write_quietly({now, phase(r, sender)}, e, bytes, false, segment);
+    segment.seq += one.earlier;
+    one.timestamp = segment.ts_value;
+    if (tap_ != nullptr) {
+        tap_->on_written(now, r.id, sender, segment.seq, head, body);
+        tap_->on_packet(now, r.id, sender, segment, passage);
+    }
+    push_event(r, one.at, arrival_event(sender));
+    return true;
+}
+
+/// As `take_lone`: the second of a pair.
+bool Network::take_second(Instant now, Ref& r, std::uint32_t lone) {
+    Lone& one = lones_[lone];
+    const End sender = one.sender;
+    const End receiver = other(sender);
+    tcp::Endpoint& from = r.end(sender);
+    tcp::Endpoint& to = r.end(receiver);
+    tcp::Machine& machine = tcp(r, receiver);
+    tcp::Machine& sending = tcp(r, sender);
+    tcp::Segment segment = sending.quiet_segment(from, one.bytes, one.timestamp);
+    segment.seq += one.earlier;
+    if (to.done || to.silent || !machine.can_receive_quietly(to, 0, segment) ||
+        reorders(r, receiver)) {
+        engage(now, r);
+        return false;
+    }
+    Passage passage;
+    offer(now, r, receiver, machine.quiet_wire_bytes(to, 0), passage);
+    if (passage.fate != Passage::Fate::arrives ||
+        passage.arrives - one.sent >=
+            sending.patience_with_two(from, one.sent - one.earlier_sent)) {
+        decided_ = passage;
+        engage(now, r);
+        return false;
+    }
+    const Stamp stamp = one.stamp;
+    const BlobId head = one.head;
+    const BlobId body = one.body;
+    tcp::Segment ack;
+    machine.receive_quietly({now, phase(r, receiver)}, to, segment, true, ack);
+    if (tap_ != nullptr) tap_->on_packet(now, r.id, receiver, ack, passage);
+    tcp::Machine::remember(from, ack, one.undo);
+    sending.acknowledge_quietly(passage.arrives, from, one.earlier_sent, one.sent, false, ack);
+    one.at = passage.arrives;
+    one.state = Lone::State::settling;
+    if (one.at > now) {
+        let_settle(one.at, kLone + lone, lone_owners_[lone].ticket);
+    } else {
+        release_lone(lone);
+    }
+    handling_ = r.id;
+    deliver(now, r.id, receiver, head, body, stamp);
+    if (r.flow->busy < kLone) leave_lone(now, r, sender);
+    handling_ = kNoFlow;
+    if (r.busy != nullptr) rest(now, r);
+    return true;
 }
 
 /// The flow is not touched, as by release_busy.

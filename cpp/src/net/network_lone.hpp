@@ -33,7 +33,10 @@ namespace mqttwin::net {
             before.state == Lone::State::reading || before.state == Lone::State::owed;
         answers = unanswered && before.sender == other(sender);
         const bool over = before.state == Lone::State::settling && before.at <= now;
-        if (!answers && !over) return false;
+        if (!answers && !over) {
+            return before.state == Lone::State::owed && before.sender == sender &&
+                   send_second(now, r, lone, head, body, bytes, stamp);
+        }
     }
     Passage passage;
     offer(now, r, sender, machine.quiet_wire_bytes(e, bytes), passage);
@@ -52,11 +55,11 @@ namespace mqttwin::net {
     Lone& one = lones_[lone];
     if (answers) {
         const End peer = other(sender);
-        one.answered = one.bytes;
-        one.answered_sent = one.sent;
+        one.earlier = one.bytes;
+        one.earlier_sent = one.sent;
         one.promised = passage.arrives - one.sent < tcp(r, peer).patience(r.end(peer));
     } else {
-        one.answered = 0;
+        one.earlier = 0;
     }
     one.bytes = bytes;
     one.at = passage.arrives;
@@ -66,6 +69,7 @@ namespace mqttwin::net {
     one.body = body;
     one.sender = sender;
     one.state = Lone::State::coming;
+    one.pair = false;
     tcp::Segment segment;  // can be made again
     machine.write_quietly({now, phase(r, sender)}, e, bytes, answers, segment);
     one.timestamp = segment.ts_value;
@@ -119,7 +123,7 @@ inline bool Network::lone_timer(Instant now, const Ref& r, std::uint32_t lone, E
 inline void Network::leave_lone(Instant now, Ref& r, End sender) {
     if (const std::uint32_t lone = lone_of(r.id, *r.flow); lone != kNone) {
         const Lone& one = lones_[lone];
-        const bool answer = one.state == Lone::State::coming && one.answered > 0;
+        const bool answer = one.state == Lone::State::coming && one.earlier > 0;
         if (one.state == Lone::State::reading) {
             if (let_owe(now, r, lone)) return;
         } else if (!answer || one.promised) {
@@ -144,7 +148,7 @@ inline void Network::leave_lone(Instant now, Ref& r, End sender) {
     tcp::Machine& machine = tcp(r, receiver);
     tcp::Machine& sending = tcp(r, sender);
     const tcp::Segment segment = sending.quiet_segment(from, one.bytes, one.timestamp);
-    if (to.done || to.silent || !machine.can_receive_quietly(to, one.answered, segment)) {
+    if (to.done || to.silent || !machine.can_receive_quietly(to, one.earlier, segment)) {
         engage(now, r);
         return false;
     }
@@ -163,8 +167,8 @@ inline void Network::leave_lone(Instant now, Ref& r, End sender) {
             return false;
         }
     }
-    if (one.answered > 0) {
-        machine.acknowledge_quietly(now, to, one.answered_sent, false, segment);
+    if (one.earlier > 0) {
+        machine.acknowledge_quietly(now, to, one.earlier_sent, one.earlier_sent, false, segment);
     }
     const Stamp stamp = one.stamp;
     const BlobId head = one.head;
@@ -174,7 +178,7 @@ inline void Network::leave_lone(Instant now, Ref& r, End sender) {
         if (tap_ != nullptr)
             tap_->on_packet(now, r.id, receiver, tcp::Segment(ack), Passage(passage));
         tcp::Machine::remember(from, ack, one.undo);
-        sending.acknowledge_quietly(passage.arrives, from, one.sent, false, ack);
+        sending.acknowledge_quietly(passage.arrives, from, one.sent, one.sent, false, ack);
         one.at = passage.arrives;
         one.state = Lone::State::settling;
         if (one.at > now) {
@@ -185,9 +189,11 @@ inline void Network::leave_lone(Instant now, Ref& r, End sender) {
     } else {
         one.state = Lone::State::reading;
     }
+    const bool acknowledged = one.state != Lone::State::reading;
     handling_ = r.id;
     deliver(now, r.id, receiver, head, body, stamp);
-    leave_lone(now, r, sender);
+    // Then what it has written carries nothing else, and waits for nothing.
+    if (!acknowledged || r.flow->busy < kLone) leave_lone(now, r, sender);
     handling_ = kNoFlow;
     if (r.busy != nullptr) rest(now, r);
     return true;

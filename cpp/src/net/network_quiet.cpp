@@ -4,6 +4,7 @@
 // when: the sender is then settled beforehand, and put back if something else happens first. What
 // is lost, late, large or crossing goes to the machines. The result is the same
 // (test_network_quiet.cpp).
+#include <cassert>
 #include <utility>
 
 #include "mqttwin/net/network.hpp"
@@ -97,8 +98,8 @@ inline bool Network::settle(const Ref& r, End sender, Instant arrives, const tcp
     if (reorders(r, other(sender))) return false;  // an ACK that is overtaken may be answered
     tcp::Machine::remember(e, ack, l.undo);
     l.settled = arrives;
-    machine.acknowledge_quietly(arrives, e, l.sent, l.owing > 0, ack);
-    l.out = 0;
+    machine.acknowledge_quietly(arrives, e, l.sent, l.sent, l.owing > 0, ack);
+    l.out = l.earlier = 0;
     return true;
 }
 
@@ -114,7 +115,7 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
         return false;
     }
     if (l.out > 0) {
-        machine.acknowledge_quietly(now, e, l.sent, l.owing > 0, segment);
+        machine.acknowledge_quietly(now, e, l.sent, l.sent, l.owing > 0, segment);
         l.out = 0;
     }
     if (!data) return true;
@@ -205,6 +206,13 @@ void Network::rouse(Instant now, const Ref& r, End end) {
         *place = index;
         if (packet.next == kNone) back.last_packet = index;
         back.first = packets_[back.packets].arrives;
+        if (l.earlier > 0) {
+            const std::uint32_t second = l.out - l.earlier;
+            l.out = 0;
+            resume_both(r, end, l.earlier, l.earlier_sent, second, l.sent);
+            schedule_timer(r, end);
+            schedule_arrival(r, other(end));
+        }
     }
     l.settled = Instant{-1};
     if (l.out > 0) resume(r, end);
@@ -218,6 +226,18 @@ void Network::resume(const Ref& r, End end) {
     tcp(r, end).resume(r.end(end), r.at(l.sent, end), bytes);
     schedule_timer(r, end);
     schedule_arrival(r, other(end));
+}
+
+/// The same with two that are out. The second again.
+tcp::Segment Network::resume_both(const Ref& r, End end, std::uint32_t earlier,
+                                  Instant earlier_sent, std::uint32_t bytes, Instant sent) {
+    tcp::Machine& machine = tcp(r, end);
+    machine.resume(r.end(end), r.at(earlier_sent, end), earlier);
+    tcp::Segment segment;
+    [[maybe_unused]] const bool plain =
+        machine.write_plainly(r.at(sent, end), r.end(end), bytes, segment);
+    assert(plain);
+    return segment;
 }
 
 void Network::resume_unless_promised(Instant now, const Ref& r, End sender) {

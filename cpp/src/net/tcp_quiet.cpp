@@ -33,7 +33,7 @@ void Machine::resume(Endpoint& e, Moment sent, std::uint32_t bytes) {
 
 Instant Machine::owed_until(Moment at, const Endpoint& e) const {
     const std::uint32_t delay = delay_of_ack(e);
-    const std::int64_t us = at.now.ns / 1'000 + at.phase;
+    const std::int64_t us = at.now.microseconds() + at.phase;
     const auto current = static_cast<std::int64_t>(tick_.passed(us));
     return Instant{fires_at_tick(current, delay, profile_.wheel) * profile_.jiffy.ns -
                    microseconds(at.phase).ns};

@@ -46,7 +46,7 @@ class Turn {
           e_(end),
           f_(end.flying ? machine.pool_[end.flight()] : take_flight(machine.pool_, end)),
           now_(at.now),
-          us_(at.now.ns / 1'000),
+          us_(at.now.microseconds()),
           phase_(at.phase),
           out_(out) {}
     ~Turn() {
@@ -135,7 +135,7 @@ class Turn {
     }
     [[nodiscard]] std::uint32_t ticks() const { return static_cast<std::uint32_t>(long_ticks()); }
     [[nodiscard]] std::uint32_t stamp() const {
-        return static_cast<std::uint32_t>((us_ + phase_) / 1'000);
+        return static_cast<std::uint32_t>(static_cast<std::uint64_t>(us_ + phase_) / 1'000);
     }
     [[nodiscard]] std::uint32_t ticks_of_us(std::int64_t us) const { return m_.tick_.cover(us); }
     [[nodiscard]] Instant fires_after(std::uint32_t delay) const {
@@ -282,10 +282,10 @@ class Turn {
 
 /// RFC 8985, section 7.2: twice the round trip, and time for a delayed ACK if it is one segment.
 inline void Turn::arm_probe(bool advancing) {
-    constexpr std::int64_t kLeast = 2'000;  // us
     std::int64_t wait = us_of_ticks(m_.initial_rto_);
     if (e_.rtt.known()) {
-        const std::int64_t slack = f_.out() == 1 ? std::int64_t{rto_floor()} : kLeast;
+        const std::int64_t slack =
+            f_.out() == 1 ? std::int64_t{rto_floor()} : Machine::kLeastProbeSlack;
         wait = std::int64_t{e_.rtt.mean8 >> 2} + slack;
     }
     if (advancing) {

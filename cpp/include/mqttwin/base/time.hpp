@@ -47,6 +47,10 @@ struct Instant {
 
     /// Later than anything that happens: "no deadline".
     static constexpr Instant never() { return {std::numeric_limits<std::int64_t>::max()}; }
+    /// Whole ones since the start, which it does not precede: so this is a multiplication.
+    [[nodiscard]] constexpr std::int64_t microseconds() const {
+        return static_cast<std::int64_t>(static_cast<std::uint64_t>(ns) / 1'000);
+    }
     [[nodiscard]] constexpr double seconds() const { return static_cast<double>(ns) * 1e-9; }
 };
 

@@ -8,8 +8,10 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -145,23 +147,32 @@ class LinkTable {
     }
     /// The number of a packet among those of its direction, from which all its draws follow.
     std::uint32_t take_number(std::uint32_t device, bool up) {
-        return take_half(word(device, layout_.draws), up ? 0 : 32, 1);
+        return take_half(word(device, layout_.draws), up, 1);
     }
-    /// Adds to 32 bits of a word; what they were before.
-    static std::uint32_t take_half(std::int64_t& word, unsigned shift, std::uint32_t more) {
-        const auto both = static_cast<std::uint64_t>(word);
-        const auto half = static_cast<std::uint32_t>(both >> shift);
-        const std::uint64_t mask = std::uint64_t{0xFFFF'FFFFU} << shift;
-        word = static_cast<std::int64_t>((both & ~mask) | (std::uint64_t{half + more} << shift));
-        return half;
+    /// Of a word in which 32 bits stand for each direction: those of one.
+    static std::uint32_t half(const std::int64_t& word, bool up) {
+        std::uint32_t value;
+        std::memcpy(&value, bytes_of(word) + (up ? 0 : sizeof value), sizeof value);
+        return value;
     }
+    /// Adds to them; what they were before.
+    static std::uint32_t take_half(std::int64_t& word, bool up, std::uint32_t more) {
+        const std::uint32_t value = half(word, up);
+        const std::uint32_t next = value + more;
+        std::memcpy(bytes_of(word) + (up ? 0 : sizeof next), &next, sizeof next);
+        return value;
+    }
+    static const std::byte* bytes_of(const std::int64_t& word) {
+        static_assert(std::endian::native == std::endian::little, "the lower half comes first");
+        return reinterpret_cast<const std::byte*>(&word);
+    }
+    static std::byte* bytes_of(std::int64_t& word) { return reinterpret_cast<std::byte*>(&word); }
 
     /// Independent loss of a constant share, asked once for each packet. Not drawn for each: the
     /// number of packets until the next loss is geometric, and drawn once a loss. Losses are
     /// distributed as if each packet were drawn for, and packets that are not lost cost no draw.
     bool loses(std::uint32_t device, bool up, std::uint32_t number) {
-        const auto both = static_cast<std::uint64_t>(word(device, layout_.losses));
-        if (static_cast<std::uint32_t>(both >> (up ? 0U : 32U)) != number) [[likely]] {
+        if (half(word(device, layout_.losses), up) != number) [[likely]] {
             return false;
         }
         return meet_loss(device, up, number);

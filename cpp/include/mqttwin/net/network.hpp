@@ -12,7 +12,6 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -23,6 +22,7 @@
 #include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/blob_pool.hpp"
 #include "mqttwin/base/random.hpp"
+#include "mqttwin/base/ring.hpp"
 #include "mqttwin/base/slab.hpp"
 #include "mqttwin/base/stamp.hpp"
 #include "mqttwin/base/time.hpp"
@@ -302,9 +302,8 @@ class Network {
     void release_settled(Instant now);
     /// What has settled then is released, unless there is more to do before.
     void let_settle(Instant at, std::uint32_t busy, std::uint32_t& ticket) {
-        if (++tickets_ == 0) ++tickets_;
-        ticket = tickets_;
-        settling_.push_back({at, busy, tickets_});
+        ticket = tickets_ += 2;
+        settling_.push_back({at, busy, ticket});
     }
     /// Where the clock of the host at that end stands at instant 0, us: anywhere in an hour.
     [[nodiscard]] std::uint32_t phase(const Ref& r, End end) const {
@@ -527,6 +526,9 @@ class Network {
     // network_lone.cpp
     void unfold(Instant now, const Ref& r, std::uint32_t lone);
     [[gnu::noinline]] void fold(Instant now, const Ref& r);
+    [[gnu::noinline]] bool send_second(Instant now, Ref& r, std::uint32_t lone, BlobId head,
+                                       BlobId body, std::uint32_t bytes, const Stamp& stamp);
+    [[gnu::noinline]] bool take_second(Instant now, Ref& r, std::uint32_t lone);
     void release_lone(std::uint32_t lone);
 
     // network_quiet.cpp
@@ -541,6 +543,8 @@ class Network {
     void wake(Instant now, const Ref& r, End end);
     void rouse(Instant now, const Ref& r, End end);
     void resume(const Ref& r, End end);
+    tcp::Segment resume_both(const Ref& r, End end, std::uint32_t earlier, Instant earlier_sent,
+                             std::uint32_t bytes, Instant sent);
     void resume_unless_promised(Instant now, const Ref& r, End sender);
 
     sim::EventQueue* queue_;
@@ -563,7 +567,7 @@ class Network {
     std::map<FlowId, Instant> last_packet_;  // where a middlebox forgets
     /// By population and index; `after_bytes` is a position in the stream once it is a flow's.
     std::map<std::pair<std::uint16_t, std::uint32_t>, Fault> faults_;
-    std::deque<Settling> settling_;  // flows whose last ACK is under way
+    Ring<Settling> settling_;  // flows whose last ACK is under way
     tcp::Output out_;
     std::optional<Passage> decided_;  // of the next segment, which was offered beforehand
     Sink* sink_ = nullptr;
@@ -573,7 +577,7 @@ class Network {
     BlobId delivered_ = BlobId::none;
     FlowId handling_ = kNoFlow;  // not freed before its event has been handled
     FlowId behind_ = kNoFlow;    // is told of the past: its events are set afterwards
-    std::uint32_t tickets_ = 0;
+    std::uint32_t tickets_ = 1;  // odd, for 0 is none
     bool quiet_ = true;
 };
 

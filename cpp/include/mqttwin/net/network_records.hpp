@@ -89,6 +89,9 @@ struct Lane {
     /// Settled beforehand: an ACK arrives then, and the sender is already what it makes of it.
     Instant settled{-1};
     tcp::Undo undo;  // what it is until then
+    // What it acknowledges is two segments, if it is: of the first of them.
+    std::uint32_t earlier = 0;
+    Instant earlier_sent;
 
     void begin(std::uint32_t position, std::uint32_t position_read);
 };
@@ -106,25 +109,31 @@ struct Busy {
 /// working record (network_lone.hpp).
 struct alignas(64) Lone {
     enum class State : std::uint8_t {
-        coming,    // arrives at `at`
-        reading,   // is being read, and an answer may carry its acknowledgement
-        owed,      // has been read; so may a later answer, or it is sent at `at`
-        settling,  // has been read, and its acknowledgement arrives at `at`
+        coming,     // arrives at `at`
+        following,  // the same, behind one that has been read and is not acknowledged yet
+        reading,    // is being read, and an answer may carry its acknowledgement
+        owed,       // has been read; so may a later answer, or it is sent at `at`
+        settling,   // has been read, and its acknowledgement arrives at `at`
     };
-    std::uint32_t bytes = 0;  // of the stream
     Instant at;
     Instant sent;
+    Stamp stamp;
+    std::uint32_t bytes = 0;      // of the stream
     std::uint32_t timestamp = 0;  // of the segment
     BlobId head = BlobId::none;
     BlobId body = BlobId::none;
-    Stamp stamp;
+    /// Sent before it and not acknowledged: by the other end, if this is an answer; by the same
+    /// end, if it is the second of a pair.
+    std::uint32_t earlier = 0;
     End sender = End::client;
     State state = State::coming;
-    // What it acknowledges, if it is an answer.
-    bool promised = false;  // before any timer of that fires
-    std::uint32_t answered = 0;
-    Instant answered_sent;
-    tcp::Undo undo;  // what the sender is until its acknowledgement arrives
+    bool promised = false;  // it acknowledges them before any timer of theirs fires
+    bool pair = false;
+    Instant earlier_sent;
+    Instant owed_until;  // the first of a pair
+    tcp::Undo undo;      // what the sender is until its acknowledgement arrives
+
+    [[nodiscard]] bool arrives() const { return state <= State::following; }
 };
 static_assert(sizeof(Lone) == 128);
 

@@ -131,7 +131,8 @@ class Machine {
         return at_rest(e) && s.ack == e.acked + out && s.has_ack && s.seq == e.expected && !s.syn &&
                !s.reset && !s.fin && s.sacks == 0 && e.cwnd >= 2;
     }
-    void acknowledge_quietly(Instant now, Endpoint& end, Instant sent, bool owing,
+    /// What it acknowledges was sent at `first`, if there are two of them the second at `last`.
+    void acknowledge_quietly(Instant now, Endpoint& end, Instant first, Instant last, bool owing,
                              const Segment& segment);
     /// The endpoint before an acknowledgement, and what was taken back of one.
     static void remember(const Endpoint& end, const Segment& ack, Undo& undo);
@@ -141,6 +142,17 @@ class Machine {
         const Duration rto = profile_.jiffy * e.rto;
         if (!e.rtt.known()) return min(profile_.initial_rto, rto);
         return min(microseconds(std::int64_t{e.rtt.mean8 >> 2}) + profile_.min_rto, rto);
+    }
+    /// A second segment while the first has been read and is not acknowledged: no limit is near.
+    [[nodiscard]] bool can_write_second_quietly(const Endpoint& e, std::uint32_t first,
+                                                std::uint32_t bytes) const {
+        return can_write_quietly(e, first + bytes) && std::min(e.cwnd, profile_.window_cap) >= 4 &&
+               e.rtt.known() && !profile_.nagle && profile_.send_buffer > 0;
+    }
+    /// From when the second was sent, that long after the first.
+    [[nodiscard]] Duration patience_with_two(const Endpoint& e, Duration apart) const {
+        const std::int64_t probe = std::int64_t{e.rtt.mean8 >> 2} + kLeastProbeSlack;
+        return min(microseconds(probe), profile_.jiffy * e.rto - apart);
     }
     void resume(Endpoint& end, Moment sent, std::uint32_t bytes);
     void resume_owing(Moment now, Endpoint& end, std::uint32_t received, Instant until);
@@ -194,6 +206,9 @@ class Machine {
     }
     /// Its connections, not its profile.
     void archive(Archive& a) { a(counters_, pool_); }
+
+    /// Of a tail-loss probe with several segments out, beside two round trips, us (RFC 8985, 7.2).
+    static constexpr std::int64_t kLeastProbeSlack = 2'000;
 
    private:
     friend class Turn;

@@ -17,9 +17,9 @@ namespace quiet {
 /// Clocks of the host at one end.
 struct Clock {
     Clock(const Moment& at, const Tick& tick) {
-        const std::int64_t us = at.now.ns / 1'000 + at.phase;
+        const std::int64_t us = at.now.microseconds() + at.phase;
         ticks = static_cast<std::uint32_t>(tick.passed(us));
-        stamp = static_cast<std::uint32_t>(us / 1'000);
+        stamp = static_cast<std::uint32_t>(static_cast<std::uint64_t>(us) / 1'000);
     }
     std::uint32_t ticks;
     std::uint32_t stamp;
@@ -147,17 +147,20 @@ inline bool Machine::receive_quietly(Moment now, Endpoint& e, const Segment& s, 
     return at_once;
 }
 
-inline void Machine::acknowledge_quietly(Instant now, Endpoint& e, Instant sent, bool owing,
-                                         const Segment& s) {
-    const std::int64_t us = now.ns / 1'000;
+inline void Machine::acknowledge_quietly(Instant now, Endpoint& e, Instant first, Instant last,
+                                         bool owing, const Segment& s) {
     if (!owing && s.timestamp && !before(s.ts_value, e.ts_recent)) e.ts_recent = s.ts_value;
     e.peer_window = s.window;
     e.acked = s.ack;
     constexpr std::int64_t kLongest = 0x7FFF'FFFF;
-    const auto rtt = static_cast<std::uint32_t>(std::min(us - sent.ns / 1'000, kLongest));
-    e.rack_rtt_or_flight = rtt;
-    e.rtt.see_minimum(rtt);
-    // The segment was the whole round trip.
+    const auto since = [&](Instant sent) {
+        const std::int64_t took = now.microseconds() - sent.microseconds();
+        return static_cast<std::uint32_t>(std::min(took, kLongest));
+    };
+    const std::uint32_t rtt = since(first);
+    e.rack_rtt_or_flight = since(last);
+    e.rtt.see_minimum(e.rack_rtt_or_flight);
+    // It was the whole round trip.
     e.round_over = !e.rtt.sample(rtt, min_rto_, true);
     e.rto = static_cast<std::uint16_t>(std::min(tick_.cover(e.rtt.timeout()), max_rto_));
     if (e.reorder_persist == 0) e.reorder_steps = 1;

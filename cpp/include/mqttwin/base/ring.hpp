@@ -1,0 +1,64 @@
+// First in, first out, in one block that is overwritten again and again.
+#pragma once
+
+#include <cassert>
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "mqttwin/base/archive.hpp"
+
+namespace mqttwin {
+
+/// What a deque does for small records that come and go all the time, without its blocks. It grows
+/// to the largest crowd.
+template <typename T>
+class Ring {
+    static_assert(std::is_trivially_copyable_v<T>);
+
+   public:
+    [[nodiscard]] bool empty() const { return first_ == end_; }
+    [[nodiscard]] std::size_t size() const { return end_ - first_; }
+    [[nodiscard]] const T& front() const {
+        assert(!empty());
+        return block_[first_ & mask()];
+    }
+    void push_back(const T& value) {
+        if (size() == block_.size()) [[unlikely]] {
+            grow();
+        }
+        block_[end_++ & mask()] = value;
+    }
+    void pop_front() {
+        assert(!empty());
+        ++first_;
+    }
+    void archive(Archive& a) {
+        std::vector<T> content;
+        for (std::size_t i = first_; i != end_; ++i) content.push_back(block_[i & mask()]);
+        a(content);
+        if (!a.reading()) return;
+        *this = {};
+        for (const T& value : content) push_back(value);
+    }
+
+   private:
+    static constexpr std::size_t kFewest = 16;
+
+    [[nodiscard]] std::size_t mask() const { return block_.size() - 1; }
+    [[gnu::noinline]] void grow() {
+        std::vector<T> larger(block_.empty() ? kFewest : 2 * block_.size());
+        const std::size_t count = size();
+        for (std::size_t i = 0; i < count; ++i) larger[i] = block_[(first_ + i) & mask()];
+        block_ = std::move(larger);
+        first_ = 0;
+        end_ = count;
+    }
+
+    std::vector<T> block_;  // a power of two, or none
+    std::size_t first_ = 0;
+    std::size_t end_ = 0;
+};
+
+}  // namespace mqttwin
