@@ -288,7 +288,7 @@ void continue_delivery(State& s, Instant now, std::uint32_t index) {
 
 void handle_ack(State& s, Instant now, Slot slot, const wire::Frame& frame) {
     const Connection& c = s.connections[slot];
-    wire::Ack ack;
+    wire::Ack& ack = s.incoming_ack;
     if (const Fault fault = wire::decode(frame, c.version, ack)) return fail(s, now, slot, fault);
     const std::uint32_t index = c.owner;
     const Session& from = s.sessions[index];
@@ -343,15 +343,18 @@ void send_ack(State& s, Slot slot, wire::PacketType type, wire::PacketId id, std
               std::string_view explanation) {
     const Connection& c = s.connections[slot];
     const Session& session = s.sessions[c.owner];
-    wire::Ack ack;
-    ack.type = type;
-    ack.packet_id = id;
-    ack.reason = reason;
-    if (!explanation.empty() && !session.quiet) {  // [MQTT-3.1.2-29]
-        ack.properties.reason_string = explanation;
-        ack.properties.mark(wire::Property::reason_string);
+    s.answer.type = type;
+    s.answer.packet_id = id;
+    s.answer.reason = reason;
+    const std::uint32_t limit = packet_limit(s, session);
+    if (explanation.empty() || session.quiet) [[likely]] {  // [MQTT-3.1.2-29]
+        send(s, slot, wire::encode(*s.pool, c.version, s.answer, limit));
+        return;
     }
-    send(s, slot, wire::encode(*s.pool, c.version, ack, packet_limit(s, session)));
+    wire::Ack explained = s.answer;
+    explained.properties.reason_string = explanation;
+    explained.properties.mark(wire::Property::reason_string);
+    send(s, slot, wire::encode(*s.pool, c.version, explained, limit));
 }
 
 void take_shared(State& s, std::uint32_t index, std::uint32_t group, bool unacknowledged,

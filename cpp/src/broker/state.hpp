@@ -280,6 +280,8 @@ struct State {
     BlobId pingresp = BlobId::none;  // made once, shared by all answers
 
     // Workspace, kept for its capacity.
+    wire::Ack incoming_ack;
+    wire::Ack answer;  // without properties
     wire::Publish incoming;
     BlobId handled = BlobId::none;  // that holds what handle_bytes was given, if one does
     std::vector<Match> matches;

@@ -87,13 +87,13 @@ PublishOutcome Clients::publish(Instant now, Slot client, const wire::Publish& m
     }
     const std::uint32_t limit = online ? granted(c).maximum_packet_size : wire::kMaximumPacketSize;
 
+    // The packet identifier that it gets is written over what stands there when it is sent.
     BlobId blob = BlobId::none;
-    if (!acknowledged && !message.dup) [[likely]] {
+    if (!message.dup) [[likely]] {
         blob = wire::encode(*pool_, options_.version, message, limit);
     } else {
         wire::Publish first = message;
-        first.dup = false;    // [MQTT-3.3.1-1], [MQTT-3.3.1-2]
-        first.packet_id = 1;  // the one that it gets is written over it when it is sent
+        first.dup = false;  // [MQTT-3.3.1-1], [MQTT-3.3.1-2]
         blob = wire::encode(*pool_, options_.version, first, limit);
     }
     if (blob == BlobId::none) return PublishOutcome::refused;  // [MQTT-3.2.2-15]
@@ -261,16 +261,15 @@ void Clients::send_first(Instant now, Slot client, BlobId blob, const Stamp& sta
 // however much is under way [MQTT-3.3.4-8].
 void Clients::send_ack(Instant now, Slot client, wire::PacketType type, wire::PacketId id,
                        std::uint8_t reason) {
-    wire::Ack packet;
-    packet.type = type;
-    packet.packet_id = id;
-    packet.reason = reason;
-    send(now, client, wire::encode(*pool_, options_.version, packet));
+    answer_.type = type;
+    answer_.packet_id = id;
+    answer_.reason = reason;
+    send(now, client, wire::encode(*pool_, options_.version, answer_));
 }
 
 // PUBACK, PUBREC or PUBCOMP for a message of ours.
 void Clients::receive_ack(Instant now, Slot client, const wire::Frame& frame) {
-    wire::Ack packet;
+    wire::Ack& packet = incoming_ack_;
     Fault broken = wire::decode(frame, options_.version, packet);
     if (!broken) broken = check_problem(packet.properties);
     if (broken) {

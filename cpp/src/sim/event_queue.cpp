@@ -18,9 +18,9 @@ constexpr std::size_t kSoon = 8;                // places from the front that ar
 constexpr std::size_t kBottomRoom = 512;        // places of the bottom to begin with
 static_assert(kSplit <= 2 * kMoved);
 
-/// The events of a bucket are spread over its time: counted into places, of which each gets one or
-/// two, they are nearly sorted, and no comparison was a toss of a coin. False: they are crowded,
-/// and nothing was done.
+/// The events of a bucket are spread over its time: counted into places, of which few get more than
+/// one or two, they are nearly sorted, and no comparison was a toss of a coin. False: they are
+/// crowded, and nothing was done.
 bool sort_by_counting(std::span<Event> events) {
     constexpr int kPlaceBits = 7;
     constexpr std::size_t kPlaces = std::size_t{1} << kPlaceBits;
@@ -35,12 +35,15 @@ bool sort_by_counting(std::span<Event> events) {
     const auto since = [first](std::int64_t at) {
         return static_cast<std::uint64_t>(at) - static_cast<std::uint64_t>(first);
     };
-    const int shift = std::max(0, 64 - std::countl_zero(since(last)) - kPlaceBits);
+    // Up to four times as many as events.
+    const int place_bits =
+        std::min(kPlaceBits, static_cast<int>(std::bit_width(events.size() - 1)) + 1);
+    const int shift = std::max(0, 64 - std::countl_zero(since(last)) - place_bits);
     std::array<std::uint8_t, kPlaces> places{};  // how many events; then where the next one goes
     for (const Event& event : events) ++places[since(event.at) >> shift];
     std::uint32_t before = 0;
     std::uint32_t most = 0;
-    for (std::uint8_t& place : places) {
+    for (std::uint8_t& place : std::span(places).first(std::size_t{1} << place_bits)) {
         const std::uint32_t here = place;
         most = std::max(most, here);
         place = static_cast<std::uint8_t>(before);

@@ -23,7 +23,7 @@ constexpr std::uint32_t kWorthTrails = 1'000;
 }  // namespace
 
 void VirtualWorld::LookAhead::leave_trail(const net::Flow& flow, BrokerHost& broker) {
-    if (world_.queue_.size() < kEventsWorthIt) return;
+    if (world_.queue_.size() < kEventsWorthTrails) return;
     const broker::Broker::Trail trail = broker.engine.trail();
     if (trail.to == flow.server_slot || trail.to >= broker.flow.size()) return;
     if (std::exchange(broker.served[trail.to % broker.served.size()], trail.to) == trail.to) return;

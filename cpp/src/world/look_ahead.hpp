@@ -21,10 +21,23 @@ class VirtualWorld::LookAhead {
 
     /// Before an event is taken from the queue.
     void step();
+    /// A broker is about to see what a device has sent.
+    void before_routing(const net::Flow& flow, const BrokerHost& broker) const {
+        if (world_.queue_.size() >= kEventsWorthIt) return;  // a scout was there
+        broker.engine.prefetch(flow.server_slot);
+        const FleetHost* const fleet = world_.populations_[flow.population].fleet;
+        if (fleet == nullptr || fleet->trails.empty()) return;
+        const broker::Broker::Trail trail = fleet->trails[flow.index];
+        if (trail.to >= broker.flow.size()) return;
+        broker.engine.prefetch_trail(trail);
+        world_.network_.prefetch_server(world_.network_.sight(broker.flow[trail.to]));
+    }
     /// Where the message went that the broker has just taken from a device.
     void leave_trail(const net::Flow& flow, BrokerHost& broker);
-    /// Fewer pending events than this belong to a world that the cache holds anyway.
+    /// With fewer pending events than this scouts cost more than they save.
     static constexpr std::size_t kEventsWorthIt = 5'000;
+    /// And fewer than this belong to a world that the nearest cache holds anyway.
+    static constexpr std::size_t kEventsWorthTrails = 500;
     static constexpr std::uint32_t kFewDevices = 256;  // of a fleet
 
    private:

@@ -280,38 +280,43 @@ void VirtualWorld::drain(FleetHost& fleet) {
     Outbox& outbox = fleet.clients.outbox();
     // By index: what the engine answers to a close is drained, too.
     for (std::size_t i = 0; i < outbox.size(); ++i) {
-        const Output out = outbox[i];
-        const net::FlowId flow = flow_of(fleet, out.slot);
-        const std::uint32_t tag = fleet.tag(out.slot);
-        if (is_real(flow) || (out.kind == Output::Kind::open && brokers_[fleet.broker]->remote())) {
-            perform_real(fleet, out);
+        // Field by field, as it was written: a wider load would have to wait for the stores.
+        const Output& out = outbox[i];
+        const Output::Kind kind = out.kind;
+        const Slot slot = out.slot;
+        const BlobId head = out.head;
+        const BlobId body = out.body;
+        const Stamp stamp = out.stamp;
+        const net::FlowId flow = flow_of(fleet, slot);
+        const std::uint32_t tag = fleet.tag(slot);
+        if (is_real(flow) || (kind == Output::Kind::open && brokers_[fleet.broker]->remote())) {
+            perform_real(fleet, Output(out));
             continue;
         }
-        switch (out.kind) {
+        switch (kind) {
             case Output::Kind::open:
-                (void)network_.open(now_, fleet.population, out.slot, fleet.broker);
+                (void)network_.open(now_, fleet.population, slot, fleet.broker);
                 break;
             case Output::Kind::send:
                 if (flow == net::kNoFlow) {
-                    recorder_->lost_upward(now_, pool_.bytes(out.head), out.stamp);
-                    pool_.release(out.head);
-                    pool_.release(out.body);
+                    recorder_->lost_upward(now_, pool_.bytes(head), stamp);
+                    pool_.release(head);
+                    pool_.release(body);
                     break;
                 }
-                recorder_->sent(now_, tag, net::End::client, pool_.bytes(out.head),
-                                pool_.bytes(out.body));
-                network_.send(now_, flow, net::End::client, out.head, out.body, out.stamp);
+                recorder_->sent(now_, tag, net::End::client, pool_.bytes(head), pool_.bytes(body));
+                network_.send(now_, flow, net::End::client, head, body, stamp);
                 break;
             case Output::Kind::close:
             case Output::Kind::abort:
                 if (flow == net::kNoFlow) break;
                 recorder_->ended(now_, tag, net::End::client, Recorder::EndedBy::itself);
-                if (out.kind == Output::Kind::close) {
+                if (kind == Output::Kind::close) {
                     network_.close(now_, flow, net::End::client);
                 } else {
                     network_.abort(now_, flow, net::End::client);
                 }
-                fleet.clients.handle_closed(now_, out.slot);
+                fleet.clients.handle_closed(now_, slot);
                 break;
             case Output::Kind::authenticate:  // a broker's question
                 break;
@@ -325,43 +330,48 @@ void VirtualWorld::drain(BrokerHost& broker) {
     Outbox& outbox = broker.engine.outbox();
     // By index: what the engine does once it knows who somebody is, is drained, too.
     for (std::size_t i = 0; i < outbox.size(); ++i) {
-        const Output out = outbox[i];
-        if (out.kind == Output::Kind::authenticate) {
-            authenticate(broker, out);
+        // Field by field, as it was written: a wider load would have to wait for the stores.
+        const Output& out = outbox[i];
+        const Output::Kind kind = out.kind;
+        const Slot slot = out.slot;
+        const BlobId head = out.head;
+        const BlobId body = out.body;
+        const Stamp stamp = out.stamp;
+        if (kind == Output::Kind::authenticate) {
+            authenticate(broker, Output(out));
             continue;
         }
-        const net::FlowId flow =
-            out.slot < broker.flow.size() ? broker.flow[out.slot] : net::kNoFlow;
+        const net::FlowId flow = slot < broker.flow.size() ? broker.flow[slot] : net::kNoFlow;
         if (is_real(flow)) {
-            perform_real(out, flow & ~kReal);
+            perform_real(Output(out), flow & ~kReal);
             continue;
         }
         if (flow == net::kNoFlow || network_.ended(flow, net::End::server)) {
-            if (out.kind == Output::Kind::send) {
+            if (kind == Output::Kind::send) {
                 if (flow == net::kNoFlow || !is_stranger(flow)) {
-                    recorder_->undeliverable(now_, pool_.bytes(out.head), out.stamp);
+                    recorder_->undeliverable(now_, pool_.bytes(head), stamp);
                 }
-                pool_.release(out.head);
-                pool_.release(out.body);
+                pool_.release(head);
+                pool_.release(body);
             }
             continue;
         }
-        switch (out.kind) {
+        switch (kind) {
             case Output::Kind::send:
-                recorder_->sent(now_, network_.tag(flow), net::End::server, pool_.bytes(out.head),
-                                pool_.bytes(out.body));
-                network_.send(now_, flow, net::End::server, out.head, out.body, out.stamp);
+                recorder_->sent(now_, network_.tag(flow), net::End::server, pool_.bytes(head),
+                                pool_.bytes(body));
+                network_.send(now_, flow, net::End::server, head, body, stamp);
                 break;
             case Output::Kind::close:
                 recorder_->ended(now_, network_.tag(flow), net::End::server,
                                  Recorder::EndedBy::itself);
-                free_slot(broker, out.slot);
+                free_slot(broker, slot);
                 network_.close(now_, flow, net::End::server);
                 break;
             case Output::Kind::abort:
                 recorder_->ended(now_, network_.tag(flow), net::End::server,
                                  Recorder::EndedBy::itself);
-                free_slot(broker, out.slot);
+                free_slot(broker, slot);
                 network_.abort(now_, flow, net::End::server);
                 break;
             case Output::Kind::open:  // a broker opens nothing
@@ -442,6 +452,9 @@ void VirtualWorld::on_opened(Instant now, net::FlowId flow, net::End end) {
 void VirtualWorld::on_bytes(Instant now, net::FlowId flow, net::End receiver, ByteView bytes,
                             const Stamp& stamp) {
     const net::Flow& record = network_.flow(flow);
+    if (receiver == net::End::server && record.server_slot != kNoSlot) {
+        look_ahead_->before_routing(record, *brokers_[record.broker]);
+    }
     recorder_->delivered(now, network_.tag(record), receiver, bytes);
     if (sockets_ != nullptr && sockets_->owns(flow, receiver)) {
         return sockets_->on_bytes(flow, receiver, bytes);

@@ -304,6 +304,8 @@ class Clients {
     Slab<Terms> terms_;
     std::uint32_t recent_terms_ = kNone;
     Outbox outbox_;
+    wire::Ack incoming_ack_;
+    wire::Ack answer_;                // without properties
     wire::Publish incoming_;          // the one being received, kept to be overwritten
     std::string id_text_;             // of the CONNECT being made
     std::vector<std::string> texts_;  // of the CONNECT or SUBSCRIBE being made
