@@ -1,6 +1,8 @@
 // How a lone segment (network_lone.hpp) becomes what it would have been, and how it ends.
 #include "network_lone.hpp"
 
+#include <cassert>
+
 namespace mqttwin::net {
 
 /// The working record that there would have been.
@@ -97,6 +99,7 @@ void Network::fold(Instant now, const Ref& r) {
             owed.at - out.at >= tcp(r, sender).patience(from)) {
             return;
         }
+        assert(l.owing == 0 && back.out == 0);  // a quiet end has either, not both
         if (from.flying) tcp(r, sender).ground(from);
         if (to.flying) tcp(r, receiver).ground(to);
         const std::array<Instant, 2> timer{r.lane(End::client).timer_event,
@@ -111,6 +114,7 @@ void Network::fold(Instant now, const Ref& r) {
         one.sender = sender;
         one.state = Lone::State::owed;
         one.earlier = 0;
+        one.promised = one.pair = false;
         await_debt(r, lone);
         return;
     }

@@ -103,8 +103,9 @@ void Turn::leave() {
     if (nothing_under_way(e_, f_)) {
         m_.ground(e_);
     } else if ((f_.order | f_.widest) != 0 && f_.queue.empty() && !f_.unsent() && !f_.waiting()) {
-        // One that stays for what is received only remembers no more than a new one; unless
-        // something was lost, of which more may come to light.
+        // One that stays for what is received only remembers no more of the path than a new one.
+        // How it has sent is forgotten where all is plain and nothing was lost, of which more may
+        // come to light: then it can be told as a quiet exchange again.
         f_.forget_path();
         if (is_plain() && f_.lost_nothing()) f_.forget_usage();
     }
@@ -171,7 +172,7 @@ bool Machine::wants_acks_now(const Endpoint& end, const Flight& f) {
 
 /// A probe comes two round trips after an ACK. By each one the estimate loses an eighth at most,
 /// and there are no more of them than segments are out; and no timer fires within a tick of being
-/// set. An ACK that is owed waits anew, if that is shorter.
+/// set. With each of them an ACK that is owed waits anew, if that is shorter (delayed_ack).
 Duration Machine::least_timer(const Endpoint& end) const {
     constexpr std::uint32_t kMost = 32;  // leave a hundredth of the estimate
     Duration trips = microseconds(end.rtt.mean8 >> 2U);

@@ -89,7 +89,8 @@ struct Lane {
     /// Settled beforehand: an ACK arrives then, and the sender is already what it makes of it.
     Instant settled{-1};
     tcp::Undo undo;  // what it is until then
-    // What it acknowledges is two segments, if it is: of the first of them.
+    /// While `settled` lies ahead: the bytes of the first of the two segments that the ACK covers,
+    /// 0 if it covers one; and when that was sent.
     std::uint32_t earlier = 0;
     Instant earlier_sent;
 

@@ -147,7 +147,7 @@ class Machine {
     [[nodiscard]] bool can_write_second_quietly(const Endpoint& e, std::uint32_t first,
                                                 std::uint32_t bytes) const {
         return can_write_quietly(e, first + bytes) && std::min(e.cwnd, profile_.window_cap) >= 4 &&
-               e.rtt.known() && !profile_.nagle && profile_.send_buffer > 0;
+               e.rtt.known() && !profile_.nagle && profile_.send_buffer >= 4 * mss_;
     }
     /// From when the second was sent, that long after the first.
     [[nodiscard]] Duration patience_with_two(const Endpoint& e, Duration apart) const {
@@ -159,7 +159,7 @@ class Machine {
     /// The other way round: if all that the flight knows is what `resume` would tell it, what that
     /// is; of a flight of another kind no bytes.
     struct Told {
-        Instant at;  // sent then, or owed until then
+        Instant at;  // sent then, in whole us, or owed until then
         std::uint32_t bytes = 0;
     };
     [[nodiscard]] Told resumed(const Endpoint& end) const;
@@ -179,7 +179,8 @@ class Machine {
         const Flight& f = pool_[end.flight()];
         return !f.plain && wants_acks_now(end, f);  // else there is nothing of it: Turn::is_plain
     }
-    /// After this one nothing is out, and an ACK of one's own, which it could hasten, is not owed.
+    /// After this one nothing is out, and no ACK of one's own is owed, which it could bring
+    /// forward. (Who owes one without a flight has nothing out that could be acknowledged.)
     [[nodiscard]] bool needs_no_timer(const Endpoint& end, const Segment& ack) const {
         if (!end.flying) return true;
         const Flight& f = pool_[end.flight()];
