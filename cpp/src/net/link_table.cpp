@@ -220,7 +220,7 @@ bool LinkTable::queue(Instant now, std::uint32_t device, std::size_t side, std::
         }
         if (first == kNone) last = kNone;
         ends = two(first, last);
-        const std::uint32_t count = side == 0 ? low(counts) : high(counts);
+        const std::uint32_t count = half(counts, side == 0);
         if (count >= pipe.queue_packets) return false;
     }
     Instant free{word(device, layout_.free[side])};

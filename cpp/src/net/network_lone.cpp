@@ -195,18 +195,8 @@ bool Network::take_second(Instant now, Ref& r, std::uint32_t lone) {
     if (tap_ != nullptr) tap_->on_packet(now, r.id, receiver, ack, passage);
     tcp::Machine::remember(from, ack, one.undo);
     sending.acknowledge_quietly(passage.arrives, from, one.earlier_sent, one.sent, false, ack);
-    one.at = passage.arrives;
-    one.state = Lone::State::settling;
-    if (one.at > now) {
-        let_settle(one.at, kLone + lone, lone_owners_[lone].ticket);
-    } else {
-        release_lone(lone);
-    }
-    handling_ = r.id;
-    deliver(now, r.id, receiver, head, body, stamp);
-    if (r.flow->busy < kLone) leave_lone(now, r, sender);
-    handling_ = kNoFlow;
-    if (r.busy != nullptr) rest(now, r);
+    settle_lone(now, one, lone, passage.arrives);
+    read_lone(now, r, sender, true, head, body, stamp);
     return true;
 }
 

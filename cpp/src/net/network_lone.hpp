@@ -138,6 +138,30 @@ inline void Network::leave_lone(Instant now, Ref& r, End sender) {
     schedule_arrival(r, sender);
 }
 
+/// It has been read, and its acknowledgement arrives then.
+[[gnu::always_inline]] inline void Network::settle_lone(Instant now, Lone& one, std::uint32_t lone,
+                                                        Instant arrives) {
+    one.at = arrives;
+    one.state = Lone::State::settling;
+    if (arrives > now) {
+        let_settle(arrives, kLone + lone, lone_owners_[lone].ticket);
+    } else {
+        release_lone(lone);
+    }
+}
+
+/// The reader is told; and may answer. What it writes carries nothing else, and waits for nothing,
+/// if the segment is acknowledged already.
+[[gnu::always_inline]] inline void Network::read_lone(Instant now, Ref& r, End sender,
+                                                      bool acknowledged, BlobId head, BlobId body,
+                                                      const Stamp& stamp) {
+    handling_ = r.id;
+    deliver(now, r.id, other(sender), head, body, stamp);
+    if (!acknowledged || r.flow->busy < kLone) leave_lone(now, r, sender);
+    handling_ = kNoFlow;
+    if (r.busy != nullptr) rest(now, r);
+}
+
 /// It has arrived. False: there is more to it, and it has been unfolded.
 [[gnu::always_inline]] inline bool Network::take_lone(Instant now, Ref& r, std::uint32_t lone) {
     Lone& one = lones_[lone];
@@ -179,23 +203,11 @@ inline void Network::leave_lone(Instant now, Ref& r, End sender) {
             tap_->on_packet(now, r.id, receiver, tcp::Segment(ack), Passage(passage));
         tcp::Machine::remember(from, ack, one.undo);
         sending.acknowledge_quietly(passage.arrives, from, one.sent, one.sent, false, ack);
-        one.at = passage.arrives;
-        one.state = Lone::State::settling;
-        if (one.at > now) {
-            let_settle(one.at, kLone + lone, lone_owners_[lone].ticket);
-        } else {
-            release_lone(lone);
-        }
+        settle_lone(now, one, lone, passage.arrives);
     } else {
         one.state = Lone::State::reading;
     }
-    const bool acknowledged = one.state != Lone::State::reading;
-    handling_ = r.id;
-    deliver(now, r.id, receiver, head, body, stamp);
-    // Then what it has written carries nothing else, and waits for nothing.
-    if (!acknowledged || r.flow->busy < kLone) leave_lone(now, r, sender);
-    handling_ = kNoFlow;
-    if (r.busy != nullptr) rest(now, r);
+    read_lone(now, r, sender, one.state != Lone::State::reading, head, body, stamp);
     return true;
 }
 

@@ -518,6 +518,9 @@ class Network {
     inline bool send_lone(Instant now, Ref& r, End sender, BlobId head, BlobId body,
                           std::uint32_t bytes, const Stamp& stamp);
     inline bool take_lone(Instant now, Ref& r, std::uint32_t lone);
+    inline void settle_lone(Instant now, Lone& one, std::uint32_t lone, Instant arrives);
+    inline void read_lone(Instant now, Ref& r, End sender, bool acknowledged, BlobId head,
+                          BlobId body, const Stamp& stamp);
     inline void leave_lone(Instant now, Ref& r, End sender);
     inline bool let_owe(Instant now, const Ref& r, std::uint32_t lone);
     inline void await_debt(const Ref& r, std::uint32_t lone);
