@@ -8,9 +8,8 @@ namespace mqttwin::sim {
 
 namespace {
 
-constexpr std::uint32_t kBuckets = 1024;  // of a rung, at most
-constexpr std::uint32_t kPerBucket = 8;   // events a bucket is to get where there are few
-constexpr std::size_t kBottomEvents = EventQueue::kMostForeseen;  // the bottom is filled up to here
+constexpr std::uint32_t kBuckets = 1024;        // of a rung, at most
+constexpr std::uint32_t kPerBucket = 4;         // events a bucket is to get where there are few
 constexpr std::uint32_t kSplit = 128;           // a bucket with more is split before it is sorted
 constexpr std::size_t kSortedByInsertion = 16;  // so few are not counted
 constexpr std::size_t kMoved = 128;             // events moved by one insertion into the bottom
@@ -219,7 +218,7 @@ void EventQueue::refill() {
             rung.count -= rung.buckets[next].count;
             take_bucket(rung.buckets[next]);
             ++next;
-            if (rung.count == 0 || tail_ - head_ >= kBottomEvents) break;
+            if (rung.count == 0 || tail_ - head_ >= 2 * foreseen_) break;
             while (rung.buckets[next].count == 0) ++next;
         } while (tail_ - head_ + rung.buckets[next].count <= kSplit);
         rung.set_current(next);
