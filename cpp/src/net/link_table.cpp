@@ -62,7 +62,9 @@ LinkTable::LinkTable(const LinkSpec& spec, std::uint64_t seed, std::string_view 
         if (!way.varies) way.loss = pipe.loss;
         way.loss_rate = way.loss < 1.0 ? std::max(-portable::log(1.0 - way.loss), way.loss)
                                        : std::numeric_limits<double>::infinity();
+        way.lossy = way.loss > 0.0;
         way.bandwidth = pipe.bandwidth;
+        way.limited = pipe.bandwidth > 0.0;
         if (pipe.bandwidth > 0.0) way.longest = longest_queue(pipe.queue_bytes, pipe.bandwidth);
         way.packets = StreamKey::of(seed, population, side == 0 ? "link up" : "link down");
         way.losses = StreamKey::of(seed, population, side == 0 ? "loss up" : "loss down");

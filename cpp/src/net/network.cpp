@@ -57,6 +57,7 @@ void Network::add_population(std::uint16_t population, std::string_view name, st
     p.links = LinkTable(link, seed_, name, count);
     p.phases = StreamKey::of(seed_, name, "timer phase");
     p.layers = layers;
+    p.layered = !layers.none();
     p.scripts = StreamKey::of(seed_, name, "handshakes");
     if (layers.tls && layers.tls->resumption) p.session.assign(count, false);
     p.reach = reach;
@@ -119,7 +120,7 @@ void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body,
     if (body != BlobId::none) bytes += pool_->bytes(body).size();
     r.p->traffic[side(sender)].payload_bytes += bytes;
     ByteView shown;
-    if (!r.p->layers.none() && !r.flow->bare) {
+    if (r.p->layered && !r.flow->bare) {
         bytes = sealed(r.p->layers, sender, bytes);
         if (tap_ != nullptr) {
             engage(now, r);
@@ -210,17 +211,17 @@ std::uint8_t Network::attempts(FlowId newest) const {
     return flow.reopened ? past_.at(newest).attempts : flow.attempt;
 }
 
-/// Of those whose last ACK was under way, the oldest have it by now.
 void Network::release_settled(Instant now) {
-    constexpr int kAtOnce = 4;
-    for (int i = 0; i < kAtOnce && !settling_.empty() && settling_.front().at <= now; ++i) {
-        const Settling old = settling_.front();
-        settling_.pop_front();
-        if (old.busy < kLone) {
-            if (busy_[old.busy].ticket == old.ticket) release_busy(old.busy);
-        } else if (lone_owners_[old.busy - kLone].ticket == old.ticket) {
-            release_lone(old.busy - kLone);
-        }
+    for (int i = 0; i < kAtOnce; ++i) {
+        const std::uint32_t lone = take_settled(now);
+        if (lone == kNone) return;
+        release_lone(lone);
+    }
+}
+
+void Network::learn_phases(std::uint16_t broker) {
+    for (auto known = static_cast<std::uint32_t>(broker_phase_.size()); known <= broker; ++known) {
+        broker_phase_.push_back(phase_of(broker_phases_, known));
     }
 }
 
@@ -287,7 +288,7 @@ void Network::give_up_record(Instant now, const Ref& r) {
         release_busy(r.flow->busy);
         return;
     }
-    let_settle(settled, r.flow->busy, r.busy->ticket);
+    let_settle(now, settled, r.flow->busy, r.busy->ticket);
 }
 
 /// A flow of which one end is closed, or not yet open: what nobody will read is discarded, and when

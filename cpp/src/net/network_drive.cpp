@@ -2,6 +2,7 @@
 // owners of the ends are told.
 #include <utility>
 
+#include "mqttwin/base/held.hpp"
 #include "mqttwin/net/network.hpp"
 
 #include "network_lone.hpp"
@@ -84,8 +85,8 @@ void Network::overtake(Lane& l, std::uint32_t index) {
 
 /// Something in this lane may change what the other end does: it needs an event.
 void Network::find_arrival(const Ref& r, End sender) {
-    Lane& l = r.lane(sender);
-    const tcp::Endpoint& receiver = r.end(other(sender));
+    Lane& l = held(r.lane(sender));
+    const tcp::Endpoint& receiver = held(r.end(other(sender)));
     Instant at = l.first;
     // The first may be a mere ACK.
     if (quiet_ && (l.telling == 0 || !packets_[l.packets].tells) &&
@@ -131,16 +132,18 @@ void Network::set_timer(const Ref& r, End end, Instant deadline) {
 void Network::handle_event(Instant now, FlowEvent kind, std::uint8_t generation,
                            std::uint16_t population, std::uint32_t index, Sink& sink) {
     sink_ = &sink;
-    FlowId id = populations_[population].newest[index].flow();
+    Population& p = populations_[population];
+    FlowId id = p.newest[index].flow();
     while (id != kNoFlow && flows_[id].attempt != generation) id = older(id);
     if (id == kNoFlow) return;  // over since
     if (kind > FlowEvent::timer_server) {
         handle_other_event(now, kind, id);
         return;
     }
-    Ref r = look_up(id);
+    Flow& flow = flows_[id];
+    Ref r{id, &flow, &p, busy_of(id, flow)};
     if (r.busy == nullptr) {
-        const std::uint32_t lone = lone_of(id, *r.flow);
+        const std::uint32_t lone = lone_of(id, flow);
         if (lone == kNone) return;
         if (kind >= FlowEvent::timer_client) {
             if (!lone_timer(now, r, lone, timed_end(kind))) return;

@@ -105,7 +105,7 @@ void Network::fold(Instant now, const Ref& r) {
         const std::array<Instant, 2> timer{r.lane(End::client).timer_event,
                                            r.lane(End::server).timer_event};
         release_busy(r.flow->busy);
-        const std::uint32_t lone = take_lone_record(r);
+        const std::uint32_t lone = take_lone_record(now, r);
         lone_owners_[lone].timer = timer;
         Lone& one = lones_[lone];
         one.bytes = out.bytes;
@@ -130,7 +130,7 @@ bool Network::send_second(Instant now, Ref& r, std::uint32_t lone, BlobId head, 
     tcp::Machine& machine = tcp(r, sender);
     if (!machine.can_write_second_quietly(e, one.bytes, bytes)) return false;
     Passage passage;
-    offer(now, r, sender, machine.quiet_wire_bytes(e, bytes), passage);
+    offer_small(now, r, sender, machine.quiet_wire_bytes(e, bytes), passage);
     if (passage.fate != Passage::Fate::arrives || passage.arrives >= one.at ||
         passage.arrives - now >= machine.patience_with_two(e, now - one.sent)) {
         engage(now, r);
@@ -173,13 +173,12 @@ bool Network::take_second(Instant now, Ref& r, std::uint32_t lone) {
     tcp::Machine& sending = tcp(r, sender);
     tcp::Segment segment = sending.quiet_segment(from, one.bytes, one.timestamp);
     segment.seq += one.earlier;
-    if (to.done || to.silent || !machine.can_receive_quietly(to, 0, segment) ||
-        reorders(r, receiver)) {
+    if (!machine.can_receive_quietly(to, 0, segment) || reorders(r, receiver)) {
         engage(now, r);
         return false;
     }
     Passage passage;
-    offer(now, r, receiver, machine.quiet_wire_bytes(to, 0), passage);
+    offer_small(now, r, receiver, machine.quiet_wire_bytes(to, 0), passage);
     if (passage.fate != Passage::Fate::arrives ||
         passage.arrives - one.sent >=
             sending.patience_with_two(from, one.sent - one.earlier_sent)) {

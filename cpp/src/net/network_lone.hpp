@@ -8,6 +8,7 @@
 // A header, because most of a fleet's traffic goes this way, and each function has one caller.
 #pragma once
 
+#include "mqttwin/base/held.hpp"
 #include "mqttwin/net/network.hpp"
 #include "mqttwin/net/tcp_quiet.hpp"
 
@@ -18,13 +19,12 @@ namespace mqttwin::net {
                                                       BlobId body, std::uint32_t bytes,
                                                       const Stamp& stamp) {
     Flow& flow = *r.flow;
-    tcp::Endpoint& e = r.end(sender);
+    tcp::Endpoint& e = held(r.end(sender));
     tcp::Machine& machine = tcp(r, sender);
     if (!quiet_ || !r.p->quiet_path || flow.faulty || flow.forgotten ||
         !machine.can_write_quietly(e, bytes)) {
         return false;
     }
-    release_settled(now);
     std::uint32_t lone = lone_of(r.id, flow);
     bool answers = false;
     if (lone != kNone) {
@@ -39,7 +39,7 @@ namespace mqttwin::net {
         }
     }
     Passage passage;
-    offer(now, r, sender, machine.quiet_wire_bytes(e, bytes), passage);
+    offer_small(now, r, sender, machine.quiet_wire_bytes(e, bytes), passage);
     if (passage.fate != Passage::Fate::arrives || passage.arrives - now >= machine.patience(e)) {
         engage(now, r);
         append_unit(now, r, sender, Unit::Kind::data, head, body, bytes).stamp = stamp;
@@ -48,7 +48,7 @@ namespace mqttwin::net {
         return true;
     }
     if (lone == kNone) {
-        lone = take_lone_record(r);
+        lone = take_lone_record(now, r);
     } else {
         lone_owners_[lone].ticket = 0;
     }
@@ -144,7 +144,7 @@ inline void Network::leave_lone(Instant now, Ref& r, End sender) {
     one.at = arrives;
     one.state = Lone::State::settling;
     if (arrives > now) {
-        let_settle(arrives, kLone + lone, lone_owners_[lone].ticket);
+        let_settle(now, arrives, kLone + lone, lone_owners_[lone].ticket);
     } else {
         release_lone(lone);
     }
@@ -167,12 +167,12 @@ inline void Network::leave_lone(Instant now, Ref& r, End sender) {
     Lone& one = lones_[lone];
     const End sender = one.sender;
     const End receiver = other(sender);
-    tcp::Endpoint& from = r.end(sender);
-    tcp::Endpoint& to = r.end(receiver);
+    tcp::Endpoint& from = held(r.end(sender));
+    tcp::Endpoint& to = held(r.end(receiver));
     tcp::Machine& machine = tcp(r, receiver);
     tcp::Machine& sending = tcp(r, sender);
     const tcp::Segment segment = sending.quiet_segment(from, one.bytes, one.timestamp);
-    if (to.done || to.silent || !machine.can_receive_quietly(to, one.earlier, segment)) {
+    if (!machine.can_receive_quietly(to, one.earlier, segment)) {
         engage(now, r);
         return false;
     }
@@ -183,7 +183,7 @@ inline void Network::leave_lone(Instant now, Ref& r, End sender) {
             engage(now, r);
             return false;
         }
-        offer(now, r, receiver, machine.quiet_wire_bytes(to, 0), passage);
+        offer_small(now, r, receiver, machine.quiet_wire_bytes(to, 0), passage);
         if (passage.fate != Passage::Fate::arrives ||
             passage.arrives - one.sent >= sending.patience(from)) {
             decided_ = passage;

@@ -16,6 +16,7 @@ std::uint32_t Network::add_shared(const SharedSpec& spec) {
 
 void Network::set_link_down(std::uint16_t population, std::uint32_t index, bool down) {
     populations_[population].links.set_down(index, down);
+    populations_[population].set_plain();
 }
 
 void Network::set_partition(std::uint16_t population, std::uint32_t broker, bool apart) {

@@ -17,7 +17,9 @@ TEST(Ring, IsADeque) {
     for (std::uint32_t i = 0; i < 20'000; ++i) {
         // Grows for a while, then shrinks.
         if (random.chance(i % 4'000 < 2'000 ? 0.7 : 0.3)) {
+            const bool grows = ring.full();
             ring.push_back(i);
+            ASSERT_FALSE(grows && ring.full()) << "it has grown";
             expected.push_back(i);
         } else if (!expected.empty()) {
             ASSERT_EQ(ring.front(), expected.front()) << i;
@@ -25,6 +27,10 @@ TEST(Ring, IsADeque) {
             expected.pop_front();
         }
         ASSERT_EQ(ring.size(), expected.size());
+        if (const std::size_t size = ring.size(); size > 0) {
+            const std::size_t any = random.below(size);
+            ASSERT_EQ(ring[any], expected[any]) << i;
+        }
         ASSERT_EQ(ring.empty(), expected.empty());
     }
 }

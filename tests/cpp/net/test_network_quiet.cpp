@@ -1,6 +1,7 @@
 // The quiet exchange is a shortcut: nobody can tell that it is taken.
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -28,6 +29,20 @@ class Log : public Tap {
     void on_written(Instant, FlowId, End, std::uint32_t, ByteView) override {}
     void on_flow_freed(FlowId) override {}
     std::string story;
+};
+
+/// The same for each flow: what two of them do at one instant has no order.
+class PacketsByFlow : public Tap {
+   public:
+    explicit PacketsByFlow(std::size_t flows) : of(flows) {}
+    void on_packet(Instant now, FlowId flow, End sender, const tcp::Segment& segment,
+                   const Passage& passage) override {
+        of[flow].on_packet(now, flow, sender, segment, passage);
+    }
+    void on_written(Instant, FlowId, End, std::uint32_t, BlobId, BlobId) override {}
+    void on_written(Instant, FlowId, End, std::uint32_t, ByteView) override {}
+    void on_flow_freed(FlowId) override {}
+    std::vector<Log> of;
 };
 
 struct Seen {
@@ -199,6 +214,52 @@ Seen dialogue(std::uint64_t seed, bool quiet) {
 }
 
 TEST(NetworkQuiet, NobodyCanTellOfADialogue) { expect_nobody_can_tell(dialogue, 400, 85); }
+
+/// Many devices at once and a few for long, told connection by connection: they take over each
+/// other's records, and now and then somebody pulls the plug of one.
+Seen crowd(std::uint64_t seed, bool quiet) {
+    constexpr std::uint32_t kDevices = 40;
+    Stream random(StreamKey::of(seed, "crowd", "shape"), 0);
+    LinkSpec link = plain(milliseconds(1 + static_cast<std::int64_t>(random.below(120))));
+    link.up.latency = milliseconds(1 + static_cast<std::int64_t>(random.below(120)));
+    if (random.chance(0.5)) link.up.loss = link.down.loss = 0.05 * random.unit();
+    if (random.chance(0.3)) link.up.bandwidth = link.down.bandwidth = 50'000;
+    Bench bench(link, seed, kDevices);
+    PacketsByFlow packets(kDevices);
+    bench.network.set_tap(&packets);
+    bench.network.set_quiet(quiet);
+    bench.received = [&](FlowId flow, End end, const std::string& text) {
+        packets.of[flow].story += std::to_string(bench.clock.ns) +
+                                  (end == End::server ? " got " : " heard ") +
+                                  std::to_string(text.size()) + "\n";
+        if (text.size() % 3 == 0) bench.send(flow, end, std::string(4, 'a'));
+    };
+    for (std::uint32_t device = 0; device < kDevices; ++device) (void)bench.open(device);
+    bench.run(bench.clock + seconds(20));
+    const auto say = [&](std::uint32_t device) {
+        const End end = random.chance(0.7) ? End::client : End::server;
+        const std::string text(1 + random.below(120), 'x');
+        const FlowId flow = bench.network.newest(0, device);
+        if (flow != kNoFlow && !bench.network.ended(flow, end)) bench.send(flow, end, text);
+    };
+    for (int i = 0; i < 400; ++i) {
+        const bool everybody = random.chance(0.03);
+        for (std::uint32_t device = 0; everybody && device < kDevices; ++device) say(device);
+        say(static_cast<std::uint32_t>(random.below(random.chance(0.5) ? 3 : kDevices)));
+        if (random.chance(0.05)) {
+            const auto victim = static_cast<std::uint32_t>(random.below(kDevices));
+            bench.network.set_link_down(0, victim, random.chance(0.4));
+        }
+        const std::uint64_t wait = random.below(random.chance(0.1) ? 2'000 : 60);
+        bench.run(bench.clock + milliseconds(static_cast<std::int64_t>(wait)));
+    }
+    bench.run(bench.clock + minutes(30));
+    std::string story;
+    for (const Log& log : packets.of) story += log.story + "\n";
+    return {story, bench.events};
+}
+
+TEST(NetworkQuiet, NobodyCanTellOfACrowd) { expect_nobody_can_tell(crowd, 60, 80); }
 
 /// The device comes nearer, and is sent so many messages at once; and so many when the first ACK is
 /// on its way, of which the last two are lost.

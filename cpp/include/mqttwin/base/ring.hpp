@@ -20,15 +20,18 @@ class Ring {
    public:
     [[nodiscard]] bool empty() const { return first_ == end_; }
     [[nodiscard]] std::size_t size() const { return end_ - first_; }
-    [[nodiscard]] const T& front() const {
-        assert(!empty());
-        return block_[first_ & mask()];
+    [[nodiscard]] const T& front() const { return (*this)[0]; }
+    [[nodiscard]] const T& operator[](std::size_t index) const {
+        assert(index < size());
+        return block_[(first_ + index) & mask_];
     }
+    /// The next one makes it grow.
+    [[nodiscard]] bool full() const { return size() > mask_ || block_.empty(); }
     void push_back(const T& value) {
-        if (size() == block_.size()) [[unlikely]] {
+        if (full()) [[unlikely]] {
             grow();
         }
-        block_[end_++ & mask()] = value;
+        block_[end_++ & mask_] = value;
     }
     void pop_front() {
         assert(!empty());
@@ -36,7 +39,7 @@ class Ring {
     }
     void archive(Archive& a) {
         std::vector<T> content;
-        for (std::size_t i = first_; i != end_; ++i) content.push_back(block_[i & mask()]);
+        for (std::size_t i = 0; i < size(); ++i) content.push_back((*this)[i]);
         a(content);
         if (!a.reading()) return;
         *this = {};
@@ -46,17 +49,18 @@ class Ring {
    private:
     static constexpr std::size_t kFewest = 16;
 
-    [[nodiscard]] std::size_t mask() const { return block_.size() - 1; }
     [[gnu::noinline]] void grow() {
         std::vector<T> larger(block_.empty() ? kFewest : 2 * block_.size());
         const std::size_t count = size();
-        for (std::size_t i = 0; i < count; ++i) larger[i] = block_[(first_ + i) & mask()];
+        for (std::size_t i = 0; i < count; ++i) larger[i] = (*this)[i];
         block_ = std::move(larger);
+        mask_ = block_.size() - 1;
         first_ = 0;
         end_ = count;
     }
 
     std::vector<T> block_;  // a power of two, or none
+    std::size_t mask_ = 0;  // one less
     std::size_t first_ = 0;
     std::size_t end_ = 0;
 };

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "mqttwin/base/archive.hpp"
+#include "mqttwin/base/held.hpp"
 #include "mqttwin/base/prefetch.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/base/slab.hpp"
@@ -44,15 +45,25 @@ class LinkTable {
     /// that make it, it would have to wait for them.
     void offer(Instant now, std::uint32_t device, bool up, std::uint32_t bytes,
                SharedCapacity* shared, Passage& passage) {
-        const std::size_t side = up ? 0 : 1;
-        const Way& way = ways_[side];
-        if (!way.simple || shared != nullptr || bytes > spec_.mtu || any_down_ > 0) {
+        if (!ways_[up ? 0 : 1].simple || shared != nullptr || bytes > spec_.mtu || any_down_ > 0) {
             passage = pass(now, device, up, bytes, shared);
-            return;
+        } else {
+            offer_swiftly(now, device, up, bytes, passage);
         }
+    }
+    /// Both ways are simple, and no device's link is down.
+    [[nodiscard]] bool swift() const {
+        return ways_[0].simple && ways_[1].simple && any_down_ == 0;
+    }
+    /// As long as they are: the same without asking. Precondition: `bytes` are within the MTU.
+    void offer_swiftly(Instant now, std::uint32_t device, bool up, std::uint32_t bytes,
+                       Passage& passage) {
+        const std::size_t side = up ? 0 : 1;
+        const Way& way = held(ways_[side]);
         passage.departs = now;
-        if (way.bandwidth > 0.0) {
-            std::int64_t& taken = word(device, layout_.free[side]);
+        std::int64_t* const row = rows_.data() + std::size_t{device} * width_;
+        if (way.limited) {
+            std::int64_t& taken = row[layout_.free[side]];
             Instant free{taken};
             if (!queue_up(now, sending_time(bytes, way.bandwidth), way.longest, free)) {
                 passage.fate = Passage::Fate::queue_full;
@@ -61,9 +72,14 @@ class LinkTable {
             taken = free.ns;
             passage.departs = free;
         }
-        if (way.loss > 0.0 && loses(device, up, take_number(device, up))) {
-            passage.fate = Passage::Fate::lost;
-            return;
+        if (way.lossy) {
+            // Independent of what was lost before: see `loses`.
+            const std::uint32_t next_lost = half(row[layout_.losses], up);
+            const std::uint32_t number = take_half(row[layout_.draws], up, 1);
+            if (number == next_lost && meet_loss(device, up, number)) [[unlikely]] {
+                passage.fate = Passage::Fate::lost;
+                return;
+            }
         }
         passage.arrives = passage.departs + way.latency;
     }
@@ -130,7 +146,9 @@ class LinkTable {
         double loss = 0.0;       // unless it does
         double loss_rate = 0.0;  // a packet: -ln(1 - loss), which is never below the loss
         double bandwidth = 0.0;
-        Duration longest;  // of the queue
+        bool lossy = false;    // loss > 0
+        bool limited = false;  // bandwidth > 0
+        Duration longest;      // of the queue
         StreamKey packets;
         StreamKey losses;
         StreamKey bursts;

@@ -261,6 +261,8 @@ class Network {
         return (sender == End::client ? link.up : link.down).reorder;
     }
     static constexpr std::uint32_t kLone = Flow::kLone;
+    static constexpr int kAtOnce = 4;           // of those that have settled
+    static constexpr std::size_t kSettled = 8;  // so many wait to be taken
     [[nodiscard]] bool engaged(FlowId id) const { return engaged(id, flows_[id]); }
     [[nodiscard]] bool engaged(FlowId id, const Flow& flow) const {
         return flow.busy < kLone && busy_[flow.busy].flow == id;
@@ -272,18 +274,25 @@ class Network {
         return lone_owners_[lone].flow == id ? lone : kNone;
     }
     /// One for a flow that has none; in it is what an earlier one has left.
-    std::uint32_t take_lone_record(const Ref& r) {
-        const std::uint32_t lone = lones_.take_used();
-        if (lone == lone_owners_.size()) lone_owners_.emplace_back();
-        lone_owners_[lone].flow = r.id;
+    std::uint32_t take_lone_record(Instant now, const Ref& r) {
+        std::uint32_t lone = take_settled(now);
+        if (settling_.size() > kSettled && settling_[kSettled].at <= now) [[unlikely]] {
+            release_settled(now);  // a crowd is over, and its records are far apart
+        }
+        if (lone == kNone) {
+            lone = lones_.take_used();
+            if (lone == lone_owners_.size()) lone_owners_.emplace_back();
+        }
+        lone_owners_[lone] = {.flow = r.id};
         r.flow->busy = kLone + lone;
         return lone;
     }
     [[nodiscard]] Ref look_up(FlowId id) {
         Flow& flow = flows_[id];
-        Busy* busy = nullptr;
-        if (flow.busy < kLone && busy_[flow.busy].flow == id) busy = &busy_[flow.busy];
-        return {id, &flow, &populations_[flow.population], busy};
+        return {id, &flow, &populations_[flow.population], busy_of(id, flow)};
+    }
+    [[nodiscard]] Busy* busy_of(FlowId id, const Flow& flow) {
+        return flow.busy < kLone && busy_[flow.busy].flow == id ? &busy_[flow.busy] : nullptr;
     }
     /// At the door of every command and event: the flow has its working record.
     Ref engage(Instant now, FlowId id) {
@@ -299,19 +308,40 @@ class Network {
         }
     }
     void begin(Instant now, Ref& r);
+    /// The lone record of the flow that has settled first, if there is one that has by now; working
+    /// records before it are released.
+    std::uint32_t take_settled(Instant now) {
+        for (int i = 0; i < kAtOnce && !settling_.empty() && settling_.front().at <= now; ++i) {
+            const Settling old = settling_.front();
+            settling_.pop_front();
+            if (old.busy < kLone) {
+                if (busy_[old.busy].ticket == old.ticket) release_busy(old.busy);
+            } else if (lone_owners_[old.busy - kLone].ticket == old.ticket) {
+                return old.busy - kLone;
+            }
+        }
+        return kNone;
+    }
+    /// Who settled first is released first; not all at once.
     void release_settled(Instant now);
     /// What has settled then is released, unless there is more to do before.
-    void let_settle(Instant at, std::uint32_t busy, std::uint32_t& ticket) {
+    void let_settle(Instant now, Instant at, std::uint32_t busy, std::uint32_t& ticket) {
+        if (settling_.full()) [[unlikely]]
+            release_settled(now);
         ticket = tickets_ += 2;
         settling_.push_back({at, busy, ticket});
     }
     /// Where the clock of the host at that end stands at instant 0, us: anywhere in an hour.
-    [[nodiscard]] std::uint32_t phase(const Ref& r, End end) const {
-        const std::uint64_t hash = end == End::client ? mix64(r.p->phases.value + r.flow->index)
-                                                      : mix64(broker_phases_.value + r.flow->meant);
-        constexpr std::uint64_t kHour = 3'600'000'000;
-        return static_cast<std::uint32_t>((hash >> 32U) * kHour >> 32U);
+    [[nodiscard]] std::uint32_t phase(const Ref& r, End end) {
+        if (end == End::client) return phase_of(r.p->phases, r.flow->index);
+        if (r.flow->meant >= broker_phase_.size()) learn_phases(r.flow->meant);
+        return broker_phase_[r.flow->meant];
     }
+    static std::uint32_t phase_of(const StreamKey& hosts, std::uint32_t number) {
+        constexpr std::uint64_t kHour = 3'600'000'000;
+        return static_cast<std::uint32_t>((mix64(hosts.value + number) >> 32U) * kHour >> 32U);
+    }
+    void learn_phases(std::uint16_t broker);
     /// Of the same device, the one before.
     [[nodiscard]] FlowId older(FlowId id) const {
         return flows_[id].reopened ? past_.at(id).older : kNoFlow;
@@ -375,6 +405,19 @@ class Network {
         traffic.send(bytes);
         r.p->links.offer(now, r.flow->index, sender == End::client, bytes, nullptr, passage);
         if (passage.fate != Passage::Fate::arrives) traffic.lose(bytes);
+    }
+    /// The same of a quiet exchange, whose packets are small and of a flow that nobody has
+    /// forgotten.
+    void offer_small(Instant now, const Ref& r, End sender, std::uint32_t bytes, Passage& passage) {
+        if (!r.p->swift) [[unlikely]] {
+            offer(now, r, sender, bytes, passage);
+            return;
+        }
+        Traffic& traffic = r.p->traffic[side(sender)];
+        traffic.send(bytes);
+        r.p->links.offer_swiftly(now, r.flow->index, sender == End::client, bytes, passage);
+        if (passage.fate != Passage::Fate::arrives) [[unlikely]]
+            traffic.lose(bytes);
     }
     Passage offer_minded(Instant now, const Ref& r, End sender, std::uint32_t bytes);
     bool forwarded(Instant now, const Ref& r, End sender);
@@ -554,6 +597,7 @@ class Network {
     BlobPool* pool_;
     std::uint64_t seed_;
     StreamKey broker_phases_;
+    std::vector<std::uint32_t> broker_phase_;  // by broker (2^16 at most), us: what follows
     std::vector<Population> populations_;
     std::vector<Host> machines_;
     ChunkedSlab<Flow> flows_;

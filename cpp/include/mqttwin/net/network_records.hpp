@@ -225,6 +225,8 @@ struct Population {
     bool on_demand = false;                  // layers are
     bool quiet_path = true;                  // nothing on the way minds when it saw a flow last
     bool plain = true;                       // between it and its brokers there is its link, only
+    bool swift = true;                       // and that is LinkTable::swift
+    bool layered = false;                    // its connections may have layers above TCP
     std::array<std::uint32_t, 2> machine{};  // of devices, and of brokers towards them
     std::vector<Newest> newest;              // by index
     std::vector<std::uint32_t> attempts;     // by index, if it has layers, whose draws they number
@@ -234,8 +236,12 @@ struct Population {
     void archive(Archive& a) {
         a(links, reach, cache, session, apart, on_demand, quiet_path, plain, newest, attempts,
           traffic);
+        if (a.reading()) set_plain();
     }
-    void set_plain() { plain = quiet_path && apart.empty() && links.spec().shared == kNotShared; }
+    void set_plain() {
+        plain = quiet_path && apart.empty() && links.spec().shared == kNotShared;
+        swift = plain && links.swift();
+    }
 };
 
 }  // namespace mqttwin::net

@@ -225,7 +225,8 @@ class Machine {
         return std::min(delay, most);
     }
     static bool at_rest(const Endpoint& e) {
-        return e.state == State::established && !e.flying && !e.probe_open && e.reading;
+        return e.state == State::established && !e.flying && !e.probe_open && e.reading &&
+               !e.done && !e.silent;
     }
 
     Profile profile_;

@@ -17,9 +17,9 @@ namespace quiet {
 /// Clocks of the host at one end.
 struct Clock {
     Clock(const Moment& at, const Tick& tick) {
-        const std::int64_t us = at.now.microseconds() + at.phase;
+        const std::uint64_t us = static_cast<std::uint64_t>(at.now.microseconds()) + at.phase;
         ticks = static_cast<std::uint32_t>(tick.passed(us));
-        stamp = static_cast<std::uint32_t>(static_cast<std::uint64_t>(us) / 1'000);
+        stamp = static_cast<std::uint32_t>(us / 1'000);
     }
     std::uint32_t ticks;
     std::uint32_t stamp;

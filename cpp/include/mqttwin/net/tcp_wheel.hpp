@@ -41,9 +41,8 @@ class Tick {
         : us_(static_cast<std::uint64_t>(jiffy.ns / 1'000)), inverse_(~std::uint64_t{0} / us_ + 1) {
         assert(jiffy.ns % 1'000 == 0 && us_ >= 2);
     }
-    /// How many have passed after so many microseconds (not negative).
-    [[nodiscard]] constexpr std::uint64_t passed(std::int64_t microseconds) const {
-        const auto us = static_cast<std::uint64_t>(microseconds);
+    /// How many have passed after so many microseconds.
+    [[nodiscard]] constexpr std::uint64_t passed(std::uint64_t us) const {
         // With the inverse rounded up the product is exact as long as us * tick < 2^64.
         if (us >= kExact) return us / us_;
         __extension__ using Wide = unsigned __int128;
@@ -56,7 +55,7 @@ class Tick {
     [[nodiscard]] constexpr std::uint32_t cover(std::int64_t microseconds) const {
         if (microseconds <= 0) return 1;
         return static_cast<std::uint32_t>(
-            passed(microseconds + static_cast<std::int64_t>(us_) - 1));
+            passed(static_cast<std::uint64_t>(microseconds) + us_ - 1));
     }
 
    private:
