@@ -128,6 +128,10 @@ void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body,
         }
     }
     const auto on_tcp = static_cast<std::uint32_t>(bytes);
+    if (r.busy != nullptr && r.busy->ticket != 0 && settled_at(*r.busy) <= now) {
+        release_busy(r.flow->busy);
+        r.busy = nullptr;
+    }
     if (r.busy == nullptr && send_lone(now, r, sender, head, body, on_tcp, stamp)) return;
     engage(now, r);
     append_unit(now, r, sender, Unit::Kind::data, head, body, on_tcp, shown).stamp = stamp;
@@ -219,10 +223,13 @@ void Network::release_settled(Instant now) {
     }
 }
 
-void Network::learn_phases(std::uint16_t broker) {
-    for (auto known = static_cast<std::uint32_t>(broker_phase_.size()); known <= broker; ++known) {
-        broker_phase_.push_back(phase_of(broker_phases_, known));
+std::uint32_t Network::learn_phase(std::uint16_t broker) {
+    if (broker == Flow::kNoBroker) return phase_of(broker_phases_, broker);
+    std::vector<std::uint32_t>& known = phase_of_broker_;
+    while (known.size() <= broker) {
+        known.push_back(phase_of(broker_phases_, static_cast<std::uint32_t>(known.size())));
     }
+    return known[broker];
 }
 
 /// The flow gets a working record.
@@ -283,7 +290,7 @@ void Network::rest(Instant now, const Ref& r) {
 
 /// Nothing is under way but an ACK whose effect is there already, if that.
 void Network::give_up_record(Instant now, const Ref& r) {
-    const Instant settled = max(r.busy->lane[0].settled, r.busy->lane[1].settled);
+    const Instant settled = settled_at(*r.busy);
     if (settled <= now) {
         release_busy(r.flow->busy);
         return;
@@ -321,7 +328,7 @@ void Network::bury(Instant now, const Ref& r) {
                    at_rest(sender);
         }
         if (!idle) return;
-        if (!over && max(r.busy->lane[0].settled, r.busy->lane[1].settled) > now) return;
+        if (!over && settled_at(*r.busy) > now) return;
         release_busy(flow.busy);
     }
     if (!over) return;
@@ -403,7 +410,8 @@ Traffic Network::traffic(End sender) const {
 std::size_t Network::footprint() const {
     std::size_t bytes = flows_.footprint() + units_.footprint() + busy_.footprint() +
                         packets_.footprint() + lones_.footprint() +
-                        lone_owners_.capacity() * sizeof(LoneOwner);
+                        lone_owners_.capacity() * sizeof(LoneOwner) + settling_.footprint() +
+                        phase_of_broker_.capacity() * sizeof(phase_of_broker_[0]);
     for (const Host& host : machines_) bytes += host.tcp.footprint();
     for (const Population& p : populations_) {
         bytes +=

@@ -2,7 +2,7 @@
 // owners of the ends are told.
 #include <utility>
 
-#include "mqttwin/base/held.hpp"
+#include "mqttwin/base/computed_once.hpp"
 #include "mqttwin/net/network.hpp"
 
 #include "network_lone.hpp"
@@ -85,8 +85,8 @@ void Network::overtake(Lane& l, std::uint32_t index) {
 
 /// Something in this lane may change what the other end does: it needs an event.
 void Network::find_arrival(const Ref& r, End sender) {
-    Lane& l = held(r.lane(sender));
-    const tcp::Endpoint& receiver = held(r.end(other(sender)));
+    Lane& l = computed_once(r.lane(sender));
+    const tcp::Endpoint& receiver = computed_once(r.end(other(sender)));
     Instant at = l.first;
     // The first may be a mere ACK.
     if (quiet_ && (l.telling == 0 || !packets_[l.packets].tells) &&

@@ -8,7 +8,7 @@
 // A header, because most of a fleet's traffic goes this way, and each function has one caller.
 #pragma once
 
-#include "mqttwin/base/held.hpp"
+#include "mqttwin/base/computed_once.hpp"
 #include "mqttwin/net/network.hpp"
 #include "mqttwin/net/tcp_quiet.hpp"
 
@@ -19,7 +19,7 @@ namespace mqttwin::net {
                                                       BlobId body, std::uint32_t bytes,
                                                       const Stamp& stamp) {
     Flow& flow = *r.flow;
-    tcp::Endpoint& e = held(r.end(sender));
+    tcp::Endpoint& e = computed_once(r.end(sender));
     tcp::Machine& machine = tcp(r, sender);
     if (!quiet_ || !r.p->quiet_path || flow.faulty || flow.forgotten ||
         !machine.can_write_quietly(e, bytes)) {
@@ -52,6 +52,7 @@ namespace mqttwin::net {
     } else {
         lone_owners_[lone].ticket = 0;
     }
+    release_crowd(now);
     Lone& one = lones_[lone];
     if (answers) {
         const End peer = other(sender);
@@ -167,8 +168,8 @@ inline void Network::leave_lone(Instant now, Ref& r, End sender) {
     Lone& one = lones_[lone];
     const End sender = one.sender;
     const End receiver = other(sender);
-    tcp::Endpoint& from = held(r.end(sender));
-    tcp::Endpoint& to = held(r.end(receiver));
+    tcp::Endpoint& from = computed_once(r.end(sender));
+    tcp::Endpoint& to = computed_once(r.end(receiver));
     tcp::Machine& machine = tcp(r, receiver);
     tcp::Machine& sending = tcp(r, sender);
     const tcp::Segment segment = sending.quiet_segment(from, one.bytes, one.timestamp);

@@ -7,14 +7,14 @@
 #include <stdexcept>
 #include <utility>
 
-#include "mqttwin/base/held.hpp"
+#include "mqttwin/base/computed_once.hpp"
 #include "mqttwin/net/network.hpp"
 #include "mqttwin/net/tcp_quiet.hpp"
 
 namespace mqttwin::net {
 
 bool Network::write_quietly(Instant now, const Ref& r, End sender, std::uint32_t bytes) {
-    tcp::Endpoint& e = held(r.end(sender));
+    tcp::Endpoint& e = computed_once(r.end(sender));
     tcp::Machine& machine = tcp(r, sender);
     Lane& l = r.lane(sender);
     if (!r.p->quiet_path || r.flow->faulty || r.flow->forgotten) return false;
@@ -61,8 +61,8 @@ void Network::write_unquietly(Instant now, const Ref& r, End sender, std::uint32
 
 /// The same where more is under way, as long as it is plain.
 bool Network::write_plainly(Instant now, const Ref& r, End sender, std::uint32_t bytes) {
-    tcp::Endpoint& e = held(r.end(sender));
-    const Lane& l = held(r.lane(sender));
+    tcp::Endpoint& e = computed_once(r.end(sender));
+    const Lane& l = computed_once(r.lane(sender));
     if (!e.flying || l.owing > 0 || l.out > 0) return false;
     const std::uint32_t index = packets_.take_used();
     Packet& packet = packets_[index];
@@ -91,9 +91,9 @@ bool Network::write_plainly(Instant now, const Ref& r, End sender, std::uint32_t
 
 /// `sender` is what it will be when `ack` has arrived. False: it has more on its mind.
 inline bool Network::settle(const Ref& r, End sender, Instant arrives, const tcp::Segment& ack) {
-    tcp::Endpoint& e = held(r.end(sender));
+    tcp::Endpoint& e = computed_once(r.end(sender));
     tcp::Machine& machine = tcp(r, sender);
-    Lane& l = held(r.lane(sender));
+    Lane& l = computed_once(r.lane(sender));
     if (l.out == 0 || !machine.can_acknowledge_quietly(e, l.out, ack)) return false;
     if (arrives - l.sent >= machine.patience(e)) return false;
     if (reorders(r, other(sender))) return false;  // an ACK that is overtaken may be answered
@@ -105,9 +105,9 @@ inline bool Network::settle(const Ref& r, End sender, Instant arrives, const tcp
 }
 
 bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::Segment& segment) {
-    tcp::Endpoint& e = held(r.end(receiver));
+    tcp::Endpoint& e = computed_once(r.end(receiver));
     tcp::Machine& machine = tcp(r, receiver);
-    Lane& l = held(r.lane(receiver));
+    Lane& l = computed_once(r.lane(receiver));
     if (l.settled > now) return false;
     l.settled = Instant{-1};
     const bool data = segment.length > 0;
@@ -155,9 +155,9 @@ bool Network::take_quietly(Instant now, const Ref& r, End receiver, const tcp::S
 
 /// Quietly if nothing is under way at the receiver, else plainly.
 bool Network::take_simply(Instant now, const Ref& r, End receiver, const tcp::Segment& segment) {
-    tcp::Endpoint& e = held(r.end(receiver));
+    tcp::Endpoint& e = computed_once(r.end(receiver));
     if (!e.flying) return take_quietly(now, r, receiver, segment);
-    const Lane& l = held(r.lane(receiver));
+    const Lane& l = computed_once(r.lane(receiver));
     if (l.owing > 0 || l.out > 0 || r.lane(other(receiver)).first <= now) return false;
     out_.clear();
     if (!tcp(r, receiver).receive_plainly(r.at(now, receiver), e, segment, out_)) return false;

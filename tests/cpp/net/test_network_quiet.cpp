@@ -254,8 +254,25 @@ Seen crowd(std::uint64_t seed, bool quiet) {
         bench.run(bench.clock + milliseconds(static_cast<std::int64_t>(wait)));
     }
     bench.run(bench.clock + minutes(30));
+    for (std::uint32_t device = 0; device < kDevices; ++device) {
+        bench.network.set_link_down(0, device, false);
+        const FlowId flow = bench.network.newest(0, device);
+        // A server may not have heard yet that its client has given up.
+        for (const End end : {End::client, End::server}) {
+            if (flow == kNoFlow || bench.network.ended(flow, end)) continue;
+            bench.network.close(bench.clock, flow, end);
+        }
+    }
+    bench.run();
     std::string story;
     for (const Log& log : packets.of) story += log.story + "\n";
+    for (const End end : {End::client, End::server}) {
+        const Traffic t = bench.network.traffic(end);
+        story += std::to_string(t.packets) + " " + std::to_string(t.bytes) + " " +
+                 std::to_string(t.lost) + " " + std::to_string(t.retransmitted) + "\n";
+    }
+    EXPECT_EQ(bench.pool.live(), 0U) << "seed " << seed;
+    EXPECT_EQ(bench.network.flows(), 0U) << "seed " << seed;
     return {story, bench.events};
 }
 
@@ -299,6 +316,26 @@ TEST(NetworkQuiet, AcknowledgementsMakeTimersSooner) {
         EXPECT_EQ(quiet, approach(first, more, false)) << first << " and " << more;
         EXPECT_NE(quiet.find(" lost"), std::string::npos) << first << " and " << more;
     }
+}
+
+/// Each uses its own record again, long after the last time and soon after it.
+TEST(NetworkQuiet, WhatHasSettledIsForgotten) {
+    constexpr std::uint32_t kDevices = 12;
+    Bench bench(plain(), 1, kDevices);
+    for (std::uint32_t device = 0; device < kDevices; ++device) (void)bench.open(device);
+    bench.run(bench.clock + seconds(1));
+    const auto say = [&](int rounds) {
+        for (int i = 0; i < rounds; ++i) {
+            for (std::uint32_t device = 0; device < kDevices; ++device) {
+                bench.send(bench.network.newest(0, device), End::client, "twenty-one degrees");
+                bench.run(bench.clock + microseconds(9'100));
+            }
+        }
+    };
+    say(3);
+    const std::size_t before = bench.network.footprint();
+    say(2'000);
+    EXPECT_EQ(bench.network.footprint(), before);
 }
 
 TEST(NetworkQuiet, AMessageOnAnIdleConnectionCostsOneEvent) {

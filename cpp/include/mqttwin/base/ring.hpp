@@ -37,6 +37,8 @@ class Ring {
         assert(!empty());
         ++first_;
     }
+    /// Bytes held.
+    [[nodiscard]] std::size_t footprint() const { return block_.size() * sizeof(T); }
     void archive(Archive& a) {
         std::vector<T> content;
         for (std::size_t i = 0; i < size(); ++i) content.push_back((*this)[i]);

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <bit>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -16,7 +17,7 @@
 #include <vector>
 
 #include "mqttwin/base/archive.hpp"
-#include "mqttwin/base/held.hpp"
+#include "mqttwin/base/computed_once.hpp"
 #include "mqttwin/base/prefetch.hpp"
 #include "mqttwin/base/random.hpp"
 #include "mqttwin/base/slab.hpp"
@@ -59,7 +60,8 @@ class LinkTable {
     void offer_swiftly(Instant now, std::uint32_t device, bool up, std::uint32_t bytes,
                        Passage& passage) {
         const std::size_t side = up ? 0 : 1;
-        const Way& way = held(ways_[side]);
+        const Way& way = computed_once(ways_[side]);
+        assert(way.simple && any_down_ == 0 && bytes <= spec_.mtu);
         passage.departs = now;
         std::int64_t* const row = rows_.data() + std::size_t{device} * width_;
         if (way.limited) {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <array>
+#include <cassert>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -276,9 +277,6 @@ class Network {
     /// One for a flow that has none; in it is what an earlier one has left.
     std::uint32_t take_lone_record(Instant now, const Ref& r) {
         std::uint32_t lone = take_settled(now);
-        if (settling_.size() > kSettled && settling_[kSettled].at <= now) [[unlikely]] {
-            release_settled(now);  // a crowd is over, and its records are far apart
-        }
         if (lone == kNone) {
             lone = lones_.take_used();
             if (lone == lone_owners_.size()) lone_owners_.emplace_back();
@@ -308,8 +306,9 @@ class Network {
         }
     }
     void begin(Instant now, Ref& r);
-    /// The lone record of the flow that has settled first, if there is one that has by now; working
-    /// records before it are released.
+    /// The lone record of the flow that has settled first, if there is one that has by now; it
+    /// still says whose it was. Working records before it are released; of places that do not count
+    /// any more a few are passed by.
     std::uint32_t take_settled(Instant now) {
         for (int i = 0; i < kAtOnce && !settling_.empty() && settling_.front().at <= now; ++i) {
             const Settling old = settling_.front();
@@ -324,8 +323,15 @@ class Network {
     }
     /// Who settled first is released first; not all at once.
     void release_settled(Instant now);
+    /// After a crowd: a few records are enough for those who send next, and stay in the cache.
+    void release_crowd(Instant now) {
+        if (settling_.size() > kSettled && settling_[kSettled].at <= now) [[unlikely]] {
+            release_settled(now);
+        }
+    }
     /// What has settled then is released, unless there is more to do before.
     void let_settle(Instant now, Instant at, std::uint32_t busy, std::uint32_t& ticket) {
+        assert(ticket == 0);  // so it is not released here
         if (settling_.full()) [[unlikely]]
             release_settled(now);
         ticket = tickets_ += 2;
@@ -334,14 +340,14 @@ class Network {
     /// Where the clock of the host at that end stands at instant 0, us: anywhere in an hour.
     [[nodiscard]] std::uint32_t phase(const Ref& r, End end) {
         if (end == End::client) return phase_of(r.p->phases, r.flow->index);
-        if (r.flow->meant >= broker_phase_.size()) learn_phases(r.flow->meant);
-        return broker_phase_[r.flow->meant];
+        if (r.flow->meant >= phase_of_broker_.size()) return learn_phase(r.flow->meant);
+        return phase_of_broker_[r.flow->meant];
     }
     static std::uint32_t phase_of(const StreamKey& hosts, std::uint32_t number) {
         constexpr std::uint64_t kHour = 3'600'000'000;
         return static_cast<std::uint32_t>((mix64(hosts.value + number) >> 32U) * kHour >> 32U);
     }
-    void learn_phases(std::uint16_t broker);
+    std::uint32_t learn_phase(std::uint16_t broker);
     /// Of the same device, the one before.
     [[nodiscard]] FlowId older(FlowId id) const {
         return flows_[id].reopened ? past_.at(id).older : kNoFlow;
@@ -597,7 +603,7 @@ class Network {
     BlobPool* pool_;
     std::uint64_t seed_;
     StreamKey broker_phases_;
-    std::vector<std::uint32_t> broker_phase_;  // by broker (2^16 at most), us: what follows
+    std::vector<std::uint32_t> phase_of_broker_;  // computed so far
     std::vector<Population> populations_;
     std::vector<Host> machines_;
     ChunkedSlab<Flow> flows_;
@@ -614,7 +620,7 @@ class Network {
     std::map<FlowId, Instant> last_packet_;  // where a middlebox forgets
     /// By population and index; `after_bytes` is a position in the stream once it is a flow's.
     std::map<std::pair<std::uint16_t, std::uint32_t>, Fault> faults_;
-    Ring<Settling> settling_;  // flows whose last ACK is under way
+    Ring<Settling> settling_;  // flows whose last ACK is under way, or was
     tcp::Output out_;
     std::optional<Passage> decided_;  // of the next segment, which was offered beforehand
     Sink* sink_ = nullptr;

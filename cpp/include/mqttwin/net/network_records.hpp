@@ -105,6 +105,11 @@ struct Busy {
     std::array<Lane, 2> lane;
 };
 
+/// From then on neither end is what it is beforehand.
+inline Instant settled_at(const Busy& busy) {
+    return max(busy.lane[0].settled, busy.lane[1].settled);
+}
+
 /// All that there is of most exchanges: a small segment under way on a connection that has nothing
 /// else to do, and then its acknowledgement. What cannot be done with it alone unfolds it into a
 /// working record (network_lone.hpp).
