@@ -128,6 +128,7 @@ void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body,
         }
     }
     const auto on_tcp = static_cast<std::uint32_t>(bytes);
+    // Nobody else may have sent since: then it has not been released yet.
     if (r.busy != nullptr && r.busy->ticket != 0 && settled_at(*r.busy) <= now) {
         release_busy(r.flow->busy);
         r.busy = nullptr;

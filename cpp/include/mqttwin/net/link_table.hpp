@@ -75,7 +75,7 @@ class LinkTable {
             passage.departs = free;
         }
         if (way.lossy) {
-            // Independent of what was lost before: see `loses`.
+            // As `loses`, whose row is at hand.
             const std::uint32_t next_lost = half(row[layout_.losses], up);
             const std::uint32_t number = take_half(row[layout_.draws], up, 1);
             if (number == next_lost && meet_loss(device, up, number)) [[unlikely]] {
