@@ -182,8 +182,9 @@ Passage LinkTable::pass(Instant now, std::uint32_t device, bool up, std::uint32_
     const bool bursts = has_bursts(pipe);
     std::array<std::uint64_t, 2> words{};
     if (loss > 0.0 || way.loss > 0.0 || jitter || bursts) {
-        const std::uint32_t number = take_number(device, up);
-        bool lost = way.loss > 0.0 && loses(device, up, number);  // counts every packet
+        std::int64_t* const row = row_of(device);
+        const std::uint32_t number = take_number(row, up);
+        bool lost = way.lossy && loses(row, device, up, number);  // counts every packet
         if (bursts && lost_in_burst(offered, device, side, number)) lost = true;
         if (!lost && (loss > 0.0 || jitter)) words = draw128(way.packets, device, number);
         if (lost || (loss > 0.0 && unit_from(words[0]) < loss)) return end(Passage::Fate::lost);

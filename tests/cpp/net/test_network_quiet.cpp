@@ -50,6 +50,19 @@ struct Seen {
     std::uint64_t events = 0;
 };
 
+/// What was sent, when all is over and nothing is left.
+std::string sum_up(const Bench& bench, std::uint64_t seed) {
+    EXPECT_EQ(bench.pool.live(), 0U) << "seed " << seed;
+    EXPECT_EQ(bench.network.flows(), 0U) << "seed " << seed;
+    std::string story;
+    for (const End end : {End::client, End::server}) {
+        const Traffic t = bench.network.traffic(end);
+        story += std::to_string(t.packets) + " " + std::to_string(t.bytes) + " " +
+                 std::to_string(t.lost) + " " + std::to_string(t.retransmitted) + "\n";
+    }
+    return story;
+}
+
 /// A random conversation, told.
 Seen converse(std::uint64_t seed, bool quiet) {
     Stream random(StreamKey::of(seed, "conversation", "shape"), 0);
@@ -102,13 +115,7 @@ Seen converse(std::uint64_t seed, bool quiet) {
     }
     bench.run();
     for (const std::string& line : bench.log) story += line + "\n";
-    for (const End end : {End::client, End::server}) {
-        const Traffic t = bench.network.traffic(end);
-        story += std::to_string(t.packets) + " " + std::to_string(t.bytes) + " " +
-                 std::to_string(t.lost) + " " + std::to_string(t.retransmitted) + "\n";
-    }
-    EXPECT_EQ(bench.pool.live(), 0U) << "seed " << seed;
-    EXPECT_EQ(bench.network.flows(), 0U) << "seed " << seed;
+    story += sum_up(bench, seed);
     return {story, bench.events};
 }
 
@@ -266,13 +273,7 @@ Seen crowd(std::uint64_t seed, bool quiet) {
     bench.run();
     std::string story;
     for (const Log& log : packets.of) story += log.story + "\n";
-    for (const End end : {End::client, End::server}) {
-        const Traffic t = bench.network.traffic(end);
-        story += std::to_string(t.packets) + " " + std::to_string(t.bytes) + " " +
-                 std::to_string(t.lost) + " " + std::to_string(t.retransmitted) + "\n";
-    }
-    EXPECT_EQ(bench.pool.live(), 0U) << "seed " << seed;
-    EXPECT_EQ(bench.network.flows(), 0U) << "seed " << seed;
+    story += sum_up(bench, seed);
     return {story, bench.events};
 }
 

@@ -63,7 +63,7 @@ class LinkTable {
         const Way& way = computed_once(ways_[side]);
         assert(way.simple && any_down_ == 0 && bytes <= spec_.mtu);
         passage.departs = now;
-        std::int64_t* const row = rows_.data() + std::size_t{device} * width_;
+        std::int64_t* const row = row_of(device);
         if (way.limited) {
             std::int64_t& taken = row[layout_.free[side]];
             Instant free{taken};
@@ -74,14 +74,9 @@ class LinkTable {
             taken = free.ns;
             passage.departs = free;
         }
-        if (way.lossy) {
-            // As `loses`, whose row is at hand.
-            const std::uint32_t next_lost = half(row[layout_.losses], up);
-            const std::uint32_t number = take_half(row[layout_.draws], up, 1);
-            if (number == next_lost && meet_loss(device, up, number)) [[unlikely]] {
-                passage.fate = Passage::Fate::lost;
-                return;
-            }
+        if (way.lossy && loses(row, device, up, take_number(row, up))) {
+            passage.fate = Passage::Fate::lost;
+            return;
         }
         passage.arrives = passage.departs + way.latency;
     }
@@ -162,12 +157,13 @@ class LinkTable {
     };
 
     void lay_out();
-    std::int64_t& word(std::uint32_t device, std::uint8_t which) {
-        return rows_[std::size_t{device} * width_ + which];
+    std::int64_t* row_of(std::uint32_t device) {
+        return rows_.data() + std::size_t{device} * width_;
     }
+    std::int64_t& word(std::uint32_t device, std::uint8_t which) { return row_of(device)[which]; }
     /// The number of a packet among those of its direction, from which all its draws follow.
-    std::uint32_t take_number(std::uint32_t device, bool up) {
-        return take_half(word(device, layout_.draws), up, 1);
+    std::uint32_t take_number(std::int64_t* row, bool up) {
+        return take_half(row[layout_.draws], up, 1);
     }
     /// Of a word in which 32 bits stand for each direction: those of one.
     static std::uint32_t half(const std::int64_t& word, bool up) {
@@ -191,8 +187,8 @@ class LinkTable {
     /// Independent loss of a constant share, asked once for each packet. Not drawn for each: the
     /// number of packets until the next loss is geometric, and drawn once a loss. Losses are
     /// distributed as if each packet were drawn for, and packets that are not lost cost no draw.
-    bool loses(std::uint32_t device, bool up, std::uint32_t number) {
-        if (half(word(device, layout_.losses), up) != number) [[likely]] {
+    bool loses(const std::int64_t* row, std::uint32_t device, bool up, std::uint32_t number) {
+        if (half(row[layout_.losses], up) != number) [[likely]] {
             return false;
         }
         return meet_loss(device, up, number);

@@ -105,7 +105,7 @@ struct Busy {
     std::array<Lane, 2> lane;
 };
 
-/// From then on neither end is what it is beforehand.
+/// When the ACKs have arrived for which its ends were settled beforehand.
 inline Instant settled_at(const Busy& busy) {
     return max(busy.lane[0].settled, busy.lane[1].settled);
 }
