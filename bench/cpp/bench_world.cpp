@@ -21,8 +21,8 @@ using world::VirtualWorld;
 enum class To { one, own, group };
 
 // `devices` publish 64-byte payloads once a second (100,000 every ten seconds, where eight
-// consumers share them): to one subscriber, or each to one of its own. Their links lose that share
-// of packets.
+// consumers share them): to one subscriber, as in bench/peers, or each to one of its own. Links
+// have a delay (but for consumers that share) and lose that share of packets.
 void run_fleet(benchmark::State& state, wire::QoS qos, double loss, To to) {
     const auto devices = static_cast<std::uint32_t>(state.range(0));
     world::WorldOptions options;
@@ -36,14 +36,14 @@ void run_fleet(benchmark::State& state, wire::QoS qos, double loss, To to) {
     consumer.client.keep_alive = keep_alive;
     fleet::SubscriptionSpec subscription;
     if (to == To::group) consumer.population.count = 8;
-    if (to == To::own) {
-        consumer.population.count = devices;
+    if (to == To::own) consumer.population.count = devices;
+    if (to != To::group) {
         consumer.link.up.latency = consumer.link.down.latency = milliseconds(20);
         consumer.link.up.loss = consumer.link.down.loss = loss;
     }
     subscription.filter = to == To::own     ? "plant/{group}/sensor-{index}/t"
                           : to == To::group ? "$share/all/plant/#"
-                                            : "#";
+                                            : "plant/#";
     subscription.options.qos = qos;
     const auto listener = world.add_fleet(consumer);
     world.add_subscribe(listener, subscription);
@@ -62,6 +62,7 @@ void run_fleet(benchmark::State& state, wire::QoS qos, double loss, To to) {
     fleet::Periodic periodic;
     const std::int64_t period = to == To::group && devices >= 100'000 ? 10 : 1;
     periodic.every = seconds(period);
+    if (to == To::one) periodic.jitter = milliseconds(100);
     publish.arrival.process = periodic;
     publish.payload = fleet::PayloadSpec::constant(std::vector<std::uint8_t>(64, 'x'));
     publish.qos = qos;

@@ -547,6 +547,23 @@ std::uint32_t Network::prefetch_bytes(const Sight& sight, End sender, std::uint3
     return units_[unit].stamp.origin;
 }
 
+std::uint32_t Network::prefetch_following(FlowId id, const Flow& flow, End sender) const {
+    if (!engaged(id, flow)) return Stamp::kNobody;
+    const Busy& busy = busy_[flow.busy];
+    for (const Lane& l : busy.lane) {  // where the first one arrives, the lane knows
+        if (l.packets == kNone) continue;
+        if (const std::uint32_t next = packets_[l.packets].next; next != kNone) {
+            prefetch_all(packets_[next]);
+        }
+    }
+    const std::uint32_t first = busy.lane[side(sender)].units;
+    if (first == kNone) return Stamp::kNobody;
+    const Unit& unit = units_[first];
+    if (unit.next != kNone) prefetch_all(units_[unit.next]);
+    pool_->prefetch(unit.head);
+    return unit.stamp.origin;
+}
+
 void Network::archive(Archive& a) {
     a.section("network");
     a.same_count(populations_.size(), "other populations");

@@ -32,6 +32,13 @@ class VirtualWorld::LookAhead {
         broker.engine.prefetch_trail(trail);
         world_.network_.prefetch_server(world_.network_.sight(broker.flow[trail.to]));
     }
+    /// A device is about to read. Of what is under way to it behind that, only the first has an
+    /// event: somebody who gets many messages at a time is seen coming by no scout.
+    void before_reading(net::FlowId id, const net::Flow& flow) const {
+        if (flow.busy >= net::Flow::kLone || world_.queue_.size() < kEventsWorthIt) return;
+        world_.recorder_->prefetch_entity(
+            world_.network_.prefetch_following(id, flow, net::End::server));
+    }
     /// Where the message went that the broker has just taken from a device.
     void leave_trail(const net::Flow& flow, BrokerHost& broker);
     /// With fewer pending events than this scouts cost more than they save.

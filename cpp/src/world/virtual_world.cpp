@@ -465,6 +465,7 @@ void VirtualWorld::on_bytes(Instant now, net::FlowId flow, net::End receiver, By
         return;
     }
     if (receiver == net::End::client) {
+        look_ahead_->before_reading(flow, record);
         FleetHost& fleet = *populations_[record.population].fleet;
         fleet.clients.handle_bytes(now, record.index, bytes, stamp);
         if (fleet.clients.outbox().empty()) {  // a message of QoS 0 is not answered

@@ -387,6 +387,10 @@ TEST(VirtualWorld, LookingAheadChangesNothing) {
         listeners.link = lossy(0.05);
         const auto to = world.add_fleet(listeners);
         world.add_subscribe(to, subscribing("t/{index}", qos));
+        FleetSpec sinks = fleet_of("sink", 1);  // to which several are under way at a time
+        sinks.link = lossy(0.01);
+        const auto all = world.add_fleet(sinks);
+        world.add_subscribe(all, subscribing("t/#", qos));
         FleetSpec meters = fleet_of("meter", 80);
         meters.link = lossy(0.05);
         meters.start = seconds(2);
@@ -404,7 +408,7 @@ TEST(VirtualWorld, LookingAheadChangesNothing) {
         world.disconnect(to, 7);
         world.run({seconds(60).ns}, forever);
         std::vector<std::uint64_t> seen;
-        for (const auto fleet : {from, to}) {
+        for (const auto fleet : {from, to, all}) {
             for (const net::End sender : {net::End::client, net::End::server}) {
                 const net::Traffic traffic = world.traffic(fleet, sender);
                 seen.insert(seen.end(), {traffic.packets, traffic.bytes, traffic.lost,

@@ -200,6 +200,9 @@ class Network {
     void prefetch_unit(const Sight& sight, End sender) const;
     /// And whose message it is. `behind`: units that are read before that one.
     std::uint32_t prefetch_bytes(const Sight& sight, End sender, std::uint32_t behind) const;
+    /// During Sink::on_bytes: what comes next in the same stream, and the acknowledgements on their
+    /// way back; each call reads what the one before has loaded. Whose the next message is.
+    std::uint32_t prefetch_following(FlowId id, const Flow& flow, End sender) const;
     /// The state of its link; the tag of its device.
     std::uint32_t prefetch_link(const Sight& sight) const;
 
