@@ -902,5 +902,8 @@ class World:
         """A column `latency`: that quantile (0 to 1) of each device of a fleet that is tracked."""
     def memory(self) -> dict[str, int]: ...
 
+def spare_bytes() -> int:
+    """Of large blocks that worlds hold, what none of them has used yet."""
+
 def read_event_log(path: str) -> tuple[Table, dict[str, str], str]:
     """(events, header, damage: '' or what is wrong where)."""

@@ -314,11 +314,11 @@ class _Mallinfo2(ctypes.Structure):
 
 
 def heap_bytes() -> int:
-    """What is allocated in this process; 0 where the C library does not tell."""
+    """What is allocated in this process, and used; 0 where the C library does not tell."""
     try:
         mallinfo2 = ctypes.CDLL(None).mallinfo2
     except (AttributeError, OSError):
         return 0
     mallinfo2.restype = _Mallinfo2
     info = mallinfo2()
-    return int(info.uordblks + info.hblkhd)
+    return int(info.uordblks + info.hblkhd) - _core.spare_bytes()

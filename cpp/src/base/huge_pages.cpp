@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <new>
 
 #include <stdlib.h>  // posix_memalign
@@ -18,9 +19,19 @@ namespace {
 constexpr std::size_t kMany = std::size_t{64} << 10U;  // bytes of many records
 constexpr std::size_t kLine = 64;                      // of the cache
 
+/// The last page of a block is a huge one, too, if at least half of it is used.
+std::size_t with_whole_last_page(std::size_t size) noexcept {
+    const std::size_t tail = size % kHugePage;
+    const bool possible = size <= std::numeric_limits<std::size_t>::max() - kHugePage;
+    return tail >= kHugePage / 2 && possible ? size + (kHugePage - tail) : size;
+}
+
 void* take(std::size_t size, std::size_t alignment) noexcept {
-    const bool large = size >= kHugePage;
-    if (large) alignment = std::max(alignment, kHugePage);
+    const bool large = size >= kHugePage / 2;
+    if (large) {
+        alignment = std::max(alignment, kHugePage);
+        size = with_whole_last_page(size);
+    }
     if (size >= kMany) alignment = std::max(alignment, kLine);
     if (alignment <= __STDCPP_DEFAULT_NEW_ALIGNMENT__) return std::malloc(size == 0 ? 1 : size);
     void* block = nullptr;

@@ -10,6 +10,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include "mqttwin/base/arena.hpp"
 #include "mqttwin/wire/topic.hpp"
 #include "mqttwin/world/virtual_world.hpp"
 
@@ -333,6 +334,7 @@ void bind_results(py::class_<PyWorld>& cls) {
 
 void bind_world(py::module_& m) {
     using namespace mqttwin;  // NOLINT(google-build-using-namespace)
+    m.def("spare_bytes", &Arena::spare);
     bind_options(m);
     bind_fleet_spec(m);
     auto cls = py::class_<PyWorld>(m, "World");

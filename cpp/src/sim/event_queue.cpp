@@ -63,18 +63,6 @@ bool sort_by_counting(std::span<Event> events) {
 
 }  // namespace
 
-void EventQueue::Chunks::grow() {
-    const auto first = static_cast<std::uint32_t>(next_.size());
-    blocks_.emplace_back(kBlockChunks);
-    next_.resize(next_.size() + kBlockChunks);
-    for (std::uint32_t i = kBlockChunks; i > 0; --i) give_back(first + i - 1);
-}
-
-std::size_t EventQueue::Chunks::footprint() const {
-    return blocks_.size() * (sizeof blocks_[0] + kBlockChunks * sizeof(Chunk)) +
-           next_.capacity() * sizeof next_[0];
-}
-
 std::size_t EventQueue::footprint() const {
     std::size_t bytes = chunks_.footprint() + bottom_.capacity() * sizeof(Event);
     for (const Rung& rung : rungs_) {

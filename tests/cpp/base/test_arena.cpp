@@ -47,6 +47,25 @@ TEST(Arena, OneThatWasMovedGivesPiecesOfItsOwn) {
     EXPECT_EQ(other, before + 64);
 }
 
+TEST(Arena, WhatNoPieceHasBeenGivenOfIsSpare) {
+    const std::size_t before = Arena::spare();
+    {
+        Arena arena;
+        arena.take(1'000);  // a block of its own
+        EXPECT_EQ(Arena::spare(), before);
+        arena.take(kMiB);  // from here on blocks hold many
+        const std::size_t spare = Arena::spare();
+        EXPECT_GT(spare, before);
+        arena.take(64);
+        EXPECT_EQ(Arena::spare(), spare - 64);
+        Arena other(std::move(arena));
+        EXPECT_EQ(Arena::spare(), spare - 64);
+        other.take(3 * kMiB);  // does not fit any more
+        EXPECT_EQ(Arena::spare(), before + kMiB);
+    }
+    EXPECT_EQ(Arena::spare(), before);
+}
+
 struct Point {
     std::uint64_t x = 7;
     std::uint64_t filling[15] = {};

@@ -1,4 +1,4 @@
-// Memory for what comes in chunks and stays: from a few MiB on it lies on huge pages.
+// Memory for what comes in chunks and stays: from half a MiB on it lies on huge pages.
 #pragma once
 
 #include <cstddef>
@@ -15,6 +15,7 @@ namespace mqttwin {
 class Arena {
    public:
     Arena() = default;
+    ~Arena();
     Arena(Arena&& other) noexcept { swap(other); }
     Arena& operator=(Arena&& other) noexcept {
         swap(other);
@@ -23,6 +24,9 @@ class Arena {
 
     /// Aligned for every type; what is in it is unspecified. Throws std::bad_alloc.
     std::byte* take(std::size_t bytes);
+    /// Bytes of blocks, in all arenas of the process, of which no piece has been given: nothing has
+    /// touched them. Thread-safe.
+    [[nodiscard]] static std::size_t spare();
 
    private:
     struct Free {

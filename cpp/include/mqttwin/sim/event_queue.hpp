@@ -10,6 +10,7 @@
 
 #include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/prefetch.hpp"
+#include "mqttwin/base/slab.hpp"
 
 namespace mqttwin::sim {
 
@@ -108,31 +109,24 @@ class EventQueue {
     }
 
     static constexpr std::uint32_t kChunkEvents = 64;
-    static constexpr std::uint32_t kBlockChunks = 256;
     static constexpr std::uint32_t kNone = 0xFFFF'FFFFU;
 
     struct Chunk {
         Event events[kChunkEvents];
     };
-    /// Chunks by index, in blocks, so that growing moves none of them.
+    /// Chunks by index, and which one comes behind each.
     class Chunks {
        public:
         std::uint32_t take(std::uint32_t next) {
-            if (free_ == kNone) grow();
-            const std::uint32_t chunk = free_;
-            free_ = next_[chunk];
+            const std::uint32_t chunk = chunks_.take_used();
+            if (chunk == next_.size()) next_.push_back(next);
             next_[chunk] = next;
             return chunk;
         }
-        void give_back(std::uint32_t chunk) {
-            next_[chunk] = free_;
-            free_ = chunk;
-        }
-        Event* events(std::uint32_t chunk) {
-            return blocks_[chunk / kBlockChunks][chunk % kBlockChunks].events;
-        }
+        void give_back(std::uint32_t chunk) { chunks_.give_back(chunk); }
+        Event* events(std::uint32_t chunk) { return chunks_[chunk].events; }
         [[nodiscard]] const Event* events(std::uint32_t chunk) const {
-            return blocks_[chunk / kBlockChunks][chunk % kBlockChunks].events;
+            return chunks_[chunk].events;
         }
         [[nodiscard]] std::uint32_t next(std::uint32_t chunk) const { return next_[chunk]; }
         /// The beginning of one; the processor sees from there what it is about.
@@ -141,13 +135,13 @@ class EventQueue {
             const Event* const begin = events(chunk);
             for (std::uint32_t i = 0; i < 16; i += 4) mqttwin::prefetch(begin + i);
         }
-        [[nodiscard]] std::size_t footprint() const;
+        [[nodiscard]] std::size_t footprint() const {
+            return chunks_.footprint() + next_.capacity() * sizeof next_[0];
+        }
 
        private:
-        void grow();
-        std::vector<std::vector<Chunk>> blocks_;
-        std::vector<std::uint32_t> next_;  // in its bucket, or among the free ones
-        std::uint32_t free_ = kNone;
+        ChunkedSlab<Chunk> chunks_;
+        std::vector<std::uint32_t> next_;
     };
 
     /// Events without order. All chunks but the first are full.
