@@ -118,7 +118,7 @@ void SendWindow::find_free_run(const PendingSlab& slab) {
 void SendWindow::resume_ids(wire::PacketId last_id) {
     assert(empty());
     last_id_ = last_id;
-    free_run_ = 0;
+    free_run_ = kIdentifiers;  // all of them
 }
 
 SendWindow::Place SendWindow::after_released(const PendingSlab& slab) const {
