@@ -136,7 +136,8 @@ def main(words: Sequence[str]) -> int:
     settings = arguments(words)
     if settings.packages:
         packages = [package for peer in settings.peers for package in peer.packages]
-        print(*packages, *(REAL_PACKAGES if settings.real else ()))
+        for package in (*packages, *(REAL_PACKAGES if settings.real else ())):
+            print("package", package)
         return 0
     notes: list[str] = []
     results = measure(settings, notes)

@@ -81,3 +81,13 @@ def test_unknown_names_are_refused(command: str) -> None:
     done = bench(command, "--only", "nonsense")
     assert done.returncode == 2
     assert "nonsense" in done.stderr
+
+
+def test_only_names_of_packages_are_taken_for_packages() -> None:
+    """`./dev bench peers` installs what lines with this word name; help has none of them."""
+    lines = bench("peers", "--only", "SimGrid", "--packages").stdout.splitlines()
+    assert "package libsimgrid-dev" in lines
+    assert all(line.startswith("package ") for line in lines)
+    helped = bench("peers", "--help", "--packages").stdout
+    assert "--sensors" in helped
+    assert not [line for line in helped.splitlines() if line.startswith("package ")]
