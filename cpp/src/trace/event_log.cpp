@@ -151,8 +151,13 @@ void EventLog::define(Kind kind, std::uint32_t number, std::string_view text) {
 
 // The number of a topic, defined in the log the first time; format::kNoTopicId beyond the bound.
 std::uint32_t EventLog::topic_id(std::string_view topic) {
+    // What a broker has received it mostly sends on next.
+    if (topic == last_topic_) return last_topic_id_;
     const auto found = topic_ids_.find(topic);
-    if (found != topic_ids_.end()) return found->second;
+    if (found != topic_ids_.end()) {
+        last_topic_ = found->first;
+        return last_topic_id_ = found->second;
+    }
     if (topic_ids_.size() >= max_topics_) return format::kNoTopicId;
     const auto id = static_cast<std::uint32_t>(topic_ids_.size());
     define(Kind::topic, id, topic);

@@ -174,6 +174,8 @@ class EventLog {
     bool stopped_ = false;
     bool closed_ = false;
     TextMap<std::uint32_t> topic_ids_;
+    std::string_view last_topic_;  // a key of it, none of which ever goes
+    std::uint32_t last_topic_id_ = 0;
     TextMap<bool> topic_matches_;  // what filter_.topics say
 };
 
