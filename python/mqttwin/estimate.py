@@ -314,7 +314,7 @@ class _Mallinfo2(ctypes.Structure):
 
 
 def heap_bytes() -> int:
-    """What is allocated in this process, and used; 0 where the C library does not tell."""
+    """What is allocated in this process, less what arenas hold in reserve; 0 where nobody tells."""
     try:
         mallinfo2 = ctypes.CDLL(None).mallinfo2
     except (AttributeError, OSError):

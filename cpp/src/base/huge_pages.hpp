@@ -33,8 +33,8 @@ inline constexpr std::size_t kHugePage = std::size_t{2} << 20U;
 void ask_for_huge_pages(void* block, std::size_t size) noexcept;
 
 /// What an operator new gives: a block for std::free. Where it holds many records, those that
-/// divide a line of the cache lie in one; where it is large, it lies on huge pages. Throws
-/// std::bad_alloc.
+/// divide a line of the cache lie in one; from half a huge page on it lies on huge ones, and may be
+/// up to half of one larger than was asked for. Throws std::bad_alloc.
 void* allocate(std::size_t size, std::size_t alignment);
 
 }  // namespace mqttwin

@@ -119,7 +119,7 @@ class EventQueue {
        public:
         std::uint32_t take(std::uint32_t next) {
             const std::uint32_t chunk = chunks_.take_used();
-            if (chunk == next_.size()) next_.push_back(next);
+            if (chunk >= next_.size()) next_.resize(chunk + 1);
             next_[chunk] = next;
             return chunk;
         }
