@@ -1,6 +1,7 @@
 // The whole path, device timer to subscriber callback, in virtual time: everything encoded, sent
 // through a link, framed, decoded, routed and delivered.
 
+#include <memory>
 #include <string>
 
 #include <benchmark/benchmark.h>
@@ -18,12 +19,23 @@ using world::VirtualWorld;
     world.run(world.now() + slice, [] { return true; });
 }
 
+// What is logged is encoded, and goes nowhere.
+class Nowhere final : public trace::LogSink {
+   public:
+    void write(ByteView block) override { benchmark::DoNotOptimize(block.data()); }
+    void close() override {}
+    [[nodiscard]] const std::string& error() const override { return error_; }
+
+   private:
+    std::string error_;
+};
+
 enum class To { one, own, group };
 
 // `devices` publish 64-byte payloads once a second (100,000 every ten seconds, where eight
 // consumers share them): to one subscriber, as in bench/peers, or each to one of its own. Links
 // have a delay (but for consumers that share) and lose that share of packets.
-void run_fleet(benchmark::State& state, wire::QoS qos, double loss, To to) {
+void run_fleet(benchmark::State& state, wire::QoS qos, double loss, To to, bool logged = false) {
     const auto devices = static_cast<std::uint32_t>(state.range(0));
     world::WorldOptions options;
     options.seed = 1;
@@ -70,6 +82,11 @@ void run_fleet(benchmark::State& state, wire::QoS qos, double loss, To to) {
     // Deadlines from connecting come up in the minute after it; with few messages they would show.
     world.run(Instant{seconds(period > 1 ? 150 : 20).ns}, [] { return true; });
 
+    if (logged) {
+        world.recorder().start_log(
+            std::make_unique<trace::EventLog>(std::make_unique<Nowhere>(), trace::LogHeader{}));
+    }
+
     const auto& counters = world.recorder().counters();
     const std::uint64_t before = counters[trace::Counter::delivered];
     const std::uint64_t events = world.events();
@@ -84,6 +101,9 @@ void run_fleet(benchmark::State& state, wire::QoS qos, double loss, To to) {
 
 void publish_to_one(benchmark::State& state, wire::QoS qos, double loss = 0.0) {
     run_fleet(state, qos, loss, To::one);
+}
+void log_everything(benchmark::State& state, wire::QoS qos) {
+    run_fleet(state, qos, 0.0, To::one, true);
 }
 void publish_to_own(benchmark::State& state, wire::QoS qos, double loss = 0.0) {
     run_fleet(state, qos, loss, To::own);
@@ -100,6 +120,8 @@ BENCHMARK_CAPTURE(publish_to_one, qos0, wire::QoS::at_most_once)->Apply(small_an
 BENCHMARK_CAPTURE(publish_to_one, qos0_lossy, wire::QoS::at_most_once, 0.02)
     ->Apply(small_and_large);
 BENCHMARK_CAPTURE(publish_to_one, qos1, wire::QoS::at_least_once)->Apply(small_and_large);
+BENCHMARK_CAPTURE(log_everything, qos0, wire::QoS::at_most_once)->Apply(small_and_large);
+BENCHMARK_CAPTURE(log_everything, qos1, wire::QoS::at_least_once)->Apply(small_and_large);
 BENCHMARK_CAPTURE(publish_to_own, qos0, wire::QoS::at_most_once, 0.001)->Apply(small_and_large);
 BENCHMARK_CAPTURE(publish_to_own, qos1, wire::QoS::at_least_once, 0.001)->Apply(small_and_large);
 BENCHMARK_CAPTURE(publish_to_group, qos0, wire::QoS::at_most_once, 0.001)->Apply(small_and_large);

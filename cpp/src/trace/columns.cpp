@@ -105,10 +105,18 @@ Array Array::slice(std::int64_t first, std::int64_t count) const {
     return part;
 }
 
+std::shared_ptr<const Array> entries_of(const TextList& texts) {
+    auto array = std::make_shared<Array>();
+    array->type = Type::utf8;
+    array->length = static_cast<std::int64_t>(texts.size());
+    array->values = Buffer::adopt(texts.starts());
+    array->heap = Buffer::adopt(texts.heap());
+    return array;
+}
+
 // --- Column --------------------------------------------------------------------------------------
 
 Column::Column(std::string name, Type type) : name_(std::move(name)), type_(type) {
-    if (type_ == Type::dictionary) entries_ = std::make_unique<Column>("", Type::utf8);
     if (has_heap(type_)) offsets_.push_back(0);
 }
 
@@ -161,12 +169,7 @@ void Column::append_text(std::string_view value) {
         append_bytes(as_bytes(value));
         return;
     }
-    auto found = index_.find(value);
-    if (found == index_.end()) {
-        found = index_.emplace(value, static_cast<std::int32_t>(index_.size())).first;
-        entries_->append_text(value);
-    }
-    append_raw(static_cast<std::uint32_t>(found->second));
+    append_raw(entries_.add(value));
     appended(true);
 }
 
@@ -202,7 +205,7 @@ Array Column::take() {
     } else {
         array.values = Buffer::adopt(type_ == Type::boolean ? bits_.take() : std::move(values_));
     }
-    if (entries_) array.dictionary = std::make_shared<const Array>(entries_->take());
+    if (type_ == Type::dictionary) array.dictionary = entries_of(entries_);
     *this = Column(std::move(name_), type_);
     return array;
 }

@@ -8,7 +8,6 @@
 #include <cstring>
 #include <system_error>
 
-#include "mqttwin/base/hash.hpp"
 #include "mqttwin/wire/topic.hpp"
 
 #include "log_encoder.hpp"
@@ -16,6 +15,22 @@
 
 namespace mqttwin::trace {
 namespace {
+
+static_assert(TextList::kNone == format::kNoTopicId);
+
+// Numbers of a record between its entity and its topic, and how many there are without the zeros
+// at the end.
+constexpr std::uint32_t kNumbers = 8;
+std::uint32_t numbers_of(const Event& event) {
+    if (event.flags != 0) return 8;
+    if (event.reason != 0) return 7;
+    if (event.qos != 0) return 6;
+    if (event.packet_id != 0) return 5;
+    if (event.bytes != 0) return 4;
+    if (event.packet != 0) return 3;
+    if (event.direction != Direction{}) return 2;
+    return event.broker != 0 ? 1 : 0;
+}
 
 // Kept free under `max_bytes` for the check and the end record.
 constexpr std::size_t kTrailer = 64;
@@ -72,7 +87,8 @@ EventLog::EventLog(std::unique_ptr<LogSink> sink, const LogHeader& header, Optio
       block_bytes_(std::min(options.block_bytes, format::kMaxBlock / 2)),
       max_bytes_(options.max_bytes),
       max_topics_(options.max_topics),
-      stopped_(!sink_->error().empty()) {
+      stopped_(!sink_->error().empty()),
+      last_topics_(kRemembered, TextList::kNone) {
     std::sort(filter_.entities.begin(), filter_.entities.end(),
               [](const auto& a, const auto& b) { return a.first < b.first; });
     block_.resize(block_bytes_ + 4096);
@@ -123,12 +139,15 @@ bool EventLog::sampled_out() {
 bool EventLog::filtered_out(const Event& event) {
     if (filter_.topics.empty()) return false;
     if (event.topic.empty()) return true;
-    const auto known = topic_matches_.find(event.topic);
-    if (known != topic_matches_.end()) return !known->second;
+    const std::uint32_t known = judged_.find(event.topic);
+    if (known != TextList::kNone) return !matches_[known];
     const bool matches = std::any_of(
         filter_.topics.begin(), filter_.topics.end(),
         [&event](const std::string& filter) { return wire::matches(filter, event.topic); });
-    if (topic_matches_.size() < max_topics_) topic_matches_.emplace(event.topic, matches);
+    if (judged_.size() < max_topics_) {
+        judged_.add(event.topic);
+        matches_.push_back(matches);
+    }
     return !matches;
 }
 
@@ -150,19 +169,18 @@ void EventLog::define(Kind kind, std::uint32_t number, std::string_view text) {
 }
 
 // The number of a topic, defined in the log the first time; format::kNoTopicId beyond the bound.
-std::uint32_t EventLog::topic_id(std::string_view topic) {
-    // What a broker has received it mostly sends on next.
-    if (topic == last_topic_) return last_topic_id_;
-    const auto found = topic_ids_.find(topic);
-    if (found != topic_ids_.end()) {
-        last_topic_ = found->first;
-        return last_topic_id_ = found->second;
+std::uint32_t EventLog::topic_id(const Event& event, std::string_view topic) {
+    // What a broker has received it mostly sends on next, and devices mostly repeat themselves.
+    const bool passed_on = event.kind == Kind::sent && event.direction == Direction::down;
+    std::uint32_t& likely = passed_on ? last_topic_ : last_topics_[event.entity % kRemembered];
+    if (topics_.is(likely, topic)) return last_topic_ = likely;
+    std::uint32_t id = topics_.find(topic);
+    if (id == TextList::kNone) {
+        if (topics_.size() >= max_topics_) return format::kNoTopicId;
+        id = topics_.add(topic);
+        define(Kind::topic, id, topic);
     }
-    if (topic_ids_.size() >= max_topics_) return format::kNoTopicId;
-    const auto id = static_cast<std::uint32_t>(topic_ids_.size());
-    define(Kind::topic, id, topic);
-    topic_ids_.emplace(topic, id);
-    return id;
+    return last_topic_ = likely = id;
 }
 
 void EventLog::record(const Event& event) {
@@ -173,37 +191,39 @@ void EventLog::record(const Event& event) {
     const std::string_view topic = event.topic.substr(0, format::kMaxText);
     const std::string_view text = event.text.substr(0, format::kMaxText);
     const std::uint32_t topic_number =
-        stopped_ || topic.empty() ? format::kNoTopicId : topic_id(topic);
+        stopped_ || topic.empty() ? format::kNoTopicId : topic_id(event, topic);
     if (stopped_) {
         ++left_out_;
         return;
     }
 
-    const std::array<std::uint64_t, 8> numbers = {
-        event.broker,    static_cast<std::uint8_t>(event.direction),
-        event.packet,    event.bytes,
-        event.packet_id, event.qos,
-        event.reason,    event.flags};
-    std::size_t used = numbers.size();
-    while (used > 0 && numbers[used - 1] == 0) --used;
-    if (!topic.empty() || !text.empty()) used = numbers.size();
     const std::uint32_t tail = !text.empty() ? 2 : !topic.empty() ? 1 : 0;
-
+    const std::uint32_t numbers = tail > 0 ? kNumbers : numbers_of(event);
     const std::size_t before = used_;
-    LogEncoder out = room(1 + LogEncoder::kNumber * (3 + numbers.size()) +
-                          2 * LogEncoder::kTextHead + topic.size() + text.size());
-    out.array(static_cast<std::uint32_t>(3 + used) + tail);
-    out.number(static_cast<std::uint8_t>(event.kind));
+    LogEncoder out = room(1 + LogEncoder::kNumber * (4 + kNumbers) + 2 * LogEncoder::kTextHead +
+                          topic.size() + text.size());
+    out.array(3 + numbers + tail);
+    out.small(static_cast<std::uint8_t>(event.kind));
     out.signed_number(event.at.ns);
     if (event.entity == kNoTag) {
         out.nil();
     } else {
-        out.number(event.entity);
+        out.mixed_number(event.entity);
     }
-    for (std::size_t i = 0; i < used; ++i) out.number(numbers[i]);
+    // All of them, and then those at the end that are 0, of a byte each, are taken back: cheaper
+    // than to ask before each.
+    out.number(event.broker);
+    out.small(static_cast<std::uint8_t>(event.direction));
+    out.number(event.packet);
+    out.number(event.bytes);
+    out.mixed_number(event.packet_id);
+    out.number(event.qos);
+    out.number(event.reason);
+    out.number(event.flags);
+    out.take_back(kNumbers - numbers);
     if (tail > 0) {
         if (topic_number != format::kNoTopicId) {
-            out.number(topic_number);
+            out.mixed_number(topic_number);
         } else if (!topic.empty()) {
             out.text(topic);
         } else {
@@ -233,7 +253,7 @@ void EventLog::finish_record(std::size_t before) {
 
 void EventLog::seal_block() {
     if (used_ == 0) return;
-    chain_ = hash_bytes(block(), chain_);
+    chain_ = format::check_of(block(), chain_);
     LogEncoder out = room(2 + LogEncoder::kNumber);
     out.array(2);
     out.number(static_cast<std::uint8_t>(Kind::check));

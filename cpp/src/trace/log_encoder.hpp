@@ -29,6 +29,10 @@ class LogEncoder {
         }
     }
     void nil() { byte(0xc0); }
+    /// A number below 128, whose byte it is.
+    void small(std::uint32_t value) { byte(value); }
+    /// Forgets so many bytes.
+    void take_back(std::size_t bytes) { to_ -= bytes; }
     void number(std::uint64_t value) {
         if (value < 0x80) {  // most of them: a "positive fixint" is its own byte
             byte(static_cast<std::uint32_t>(value));
@@ -45,6 +49,21 @@ class LogEncoder {
             byte(0xcf);
             big(value);
         }
+    }
+    /// The same where sizes are mixed, such as of the numbers of entities: without a branch for a
+    /// processor to guess wrong. 9 bytes may be written over, however few the number takes.
+    void mixed_number(std::uint32_t value) {
+        // Bytes behind the head: 0, 1, 2 or 4, by the bits of the value.
+        static constexpr std::uint8_t kBytes[33] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 2,
+                                                    2, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4,
+                                                    4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4};
+        static constexpr std::uint8_t kHead[5] = {0, 0xcc, 0xcd, 0, 0xce};
+        const unsigned bytes = kBytes[std::bit_width(value)];
+        const std::uint64_t text = std::uint64_t{value} << 8 * (7 - bytes) << 8;
+        *to_ = static_cast<char>(bytes == 0 ? value : kHead[bytes]);
+        const std::uint64_t swapped = __builtin_bswap64(text);
+        std::memcpy(to_ + 1, &swapped, 8);
+        to_ += 1 + bytes;
     }
     void signed_number(std::int64_t value) {
         if (value >= 0) {

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <system_error>
 
-#include "mqttwin/base/hash.hpp"
 #include "mqttwin/trace/event_log.hpp"
 
 #include "log_rows.hpp"
@@ -179,7 +178,7 @@ void LogReader::State::read_record() {
 
 void LogReader::State::check(const RecordVisitor& record, std::size_t begin) {
     const std::string_view content = bytes().substr(block, begin - block);
-    const std::uint64_t sum = hash_bytes(as_bytes(content), chain);
+    const std::uint64_t sum = format::check_of(as_bytes(content), chain);
     if (record.cells[1].kind != Cell::Kind::number || record.cells[1].number != sum) {
         position = begin;
         fail_block("a block that does not agree with its check");

@@ -105,19 +105,10 @@ void resize_all(std::size_t rows, Columns&... columns) {
 
 // --- Names ---------------------------------------------------------------------------------------
 
-std::int32_t Names::add(std::string_view text) {
-    const auto found = by_text_.find(text);
-    if (found != by_text_.end()) return found->second;
-    const auto index = static_cast<std::int32_t>(texts_.size());
-    texts_.push_back(sanitised(text));
-    by_text_.emplace(text, index);
-    return index;
-}
-
 std::shared_ptr<const Array> Names::list() const {
     Column column("", Type::utf8);
     column.reserve(texts_.size());
-    for (const std::string& text : texts_) column.append_text(text);
+    for (std::uint32_t i = 0; i < texts_.size(); ++i) column.append_text(sanitised(texts_[i]));
     return std::make_shared<const Array>(column.take());
 }
 

@@ -27,14 +27,13 @@ class Names {
         return found == by_number_.end() ? -1 : found->second;
     }
     /// The index of a text that has no number.
-    std::int32_t add(std::string_view text);
+    std::int32_t add(std::string_view text) { return static_cast<std::int32_t>(texts_.add(text)); }
     /// All entries so far; indices stay valid in every later list.
     [[nodiscard]] std::shared_ptr<const Array> list() const;
 
    private:
     std::unordered_map<std::uint32_t, std::int32_t> by_number_;
-    TextMap<std::int32_t> by_text_;
-    std::vector<std::string> texts_;
+    TextList texts_;
 };
 
 class LogRows {

@@ -69,13 +69,8 @@ bool MessageLog::next_chunk() {
 }
 
 std::uint32_t MessageLog::topic(std::string_view name) {
-    const auto found = topic_ids_.find(name);
-    if (found != topic_ids_.end()) return found->second;
-    if (topics_.size() >= max_topics_) return Delivery::kNoTopic;
-    const auto id = static_cast<std::uint32_t>(topics_.size());
-    topics_.emplace_back(name);
-    topic_ids_.emplace(name, id);
-    return id;
+    static_assert(TextList::kNone == Delivery::kNoTopic);
+    return topics_.size() < max_topics_ ? topics_.add(name) : topics_.find(name);
 }
 
 Batch MessageLog::batch_of(const std::shared_ptr<Chunk>& chunk, std::size_t rows,
@@ -105,10 +100,7 @@ Batch MessageLog::batch_of(const std::shared_ptr<Chunk>& chunk, std::size_t rows
 }
 
 Table MessageLog::table(const std::shared_ptr<const Array>& names) const {
-    Column topic_names("topic", Type::utf8);
-    topic_names.reserve(topics_.size());
-    for (const std::string& topic : topics_) topic_names.append_text(topic);
-    const auto topics = std::make_shared<const Array>(topic_names.take());
+    const auto topics = entries_of(topics_);
 
     const Type entity = names ? Type::dictionary : Type::uint32;
     std::vector<Field> fields = {
@@ -140,10 +132,6 @@ void MessageLog::archive(Archive& a) {
         chunks_.clear();
         for (std::size_t i = 0; i < chunks; ++i) chunks_.push_back(std::make_shared<Chunk>());
         current_ = chunks == 0 ? nullptr : chunks_.back().get();
-        topic_ids_.clear();
-        for (std::size_t i = 0; i < topics_.size(); ++i) {
-            topic_ids_.emplace(topics_[i], static_cast<std::uint32_t>(i));
-        }
     }
     for (const auto& chunk : chunks_) {
         const std::size_t rows = chunk == chunks_.back() ? used_ : kChunkRows;

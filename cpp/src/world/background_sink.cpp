@@ -33,6 +33,7 @@ void BackgroundSink::write(ByteView block) {
     copy.assign(block.begin(), block.end());
     queued_bytes_ += copy.size();
     queue_.push_back(std::move(copy));
+    lock.unlock();  // or whoever wakes up would wait for it at once
     changed_.notify_all();
 }
 

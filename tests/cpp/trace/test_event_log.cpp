@@ -248,6 +248,8 @@ TEST_F(EventLogTest, IsWhatMsgpackItselfWouldWrite) {
             out.signed_number(sign * static_cast<std::int64_t>(value >> 1));
             packer.pack_int64(sign * static_cast<std::int64_t>(value >> 1));
         }
+        out.mixed_number(static_cast<std::uint32_t>(value));
+        packer.pack_uint32(static_cast<std::uint32_t>(value));
     };
     for (int bit = 0; bit < 64; ++bit) {
         for (const int by : {-2, -1, 0, 1, 2}) {
@@ -270,6 +272,11 @@ TEST_F(EventLogTest, IsWhatMsgpackItselfWouldWrite) {
     packer.pack_map(70);
     out.nil();
     packer.pack_nil();
+    out.small(127);
+    packer.pack_uint64(127);
+    out.number(0);
+    out.number(0);
+    out.take_back(2);
     const auto size = static_cast<std::size_t>(out.end() - ours.data());
     EXPECT_EQ(std::string_view(ours.data(), size), std::string_view(theirs.data(), theirs.size()));
 }

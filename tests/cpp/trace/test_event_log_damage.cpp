@@ -103,7 +103,7 @@ TEST_F(EventLogDamage, ForeignFilesAreRefused) {
     out.pack("version");
     out.pack(9);
     EXPECT_EQ(reason({future.data(), future.size()}),
-              "version 9 of the event log; this reads version 1");
+              "version 9 of the event log; this reads version 2");
     const LogContents missing = read_event_log((directory_ / "nothing").string());
     EXPECT_NE(missing.damage->reason.find("No such file"), std::string::npos);
 }

@@ -58,19 +58,19 @@ inline std::uint64_t finish_hash(std::uint64_t h, std::uint64_t a, std::uint64_t
 
 inline constexpr std::uint64_t kHashStart = 0x9E3779B97F4A7C15ULL;
 
+/// The hash of what came before and of 16 bytes more. Both factors depend on what came before:
+/// whoever chooses the bytes cannot make one of them zero, which would forget it.
+inline std::uint64_t hash_step(std::uint64_t h, const std::uint8_t* p) {
+    return fold_multiply(load64(p) ^ 0xA0761D6478BD642FULL ^ h,
+                         load64(p + 8) ^ 0xE7037ED1A0B428DBULL ^ std::rotl(h, 32));
+}
+
 /// A 64-bit hash of bytes under a key; keyed secretly where a peer chooses the bytes.
 inline std::uint64_t hash_bytes(ByteView bytes, std::uint64_t key = 0) {
     std::uint64_t h = key ^ kHashStart;
     const std::uint8_t* p = bytes.data();
     std::size_t n = bytes.size();
-    while (n >= 16) {
-        // Both factors depend on the key: whoever chooses the bytes cannot make one of them zero,
-        // which would forget everything before.
-        h = fold_multiply(load64(p) ^ 0xA0761D6478BD642FULL ^ h,
-                          load64(p + 8) ^ 0xE7037ED1A0B428DBULL ^ std::rotl(h, 32));
-        p += 16;
-        n -= 16;
-    }
+    for (; n >= 16; p += 16, n -= 16) h = hash_step(h, p);
     std::uint64_t a = 0;
     std::uint64_t b = 0;
     if (n >= 8) {

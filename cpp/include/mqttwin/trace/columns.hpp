@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "mqttwin/base/bytes.hpp"
-#include "mqttwin/trace/text_map.hpp"
+#include "mqttwin/trace/text_list.hpp"
 
 namespace mqttwin::trace {
 
@@ -71,6 +71,9 @@ struct Array {
     /// Rows first to first + count, sharing the buffers.
     [[nodiscard]] Array slice(std::int64_t first, std::int64_t count) const;
 };
+
+/// All of a list as utf8, in their order: what the indices of a dictionary stand for.
+std::shared_ptr<const Array> entries_of(const TextList& texts);
 
 /// Bits of a boolean column or a validity bitmap, least significant first.
 class Bits {
@@ -137,8 +140,7 @@ class Column {
     Bits bits_;
     Bits validity_;  // empty until the first null
     Buffer adopted_;
-    std::unique_ptr<Column> entries_;  // of a dictionary
-    TextMap<std::int32_t> index_;
+    TextList entries_;  // of a dictionary
 };
 
 /// Name and type of a column of a table.

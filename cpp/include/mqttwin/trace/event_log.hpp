@@ -22,7 +22,7 @@
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/trace/columns.hpp"
 #include "mqttwin/trace/direction.hpp"
-#include "mqttwin/trace/text_map.hpp"
+#include "mqttwin/trace/text_list.hpp"
 #include "mqttwin/wire/types.hpp"
 
 namespace mqttwin::trace {
@@ -146,6 +146,8 @@ class EventLog {
     [[nodiscard]] std::uint64_t bytes() const { return written_ + used_; }
 
    private:
+    static constexpr std::size_t kRemembered = 4096;  // entities of which the last topic is known
+
     [[nodiscard]] bool in_range(std::uint32_t entity) const;
     [[nodiscard]] bool filtered_out(const Event& event);
     [[nodiscard]] bool sampled_out();
@@ -153,7 +155,7 @@ class EventLog {
     LogEncoder room(std::size_t size);
     void written_to(const LogEncoder& encoder);
     void define(Kind kind, std::uint32_t number, std::string_view text);
-    std::uint32_t topic_id(std::string_view topic);
+    std::uint32_t topic_id(const Event& event, std::string_view topic);
     [[nodiscard]] ByteView block() const { return as_bytes({block_.data(), used_}); }
     void finish_record(std::size_t before);
     void seal_block();
@@ -173,10 +175,11 @@ class EventLog {
     std::uint64_t packets_ = 0;
     bool stopped_ = false;
     bool closed_ = false;
-    TextMap<std::uint32_t> topic_ids_;
-    std::string_view last_topic_;  // a key of it, none of which ever goes
-    std::uint32_t last_topic_id_ = 0;
-    TextMap<bool> topic_matches_;  // what filter_.topics say
+    TextList topics_;
+    std::uint32_t last_topic_ = TextList::kNone;
+    std::vector<std::uint32_t> last_topics_;  // by entity, as far as they have room
+    TextList judged_;                         // topics of which it is known ...
+    std::vector<bool> matches_;               // ... what filter_.topics say
 };
 
 /// Up to where a log could be read, and why not further.

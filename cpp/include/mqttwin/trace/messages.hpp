@@ -13,7 +13,7 @@
 #include "mqttwin/base/time.hpp"
 #include "mqttwin/trace/columns.hpp"
 #include "mqttwin/trace/direction.hpp"
-#include "mqttwin/trace/text_map.hpp"
+#include "mqttwin/trace/text_list.hpp"
 
 namespace mqttwin::trace {
 
@@ -105,8 +105,7 @@ class MessageLog {
     Chunk* current_ = nullptr;
     std::uint64_t not_kept_ = 0;
     std::vector<std::shared_ptr<Chunk>> chunks_;
-    TextMap<std::uint32_t> topic_ids_;
-    std::vector<std::string> topics_;
+    TextList topics_;
 };
 
 }  // namespace mqttwin::trace
