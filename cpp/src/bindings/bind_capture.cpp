@@ -47,7 +47,7 @@ void start_capture(PyWorld& self, const std::string& path, const std::string& at
     if (world->capturing()) throw py::value_error("one is running already: stop_capture() ends it");
     auto sink = trace::file_sink(path);
     if (!sink->error().empty()) throw py::value_error(sink->error());
-    world->start_capture(std::move(sink), std::move(options));
+    world->start_capture(std::move(sink), options);
 }
 
 std::pair<std::map<std::string, std::uint64_t>, std::string> stop_capture(PyWorld& self) {

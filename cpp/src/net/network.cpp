@@ -70,14 +70,11 @@ void Network::add_population(std::uint16_t population, std::string_view name, st
                  machine_for(broker_profile(link), End::server)};
 }
 
-std::uint32_t Network::machine_for(const tcp::Profile& profile, End end) {
-    for (std::size_t i = 0; i < machines_.size(); ++i) {
-        if (machines_[i].end == end && machines_[i].tcp.profile() == profile) {
-            return static_cast<std::uint32_t>(i);
-        }
+tcp::Machine* Network::machine_for(const tcp::Profile& profile, End end) {
+    for (Host& host : machines_) {
+        if (host.end == end && host.tcp.profile() == profile) return &host.tcp;
     }
-    machines_.push_back({tcp::Machine(profile), end});
-    return static_cast<std::uint32_t>(machines_.size() - 1);
+    return &machines_.emplace_back(Host{tcp::Machine(profile), end}).tcp;
 }
 
 void Network::set_rank(std::uint16_t population, std::uint16_t rank) {
@@ -112,12 +109,11 @@ FlowId Network::open(Instant now, std::uint16_t population, std::uint32_t index,
     return id;
 }
 
-void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body,
+void Network::send(Instant now, FlowId id, End sender, BlobId head, BlobId body, std::size_t bytes,
                    const Stamp& stamp) {
     Ref r = look_up(id);
     assert(!r.end(sender).done);
-    std::size_t bytes = pool_->bytes(head).size();
-    if (body != BlobId::none) bytes += pool_->bytes(body).size();
+    assert(bytes == pool_->bytes(head).size() + pool_->bytes(body).size());
     r.p->traffic[side(sender)].payload_bytes += bytes;
     ByteView shown;
     if (r.p->layered && !r.flow->bare) {
@@ -472,7 +468,7 @@ void Network::tell_streams(Instant now, Tap& tap) const {
 bool Network::congested(FlowId id, End end) const {
     const Flow& flow = flows_[id];
     const tcp::Endpoint& e = flow.end[side(end)];
-    const tcp::Machine& tcp = machines_[populations_[flow.population].machine[side(end)]].tcp;
+    const tcp::Machine& tcp = *populations_[flow.population].machine[side(end)];
     const tcp::Flight* flight = tcp.flight_of(e);
     return flight != nullptr && flight->waiting();
 }

@@ -77,9 +77,9 @@ bool first_time(std::vector<bool>& seen, std::uint32_t number) {
 }  // namespace
 
 WorldCapture::WorldCapture(std::unique_ptr<trace::LogSink> sink, std::uint64_t seed,
-                           trace::Capture::Options options, const net::Network& network,
+                           const trace::Capture::Options& options, const net::Network& network,
                            BlobPool& pool, Names names)
-    : capture_(std::move(sink), seed, std::move(options)),
+    : capture_(std::move(sink), seed, options),
       network_(&network),
       pool_(&pool),
       names_(std::move(names)) {}
@@ -200,7 +200,7 @@ void WorldCapture::finish(Instant now) {
 // --- The world's side ----------------------------------------------------------------------------
 
 void VirtualWorld::start_capture(std::unique_ptr<trace::LogSink> sink,
-                                 trace::Capture::Options options) {
+                                 const trace::Capture::Options& options) {
     if (capture_) throw std::invalid_argument("a capture is running already");
     WorldCapture::Names names;
     names.client = [this](net::FlowId flow) {
@@ -208,8 +208,8 @@ void VirtualWorld::start_capture(std::unique_ptr<trace::LogSink> sink,
         return who.name + "/" + std::to_string(network_.index(flow));
     };
     names.server = [this](net::FlowId flow) { return brokers_[network_.broker(flow)]->name; };
-    capture_ = std::make_unique<WorldCapture>(std::move(sink), options_.seed, std::move(options),
-                                              network_, pool_, std::move(names));
+    capture_ = std::make_unique<WorldCapture>(std::move(sink), options_.seed, options, network_,
+                                              pool_, std::move(names));
     network_.tell_streams(now_, *capture_);
     network_.set_tap(capture_.get());
 }

@@ -34,8 +34,8 @@ class WorldCapture final : public net::Tap {
 
     /// Throws what trace::Capture throws.
     WorldCapture(std::unique_ptr<trace::LogSink> sink, std::uint64_t seed,
-                 trace::Capture::Options options, const net::Network& network, BlobPool& pool,
-                 Names names);
+                 const trace::Capture::Options& options, const net::Network& network,
+                 BlobPool& pool, Names names);
     WorldCapture(const WorldCapture&) = delete;
     WorldCapture& operator=(const WorldCapture&) = delete;
     ~WorldCapture() override;

@@ -82,7 +82,7 @@ void VirtualWorld::peer_open(std::uint32_t peers, std::uint32_t index) {
 void VirtualWorld::raw_send(RawEnd& end, ByteView bytes) {
     if (end.state != RawState::open) throw std::invalid_argument("the connection is not open");
     if (bytes.empty()) return;
-    network_.send(now_, end.flow, end.end, pool_.make(bytes), BlobId::none,
+    network_.send(now_, end.flow, end.end, pool_.make(bytes), BlobId::none, bytes.size(),
                   {now_, Stamp::kNobody, 0});
 }
 

@@ -127,7 +127,7 @@ std::size_t Sockets::send(SocketId id, ByteView bytes, SocketError& error) {
     while (sent < bytes.size() && !network.congested(s.flow, s.end)) {
         const ByteView piece = bytes.subspan(sent, std::min(kPiece, bytes.size() - sent));
         network.send(world_->now_, s.flow, s.end, world_->pool_.make(piece), BlobId::none,
-                     {world_->now_, Stamp::kNobody, 0});
+                     piece.size(), {world_->now_, Stamp::kNobody, 0});
         sent += piece.size();
     }
     if (network.congested(s.flow, s.end) && !s.blocked) {

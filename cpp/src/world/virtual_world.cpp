@@ -276,6 +276,14 @@ net::FlowId VirtualWorld::flow_of(const FleetHost& fleet, std::uint32_t device) 
     return flow;
 }
 
+inline void VirtualWorld::send(net::FlowId flow, net::End sender, std::uint32_t tag, BlobId head,
+                               BlobId body, const Stamp& stamp) {
+    const ByteView first = pool_.bytes(head);
+    const ByteView second = pool_.bytes(body);
+    recorder_->sent(now_, tag, sender, first, second);
+    network_.send(now_, flow, sender, head, body, first.size() + second.size(), stamp);
+}
+
 void VirtualWorld::drain(FleetHost& fleet) {
     Outbox& outbox = fleet.clients.outbox();
     // By index: what the engine answers to a close is drained, too.
@@ -304,8 +312,7 @@ void VirtualWorld::drain(FleetHost& fleet) {
                     pool_.release(body);
                     break;
                 }
-                recorder_->sent(now_, tag, net::End::client, pool_.bytes(head), pool_.bytes(body));
-                network_.send(now_, flow, net::End::client, head, body, stamp);
+                send(flow, net::End::client, tag, head, body, stamp);
                 break;
             case Output::Kind::close:
             case Output::Kind::abort:
@@ -358,9 +365,7 @@ void VirtualWorld::drain(BrokerHost& broker) {
         }
         switch (kind) {
             case Output::Kind::send:
-                recorder_->sent(now_, network_.tag(flow), net::End::server, pool_.bytes(head),
-                                pool_.bytes(body));
-                network_.send(now_, flow, net::End::server, head, body, stamp);
+                send(flow, net::End::server, network_.tag(flow), head, body, stamp);
                 break;
             case Output::Kind::close:
                 recorder_->ended(now_, network_.tag(flow), net::End::server,

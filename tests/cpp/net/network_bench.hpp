@@ -62,7 +62,8 @@ class Bench : public Sink {
         if (until != Instant::never()) clock = max(clock, until);
     }
     void send(FlowId flow, End sender, std::string_view text) {
-        network.send(clock, flow, sender, pool.make(as_bytes(text)), BlobId::none, {clock, 7, 0});
+        network.send(clock, flow, sender, pool.make(as_bytes(text)), BlobId::none, text.size(),
+                     {clock, 7, 0});
     }
     FlowId open(std::uint32_t device = 0) { return network.open(clock, 0, device, 0); }
     void run_for(Duration time) { run(clock + time); }

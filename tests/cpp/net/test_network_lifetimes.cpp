@@ -75,7 +75,7 @@ class Owners : public Sink {
         const std::string text(1 + random.below(most), 'x');
         const Stamp stamp{clock, 0, ++sent};
         under_way.insert(sent);
-        network.send(clock, id, end, pool.make(as_bytes(text)), BlobId::none, stamp);
+        network.send(clock, id, end, pool.make(as_bytes(text)), BlobId::none, text.size(), stamp);
     }
     /// What an owner may do with an end that has not ended.
     void act(FlowId id, End end) {

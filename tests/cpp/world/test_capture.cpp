@@ -79,7 +79,7 @@ TEST(WorldCapture, EveryByteIsKnownAndTheRunIsTheSame) {
             if (captured) {
                 trace::Capture::Options options;
                 options.at = trace::Capture::Point::both;
-                world.start_capture(std::make_unique<TextSink>(text), std::move(options));
+                world.start_capture(std::make_unique<TextSink>(text), options);
             }
             run_storm(world, seed);
             (captured ? with : without) = world.recorder().digest();
@@ -106,7 +106,7 @@ TEST(WorldCapture, KeepsNoBlobAndAsFewBytesAsTheNetwork) {
         if (captured) {
             trace::Capture::Options options;
             options.max_bytes = 20'000;  // soon at its bound: nothing is kept from then on
-            world.start_capture(std::make_unique<TextSink>(text), std::move(options));
+            world.start_capture(std::make_unique<TextSink>(text), options);
         }
         run_storm(world, 7);
         live.push_back(world.live_blobs());

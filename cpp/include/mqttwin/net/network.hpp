@@ -13,6 +13,7 @@
 #include <array>
 #include <cassert>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -73,6 +74,9 @@ class Network {
           pool_(&pool),
           seed_(seed),
           broker_phases_(StreamKey::of(seed, "brokers", "timer phase")) {}
+    Network(const Network&) = delete;
+    Network& operator=(const Network&) = delete;
+    ~Network() = default;
 
     // Description.
 
@@ -111,8 +115,9 @@ class Network {
     /// Starts a connection of a device. Sink::on_opened follows at both ends, or on_closed here.
     /// `broker` kNoHost: an address where nobody is, and nobody says so.
     FlowId open(Instant now, std::uint16_t population, std::uint32_t index, std::uint32_t broker);
-    /// The references of `head` and `body` become the network's.
-    void send(Instant now, FlowId flow, End sender, BlobId head, BlobId body, const Stamp& stamp);
+    /// The references of `head` and `body`, which hold so many `bytes`, become the network's.
+    void send(Instant now, FlowId flow, End sender, BlobId head, BlobId body, std::size_t bytes,
+              const Stamp& stamp);
     /// In good order: what was sent before arrives first. The end hears no more of the flow.
     void close(Instant now, FlowId flow, End end);
     /// The same, but the end still hears what comes: shutdown(2) of one direction.
@@ -206,11 +211,6 @@ class Network {
     /// The state of its link; the tag of its device.
     std::uint32_t prefetch_link(const Sight& sight) const;
 
-    /// After a copy of the world: the queue and pool of the copy.
-    void rebind(sim::EventQueue& queue, BlobPool& pool) {
-        queue_ = &queue;
-        pool_ = &pool;
-    }
     /// Everything under way. Reading: into a network with the same populations and media. Between
     /// two events; a tap is not part of it.
     void archive(Archive& a);
@@ -222,7 +222,7 @@ class Network {
     /// Up to where in the stream of `end` its peer has acknowledged, as far as it knows.
     [[nodiscard]] std::uint32_t acknowledged(Instant now, FlowId flow, End end) const;
     [[nodiscard]] const tcp::Profile& profile(FlowId flow, End end) const {
-        return machines_[populations_[flows_[flow].population].machine[side(end)]].tcp.profile();
+        return populations_[flows_[flow].population].machine[side(end)]->profile();
     }
     /// For tests: every segment goes through every mechanism of the machine, event by event. After
     /// the populations were added.
@@ -258,8 +258,8 @@ class Network {
     };
 
     // network.cpp
-    std::uint32_t machine_for(const tcp::Profile& profile, End end);
-    tcp::Machine& tcp(const Ref& r, End end) { return machines_[r.p->machine[side(end)]].tcp; }
+    tcp::Machine* machine_for(const tcp::Profile& profile, End end);
+    static tcp::Machine& tcp(const Ref& r, End end) { return *r.p->machine[side(end)]; }
     [[nodiscard]] static bool reorders(const Ref& r, End sender) {
         const LinkSpec& link = r.p->links.spec();
         return (sender == End::client ? link.up : link.down).reorder;
@@ -608,7 +608,7 @@ class Network {
     StreamKey broker_phases_;
     std::vector<std::uint32_t> phase_of_broker_;  // computed so far
     std::vector<Population> populations_;
-    std::vector<Host> machines_;
+    std::deque<Host> machines_;  // where they stay: populations know theirs
     ChunkedSlab<Flow> flows_;
     ChunkedSlab<Busy> busy_;
     ChunkedSlab<Lone> lones_;

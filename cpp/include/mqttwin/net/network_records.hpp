@@ -232,7 +232,7 @@ struct Population {
     bool plain = true;                       // between it and its brokers there is its link, only
     bool swift = true;                       // and that is LinkTable::swift
     bool layered = false;                    // its connections may have layers above TCP
-    std::array<std::uint32_t, 2> machine{};  // of devices, and of brokers towards them
+    std::array<tcp::Machine*, 2> machine{};  // of devices, and of brokers towards them
     std::vector<Newest> newest;              // by index
     std::vector<std::uint32_t> attempts;     // by index, if it has layers, whose draws they number
     std::array<Traffic, 2> traffic{};        // by sender

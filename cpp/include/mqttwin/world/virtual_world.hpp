@@ -175,7 +175,8 @@ class VirtualWorld final : private net::Sink {
 
     /// Writes what crosses links from now on; real connections do not. Throws
     /// std::invalid_argument: there is one already, or see trace::Capture.
-    void start_capture(std::unique_ptr<trace::LogSink> sink, trace::Capture::Options options);
+    void start_capture(std::unique_ptr<trace::LogSink> sink,
+                       const trace::Capture::Options& options);
     [[nodiscard]] bool capturing() const { return capture_ != nullptr; }
     struct Captured {
         std::uint64_t packets = 0;
@@ -280,6 +281,8 @@ class VirtualWorld final : private net::Sink {
     void dispatch(const sim::Event& event);
     ScriptedPublish publish(FleetHost& fleet, std::uint32_t device, const wire::Publish& message);
     void behave(FleetHost& fleet, std::uint32_t device, std::uint8_t behaviour);
+    void send(net::FlowId flow, net::End sender, std::uint32_t tag, BlobId head, BlobId body,
+              const Stamp& stamp);
     void drain(FleetHost& fleet);
     void drain(BrokerHost& broker);
     void authenticate(BrokerHost& broker, const Output& question);
