@@ -16,6 +16,7 @@ if(rooms)
 
         add_executable(${target} ${source})
         mqttwin_link_rooms(${target})
+        target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/cpp/src)  # rooms' own headers
         if(MQTTWIN_FUZZ)
             target_link_options(${target} PRIVATE -fsanitize=fuzzer)
         else()
