@@ -125,7 +125,7 @@ PEERS = [
         "flows that share links (fluid); mailboxes",
         _simgrid,
         ("libsimgrid-dev",),
-        {1_000: 6, 100_000: 20},
+        {100: 6, 1_000: 20},
     ),
     Peer(
         "ns-3",

@@ -49,10 +49,10 @@ namespace mqttwin::net {
     }
     if (lone == kNone) {
         lone = take_lone_record(now, r);
-        release_crowd(now);
     } else {
         lone_owners_[lone].ticket = 0;
     }
+    release_crowd(now);  // also of who uses its own record again: else each would keep its own
     Lone& one = lones_[lone];
     if (answers) {
         const End peer = other(sender);

@@ -339,6 +339,24 @@ TEST(NetworkQuiet, WhatHasSettledIsForgotten) {
     EXPECT_EQ(bench.network.footprint(), before);
 }
 
+/// Who comes after a crowd needs a few records, also if each uses its own again.
+TEST(NetworkQuiet, ACrowdLeavesFewRecords) {
+    constexpr std::uint32_t kDevices = 100;
+    Bench bench(plain(), 1, kDevices);
+    for (std::uint32_t device = 0; device < kDevices; ++device) (void)bench.open(device);
+    bench.run(bench.clock + seconds(1));
+    const auto send = [&](std::uint32_t device) {
+        bench.send(bench.network.newest(0, device), End::client, "twenty-one degrees");
+    };
+    for (std::uint32_t device = 0; device < kDevices; ++device) send(device);
+    EXPECT_EQ(bench.network.at_work(), kDevices);
+    for (std::uint32_t device = 0; device < kDevices; ++device) {
+        bench.run(bench.clock + seconds(1));
+        send(device);
+    }
+    EXPECT_LE(bench.network.at_work(), 16U);
+}
+
 TEST(NetworkQuiet, AMessageOnAnIdleConnectionCostsOneEvent) {
     Bench bench(plain());
     const FlowId flow = bench.open();

@@ -300,6 +300,26 @@ TEST_F(EventLogTest, TopicsBeyondTheBoundAreWrittenOut) {
     }
 }
 
+// The last topic of an entity is remembered in a place that it may share with others.
+TEST_F(EventLogTest, EachEntityHasItsOwnTopics) {
+    const auto topic_of = [](std::int64_t i) { return "t/" + std::to_string(i % 3); };
+    {
+        EventLog log(file_sink(path_), header());
+        for (std::int64_t i = 0; i < 30; ++i) {
+            Event event = packet(i);
+            event.entity = static_cast<std::uint32_t>(4'096 * (i % 2) + 7);
+            event.kind = i % 5 == 0 ? Kind::sent : Kind::delivered;
+            event.direction = i % 10 == 0 ? Direction::down : Direction::up;
+            const std::string topic = topic_of(i);
+            event.topic = topic;
+            log.record(event);
+        }
+    }
+    const Table events = read_event_log(path_).events;
+    ASSERT_EQ(events.rows(), 30);
+    for (std::int64_t i = 0; i < 30; ++i) EXPECT_EQ(events.text_at("topic", i), topic_of(i));
+}
+
 TEST_F(EventLogTest, TextThatIsNoUtf8IsNotPassedOn) {
     {
         EventLog log(file_sink(path_), header());

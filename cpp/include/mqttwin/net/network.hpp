@@ -179,6 +179,8 @@ class Network {
     }
     [[nodiscard]] std::size_t flows() const { return flows_.live(); }
     [[nodiscard]] std::size_t footprint() const;
+    /// Records of connections that have something under way, or had a moment ago.
+    [[nodiscard]] std::size_t at_work() const { return busy_.live() + lones_.live(); }
     /// Everything that is under way: for the census of a run.
     void for_each_in_transit(const std::function<void(std::uint32_t tag, End receiver,
                                                       ByteView bytes, const Stamp&)>& visit) const;

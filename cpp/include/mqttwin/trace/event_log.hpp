@@ -1,7 +1,7 @@
 // The full event log of a run: a MessagePack stream on disk, and its reader.
 //
 // A file is a sequence of MessagePack values that any library can read:
-//     a map      {"format": "mqttwin-trace", "version": 1, "seed": …, "scenario": …, …}
+//     a map      {"format": "mqttwin-trace", "version": 2, "seed": …, "scenario": …, …}
 //     arrays     [kind, …], one a record, see Kind for their fields.
 // Every block of records ends with a check record, a hash of the block's bytes chained to the one
 // before; a file that was closed in good order ends with an end record. So a reader knows up to

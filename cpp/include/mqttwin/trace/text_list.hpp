@@ -46,9 +46,11 @@ class TextList {
             slot = slot_of(text, hash);
         }
         const auto number = static_cast<std::uint32_t>(size());
-        slots_[slot] = {hash, number};
+        // Where there is no memory for one of these, what is here stays as it was.
+        heap_.resize(static_cast<std::size_t>(starts_.back()));
         heap_.insert(heap_.end(), text.begin(), text.end());
         starts_.push_back(static_cast<std::int64_t>(heap_.size()));
+        slots_[slot] = {hash, number};
         return number;
     }
 

@@ -1,7 +1,7 @@
 // A world in a file, or in memory, from which any number of worlds go on.
 //
 // A file is a sequence of MessagePack values:
-//     a map      {"format": "mqttwin-snapshot", "version": 1, "mqttwin": "0.1.0"}
+//     a map      {"format": "mqttwin-snapshot", "version": 8, "mqttwin": "0.1.0"}
 //     arrays     [bytes, check]: a piece of an archive (see base/archive.hpp), and a hash of it
 //                chained to the one before
 //     a map      {"pieces": n, "bytes": n}: what is not there was not finished.
