@@ -16,6 +16,8 @@
 #include "mqttwin/trace/messages.hpp"
 #include "mqttwin/trace/series.hpp"
 
+#include "nowhere.hpp"
+
 namespace {
 
 using namespace mqttwin;         // NOLINT(google-build-using-namespace)
@@ -145,18 +147,6 @@ void counter_add(benchmark::State& state) {
     benchmark::DoNotOptimize(counters);
 }
 BENCHMARK(counter_add);
-
-// A sink that only counts: what encoding costs.
-class Nowhere final : public LogSink {
-   public:
-    void write(ByteView block) override { bytes_ += block.size(); }
-    void close() override {}
-    [[nodiscard]] const std::string& error() const override { return error_; }
-
-   private:
-    std::string error_;
-    std::size_t bytes_ = 0;
-};
 
 Event publish_event(std::int64_t i) {
     Event event;

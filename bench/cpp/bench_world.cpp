@@ -8,6 +8,8 @@
 
 #include "mqttwin/world/virtual_world.hpp"
 
+#include "nowhere.hpp"
+
 namespace {
 
 using namespace mqttwin;  // NOLINT(google-build-using-namespace)
@@ -18,17 +20,6 @@ using world::VirtualWorld;
 [[gnu::noinline]] void run_for(VirtualWorld& world, Duration slice) {
     world.run(world.now() + slice, [] { return true; });
 }
-
-// What is logged is encoded, and goes nowhere.
-class Nowhere final : public trace::LogSink {
-   public:
-    void write(ByteView block) override { benchmark::DoNotOptimize(block.data()); }
-    void close() override {}
-    [[nodiscard]] const std::string& error() const override { return error_; }
-
-   private:
-    std::string error_;
-};
 
 enum class To { one, own, group };
 

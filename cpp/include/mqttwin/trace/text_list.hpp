@@ -11,6 +11,7 @@
 
 #include "mqttwin/base/archive.hpp"
 #include "mqttwin/base/hash.hpp"
+#include "mqttwin/base/short_text.hpp"
 
 namespace mqttwin::trace {
 
@@ -85,11 +86,7 @@ class TextList {
         return static_cast<std::uint32_t>((front ^ std::rotl(back, 32)) >> 16);
     }
     static bool same(std::string_view a, std::string_view b) {
-        if (a.size() != b.size()) return false;
-        if (!in_words(a)) return a == b;
-        const Words v = words_of(a);
-        const Words w = words_of(b);
-        return ((v.a ^ w.a) | (v.b ^ w.b) | (v.c ^ w.c) | (v.d ^ w.d)) == 0;
+        return a.size() == b.size() && same_text(a.data(), b.data(), a.size());
     }
     // Most topics have 8 to 32 bytes: each of them is in one of four words, which may overlap. So
     // no branch asks how many there are, which differs in the topics of a fleet.
