@@ -38,9 +38,6 @@ class Describing:
     _core: Core
     _media: dict[Shared, int]
 
-    def _changing(self) -> Core:
-        raise NotImplementedError
-
     @property
     def _world(self) -> World:
         return cast("World", self)
@@ -84,13 +81,13 @@ class Describing:
             if options or users is not None or hostname is not None:
                 raise ConfigError("somebody else's broker has no options here", key="url")
             host, port = remote_of(url, allow_remote=allow_remote)
-            number = self._changing().add_remote(name, host, port)
+            number = self._world._changing().add_remote(name, host, port)
             self.brokers[name] = Broker(self._world, name, number, url=url)
             return self.brokers[name]
         host_name = "" if hostname is None else hostname_of(hostname, self.brokers.values())
         believed = ttl_of(ttl)
         with refusals("broker"):
-            number = self._changing().add_broker(name, options_of(options))
+            number = self._world._changing().add_broker(name, options_of(options))
             if host_name:
                 self._core.name_broker(number, host_name, believed)
         self.brokers[name] = Broker(self._world, name, number, hostname=host_name)
@@ -224,9 +221,9 @@ class Describing:
         population = fleet_spec.population(self.seed, spec, columns)
         with refusals():
             if _crew is None:
-                number = self._changing().add_fleet(spec)
+                number = self._world._changing().add_fleet(spec)
             else:
-                number = self._changing().add_scripted(spec, _crew.script)
+                number = self._world._changing().add_scripted(spec, _crew.script)
         self.fleets[name] = Fleet(
             self._world,
             spec,
@@ -343,7 +340,7 @@ class Describing:
             return _core.LinkSpec.NOT_SHARED
         if link.shared not in self._media:
             with refusals("shared"):
-                self._media[link.shared] = self._changing().add_shared(link.shared._core())
+                self._media[link.shared] = self._world._changing().add_shared(link.shared._core())
         return self._media[link.shared]
 
     def _new_name(self, name: str, taken: Mapping[str, object], what: str) -> None:
