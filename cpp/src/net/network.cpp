@@ -220,15 +220,6 @@ void Network::release_settled(Instant now) {
     }
 }
 
-std::uint32_t Network::learn_phase(std::uint16_t broker) {
-    if (broker == Flow::kNoBroker) return phase_of(broker_phases_, broker);
-    std::vector<std::uint32_t>& known = phase_of_broker_;
-    while (known.size() <= broker) {
-        known.push_back(phase_of(broker_phases_, static_cast<std::uint32_t>(known.size())));
-    }
-    return known[broker];
-}
-
 /// The flow gets a working record.
 void Network::begin(Instant now, Ref& r) {
     release_settled(now);
@@ -408,7 +399,7 @@ std::size_t Network::footprint() const {
     std::size_t bytes = flows_.footprint() + units_.footprint() + busy_.footprint() +
                         packets_.footprint() + lones_.footprint() +
                         lone_owners_.capacity() * sizeof(LoneOwner) + settling_.footprint() +
-                        phase_of_broker_.capacity() * sizeof(phase_of_broker_[0]);
+                        broker_phases_.footprint();
     for (const Host& host : machines_) bytes += host.tcp.footprint();
     for (const Population& p : populations_) {
         bytes +=

@@ -71,16 +71,7 @@ void Network::put(const Ref& r, End sender, Instant arrives, std::uint32_t index
     // SACK it takes three acknowledgements that say nothing new to tell of a loss.
     packet.tells = tells(packet.segment) || tcp::before(packet.segment.seq, r.end(sender).acked) ||
                    !tcp(r, sender).profile().sack || reorders(r, sender);
-    link_packet(r.lane(sender), index);
-}
-
-void Network::overtake(Lane& l, std::uint32_t index) {
-    Packet& packet = packets_[index];
-    std::uint32_t* place = &l.packets;
-    while (packets_[*place].arrives <= packet.arrives) place = &packets_[*place].next;
-    packet.next = *place;
-    *place = index;
-    l.first = packets_[l.packets].arrives;
+    packets_.link(r.lane(sender), index);
 }
 
 /// Something in this lane may change what the other end does: it needs an event.
@@ -209,7 +200,7 @@ void Network::arrive(Instant now, const Ref& r, End sender) {
             take_acks(now, r, other(sender));
             continue;
         }
-        const std::uint32_t index = pop_packet(r.lane(sender));
+        const std::uint32_t index = packets_.pop(r.lane(sender));
         const Packet& packet = packets_[index];
         take(packet.arrives, r, other(sender), packet.segment);
         packets_.give_back(index);
@@ -222,7 +213,7 @@ void Network::take_acks(Instant now, const Ref& r, End end) {
     const FlowId before = behind_;
     behind_ = r.id;  // what the next one changes needs no event, for it could be over by now
     while (l.first <= now && !packets_[l.packets].tells) {
-        const std::uint32_t index = pop_packet(l);
+        const std::uint32_t index = packets_.pop(l);
         const Packet& packet = packets_[index];
         take(packet.arrives, r, end, packet.segment);
         packets_.give_back(index);

@@ -20,14 +20,14 @@ void Network::unfold(Instant now, const Ref& r, std::uint32_t lone) {
     }
     switch (one.state) {
         case Lone::State::coming: {
-            link_unit(l, Unit::Kind::data, one.head, one.body, one.bytes).stamp = one.stamp;
+            units_.append(l, Unit::Kind::data, one.head, one.body, one.bytes).stamp = one.stamp;
             const std::uint32_t index = packets_.take_used();
             Packet& packet = packets_[index];
             packet.arrives = one.at;
             packet.segment = tcp(r, sender).quiet_segment(r.end(sender), one.bytes, one.timestamp);
             packet.tells = true;
             packet.held = false;
-            link_packet(l, index);
+            packets_.link(l, index);
             l.out = one.bytes;
             l.arrival_event = one.at;
             back.written += one.earlier;
@@ -40,7 +40,7 @@ void Network::unfold(Instant now, const Ref& r, std::uint32_t lone) {
             l.written += one.earlier;
             back.owing = one.earlier;
             back.ack_at = one.owed_until;
-            link_unit(l, Unit::Kind::data, one.head, one.body, one.bytes).stamp = one.stamp;
+            units_.append(l, Unit::Kind::data, one.head, one.body, one.bytes).stamp = one.stamp;
             const std::uint32_t index = packets_.take_used();
             Packet& packet = packets_[index];
             packet.arrives = one.at;
@@ -48,7 +48,7 @@ void Network::unfold(Instant now, const Ref& r, std::uint32_t lone) {
                 resume_both(r, sender, one.earlier, one.earlier_sent, one.bytes, one.sent);
             packet.tells = true;
             packet.held = false;
-            link_packet(l, index);
+            packets_.link(l, index);
             l.arrival_event = one.at;
             break;
         }

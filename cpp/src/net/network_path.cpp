@@ -203,7 +203,7 @@ void Network::swallow(Instant now, const Ref& r) {
         Lane& l = r.lane(sender);
         while (l.packets != kNone) {
             traffic.lose(packets_[l.packets].segment.wire_bytes());
-            pop_packet(l);
+            packets_.pop(l);
         }
         l.arrival_event = Instant::never();
     }

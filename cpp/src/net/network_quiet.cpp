@@ -44,7 +44,7 @@ bool Network::write_quietly(Instant now, const Ref& r, End sender, std::uint32_t
         const tcp::Endpoint& peer = r.end(other(sender));
         back.promised = passage.arrives - back.sent < tcp(r, other(sender)).patience(peer);
     }
-    link_packet(l, index);
+    packets_.link(l, index);
     schedule_arrival(r, sender);
     return true;
 }
@@ -77,7 +77,7 @@ bool Network::write_plainly(Instant now, const Ref& r, End sender, std::uint32_t
         packet.arrives = passage.arrives;
         packet.tells = true;
         packet.held = passage.held;
-        link_packet(r.lane(sender), index);
+        packets_.link(r.lane(sender), index);
         schedule_arrival(r, sender);
     } else {
         const tcp::Segment segment = packet.segment;

@@ -28,6 +28,8 @@
 #include "mqttwin/base/slab.hpp"
 #include "mqttwin/base/stamp.hpp"
 #include "mqttwin/base/time.hpp"
+#include "mqttwin/net/flow_event.hpp"
+#include "mqttwin/net/lane_lists.hpp"
 #include "mqttwin/net/layers.hpp"
 #include "mqttwin/net/link.hpp"
 #include "mqttwin/net/link_table.hpp"
@@ -36,23 +38,10 @@
 #include "mqttwin/net/network_records.hpp"
 #include "mqttwin/net/shared_capacity.hpp"
 #include "mqttwin/net/tcp_machine.hpp"
+#include "mqttwin/net/timer_phases.hpp"
 #include "mqttwin/sim/event_queue.hpp"
 
 namespace mqttwin::net {
-
-/// Kinds of events in the queue that belong to the network: 0 to 15 are reserved for it.
-enum class FlowEvent : std::uint8_t {
-    arrival_up = 1,    // the head of the client's lane arrives at the server
-    arrival_down = 2,  // the head of the server's lane arrives at the client
-    timer_client = 3,  // a deadline of the client's TCP
-    timer_server = 4,
-    think_client = 5,  // the client has computed what its handshake above TCP says next
-    think_server = 6,
-    lookup = 7,  // a question to the name server, its answer, or the end of patience
-    nudge = 8,   // something outside of the exchange is to be looked at: a fault, reading on,
-                 // patience with a handshake
-    last = 15,
-};
 
 /// What befalls a connection when one end has read so many bytes of it. Of a write that is cut in
 /// the middle a stalled reader gets nothing before it reads on.
@@ -344,15 +333,9 @@ class Network {
     }
     /// Where the clock of the host at that end stands at instant 0, us: anywhere in an hour.
     [[nodiscard]] std::uint32_t phase(const Ref& r, End end) {
-        if (end == End::client) return phase_of(r.p->phases, r.flow->index);
-        if (r.flow->meant >= phase_of_broker_.size()) return learn_phase(r.flow->meant);
-        return phase_of_broker_[r.flow->meant];
+        if (end == End::client) return TimerPhases::of(r.p->phases, r.flow->index);
+        return broker_phases_.of_broker(r.flow->meant);
     }
-    static std::uint32_t phase_of(const StreamKey& hosts, std::uint32_t number) {
-        constexpr std::uint64_t kHour = 3'600'000'000;
-        return static_cast<std::uint32_t>((mix64(hosts.value + number) >> 32U) * kHour >> 32U);
-    }
-    std::uint32_t learn_phase(std::uint16_t broker);
     /// Of the same device, the one before.
     [[nodiscard]] FlowId older(FlowId id) const {
         return flows_[id].reopened ? past_.at(id).older : kNoFlow;
@@ -368,25 +351,7 @@ class Network {
         } else if (tap_ != nullptr) {
             tap_->on_written(now, r.id, sender, l.written, shown);
         }
-        return link_unit(l, kind, head, body, bytes);
-    }
-    Unit& link_unit(Lane& l, Unit::Kind kind, BlobId head, BlobId body, std::uint32_t bytes) {
-        l.written += bytes;
-        const std::uint32_t index = units_.take_used();
-        Unit& unit = units_[index];
-        unit.head = head;
-        unit.body = body;
-        unit.next = kNone;
-        unit.end = l.written;
-        unit.bytes = bytes;
-        unit.kind = kind;
-        if (l.units == kNone) {
-            l.units = index;
-        } else {
-            units_[l.last_unit].next = index;
-        }
-        l.last_unit = index;
-        return unit;
+        return units_.append(l, kind, head, body, bytes);
     }
     void write(Instant now, const Ref& r, End sender, std::uint32_t bytes);
     void discard_units(Instant now, const Ref& r, End sender);
@@ -464,35 +429,6 @@ class Network {
     void put(const Ref& r, End sender, Instant arrives, const tcp::Segment& segment,
              bool held = false);
     void put(const Ref& r, End sender, Instant arrives, std::uint32_t packet, bool held);
-    /// In the order of arrival.
-    void link_packet(Lane& l, std::uint32_t index) {
-        Packet& packet = packets_[index];
-        packet.next = kNone;
-        if (packet.tells) ++l.telling;
-        if (l.packets == kNone) {
-            l.packets = l.last_packet = index;
-            l.first = packet.arrives;
-        } else if (packets_[l.last_packet].arrives <= packet.arrives) {
-            packets_[l.last_packet].next = index;
-            l.last_packet = index;
-        } else {
-            overtake(l, index);
-        }
-    }
-    void overtake(Lane& lane, std::uint32_t packet);
-    std::uint32_t pop_packet(Lane& l) {
-        const std::uint32_t index = l.packets;
-        const Packet& packet = packets_[index];
-        l.packets = packet.next;
-        if (packet.tells) --l.telling;
-        if (l.packets == kNone) {
-            l.last_packet = kNone;
-            l.first = Instant::never();
-        } else {
-            l.first = packets_[l.packets].arrives;
-        }
-        return index;
-    }
     void schedule_arrival(const Ref& r, End sender) {
         const Lane& l = r.lane(sender);
         if (l.first < l.arrival_event && behind_ != r.id) find_arrival(r, sender);
@@ -509,12 +445,6 @@ class Network {
         if (deadline < l.timer_event) set_timer(r, end, deadline);
     }
     void set_timer(const Ref& r, End end, Instant deadline);
-    static constexpr FlowEvent arrival_event(End sender) {
-        return sender == End::client ? FlowEvent::arrival_up : FlowEvent::arrival_down;
-    }
-    static constexpr FlowEvent timer_event(End end) {
-        return end == End::client ? FlowEvent::timer_client : FlowEvent::timer_server;
-    }
     void push_event(const Ref& r, Instant at, FlowEvent kind) {
         const sim::EventKey key{r.p->rank, r.flow->index, static_cast<std::uint8_t>(kind),
                                 r.flow->attempt};
@@ -607,16 +537,15 @@ class Network {
     sim::EventQueue* queue_;
     BlobPool* pool_;
     std::uint64_t seed_;
-    StreamKey broker_phases_;
-    std::vector<std::uint32_t> phase_of_broker_;  // computed so far
+    TimerPhases broker_phases_;
     std::vector<Population> populations_;
     std::deque<Host> machines_;  // where they stay: populations know theirs
     ChunkedSlab<Flow> flows_;
     ChunkedSlab<Busy> busy_;
     ChunkedSlab<Lone> lones_;
     std::vector<LoneOwner> lone_owners_;  // by the same number
-    ChunkedSlab<Unit> units_;
-    ChunkedSlab<Packet> packets_;
+    Units units_;
+    Packets packets_;
     std::map<FlowId, Talk> talks_;
     std::map<FlowId, Past> past_;
     std::vector<SharedCapacity> shared_;
